@@ -1,0 +1,64 @@
+# Dispatch. `make` alone lists the targets. Each one makes the pinned environment in .venv first, where there is none.
+PYTHON ?= python3
+WORKERS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format protos check-protos release-protos train clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
+
+setup: $(STAMP) ## Make the pinned environment in .venv
+
+# The stamp is removed first and written last: a half-made environment has none, and is made anew from nothing.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Dispatch needs Python 3.11 or newer, and $(PYTHON) is not: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@{ test -f $@ && $(BIN)/python -c ''; } 2>/dev/null || $(PYTHON) -m venv --clear $(VENV) || { \
+	    echo "$(PYTHON) -m venv failed; Debian and Ubuntu have it in the package python3-venv" >&2; exit 1; }
+	@rm -f $@
+	@echo "Installing the pinned packages into $(VENV); this takes a few minutes the first time."
+	$(PIP) pip setuptools hatchling
+	$(PIP) torch
+	$(PIP) --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## Start a server, ask it for instructions, show what it stored
+	$(BIN)/dispatch demo
+
+test: lint check-protos ## Everything that must pass: style, types, imports, protos, tests, coverage
+	$(BIN)/python -m pytest -n $(WORKERS) --cov=dispatch --cov=training --cov-fail-under=90
+
+lint: $(STAMP) ## Style, types and the import rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(STAMP) ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+protos: $(STAMP) ## Generate dispatch/v1 from protos/
+	$(BIN)/python tools/protos.py generate
+
+check-protos: $(STAMP) ## Lint the protos, hold them compatible, and dispatch/v1 current
+	$(BIN)/python tools/protos.py check
+
+release-protos: $(STAMP) ## Record the present interface as the released one
+	$(BIN)/python tools/protos.py release
+
+train: $(STAMP) ## Make the pairs, train the shipped model into runs/ and measure it (an hour on 2 idle cores)
+	$(BIN)/dispatch synthesize --out runs/pairs --pairs 330000 --seed 1
+	OMP_WAIT_POLICY=ACTIVE $(BIN)/dispatch train --pairs runs/pairs/train.jsonl --valid runs/pairs/valid.jsonl \
+	    --out runs/default --name default --preset default --max-steps 15000 --batch-tokens 4096 --peak-lr 2e-3 \
+	    --warmup-steps 500 --cooldown-steps 3000 --dropout 0 --label-smoothing 0.05 --validate-every 1000 --seed 1
+	$(BIN)/dispatch evaluate runs/default/bundle runs/pairs/seen.jsonl runs/pairs/unseen.jsonl --write-metrics
+
+clean: ## Remove the environment, caches and build outputs
+	rm -rf $(VENV) build dist htmlcov .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
