@@ -1,0 +1,23 @@
+"""The domain: situations, doctrine, plans, instructions and checks. Imports no other room."""
+
+from dispatch.domain.checks import Check, run_checks
+from dispatch.domain.doctrine import Doctrine, default_doctrine
+from dispatch.domain.instruction import make_plans, parse_orders, render_instruction
+from dispatch.domain.plan import Order, Plan
+from dispatch.domain.situation import Context, Count, Requested, Situation
+
+__all__ = [
+    "Check",
+    "Context",
+    "Count",
+    "Doctrine",
+    "Order",
+    "Plan",
+    "Requested",
+    "Situation",
+    "default_doctrine",
+    "make_plans",
+    "parse_orders",
+    "render_instruction",
+    "run_checks",
+]

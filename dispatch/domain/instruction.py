@@ -1,0 +1,122 @@
+"""The instruction's grammar: a plan as text, and such a text read back into orders.
+
+``派N+量词+资源、…至地点,另N…备勤,X随行,携带…,通知120派N辆救护车,调运…,协调…,申请…,任务,注意…,X待核实,回拨核实…``;
+several incidents are numbered: ``一、…;二、…``.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+
+from dispatch.domain.doctrine import CONTINUE, Doctrine, default_doctrine
+from dispatch.domain.labels import UNITS
+from dispatch.domain.plan import Order, Plan
+from dispatch.domain.situation import Context, Situation
+
+_NUMERALS = "一二三四五六七八九十"
+_UNIT = f"[{''.join(UNITS)}]"
+_COUNTED = re.compile(rf"(\d+)({_UNIT})(.+)")  # 3台除雪车
+_SUPPLY = re.compile(rf"(.+?)(\d+)({_UNIT})")  # 沙袋2000条
+_NUMBERED = re.compile(rf"(?:^|;)[{_NUMERALS}]、")
+_AMBULANCE = "120派"
+
+
+def make_plans(situations: Sequence[Situation], context: Context, doctrine: Doctrine | None = None) -> tuple[Plan, ...]:
+    """Doctrine applied to each situation, less what the context says was issued already."""
+    doctrine = doctrine or default_doctrine()
+    issued = [order for text in context.issued for order in parse_orders(text, doctrine)]
+    return tuple(doctrine.plan(situation, context, issued) for situation in situations)
+
+
+def render_instruction(plans: Sequence[Plan]) -> str:
+    """The text of one plan, or the numbered texts of several."""
+    texts = [_render_plan(plan) for plan in plans]
+    if len(texts) == 1:
+        return texts[0]
+    return ";".join(f"{_NUMERALS[index]}、{text}" for index, text in enumerate(texts))
+
+
+def parse_orders(text: str, doctrine: Doctrine | None = None) -> list[Order]:
+    """The orders that an instruction's text says; clauses outside the grammar become tasks."""
+    doctrine = doctrine or default_doctrine()
+    orders: list[Order] = []
+    for part in _NUMBERED.split(text):
+        place = ""
+        for clause in filter(None, part.split(",")):
+            read, clause_place = _parse_clause(clause, doctrine)
+            place = place or clause_place
+            orders += [Order(o.agency, o.action, o.item, o.count, o.unit, place) for o in read]
+    return orders
+
+
+def _render_plan(plan: Plan) -> str:
+    clauses = []
+    for action, group in groupby(plan.spoken(), key=lambda order: order.action):
+        clauses += _render_group(action, list(group))
+    first = plan.orders[0]
+    if first.action in ("派", "增派", "调运"):
+        clauses[0] += f"至{first.place}"
+    return ",".join(clauses)
+
+
+def _render_group(action: str, orders: list[Order]) -> list[str]:
+    counted = [f"{order.count or ''}{order.unit}{order.item}" for order in orders]
+    items = [order.item for order in orders]
+    match action:
+        case "派" | "增派":
+            return [action + "、".join(counted)]
+        case "备勤":
+            return [f"另{'、'.join(counted)}备勤"]
+        case "随行":
+            return [f"{'、'.join(items)}随行"]
+        case "通知":
+            return [
+                f"通知{_AMBULANCE}{text}" if order.count else f"通知{order.item}"
+                for order, text in zip(orders, counted, strict=True)
+            ]
+        case "携带" | "调运":
+            return [action + "、".join(f"{order.item}{order.count or ''}{order.unit}" for order in orders)]
+        case "任务" | "继续":
+            return items
+        case "核实":
+            return [f"{item}待核实" for item in items]
+        case _:  # 协调, 申请, 注意, 回拨
+            return [action + item for item in items]
+
+
+def _parse_clause(clause: str, doctrine: Doctrine) -> tuple[list[Order], str]:
+    """The orders of one clause, and the place that it names ("" for none)."""
+    if match := re.fullmatch(r"(派|增派|调派)(.+?)至(.+)", clause):
+        action = "增派" if match[1] == "增派" else "派"
+        return [_counted_order(action, text, doctrine) for text in match[2].split("、")], match[3]
+    if match := re.fullmatch(r"调运(.+?)(?:至(.+))?", clause):
+        return [_supply_order("调运", text, doctrine) for text in match[1].split("、")], match[2] or ""
+    if match := re.fullmatch(r"另(.+)备勤", clause):
+        return [_counted_order("备勤", text, doctrine) for text in match[1].split("、")], ""
+    if match := re.fullmatch(rf"通知{_AMBULANCE}(.+)", clause):
+        return [_counted_order("通知", match[1], doctrine)], ""
+    if match := re.fullmatch(r"(.+)待核实", clause):
+        return [_plain_order("核实", match[1], doctrine)], ""
+    if match := re.fullmatch(r"(.+)随行", clause):
+        return [_plain_order("随行", item, doctrine) for item in match[1].split("、")], ""
+    if match := re.fullmatch(r"携带(.+)", clause):
+        return [_supply_order("携带", text, doctrine) for text in match[1].split("、")], ""
+    if match := re.fullmatch(r"(通知|协调|申请|注意|回拨)(.+)", clause):
+        return [_plain_order(match[1], match[2], doctrine)], ""
+    return [_plain_order(CONTINUE.action if clause == CONTINUE.item else "任务", clause, doctrine)], ""
+
+
+def _counted_order(action: str, text: str, doctrine: Doctrine) -> Order:
+    if match := _COUNTED.fullmatch(text):
+        return Order(doctrine.agency(match[3]), action, match[3], int(match[1]), match[2])
+    return _plain_order(action, text, doctrine)
+
+
+def _supply_order(action: str, text: str, doctrine: Doctrine) -> Order:
+    if match := _SUPPLY.fullmatch(text):
+        return Order(doctrine.agency(match[1]), action, match[1], int(match[2]), match[3])
+    return _plain_order(action, text, doctrine)
+
+
+def _plain_order(action: str, item: str, doctrine: Doctrine) -> Order:
+    return Order(doctrine.agency(item), action, item)

@@ -1,0 +1,57 @@
+"""Orders and plans: what doctrine makes of a situation, as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dispatch.domain.situation import JsonObject
+
+AGENCIES = ("消防", "公安交警", "医疗120", "电力", "交通", "水利", "通信", "应急")
+
+# Actions in the order in which the instruction's text names them.
+SPOKEN_ACTIONS = (
+    *("继续", "派", "增派", "备勤", "随行", "携带", "通知", "调运"),
+    *("协调", "申请", "任务", "注意", "核实", "回拨"),
+)
+# Actions that are data for agencies and reviewers only: totals of crew and vehicles, and what was issued already.
+SILENT_ACTIONS = ("出动", "已派")
+
+UNKNOWN_PLACE = "待核实地点"
+
+
+@dataclass(frozen=True)
+class Order:
+    """One order to one agency; ``count`` is None where doctrine gives no number."""
+
+    agency: str
+    action: str
+    item: str
+    count: int | None = None
+    unit: str = ""
+    place: str = ""
+
+    def to_dict(self) -> JsonObject:
+        return {
+            "agency": self.agency,
+            "action": self.action,
+            "item": self.item,
+            "count": self.count,
+            "unit": self.unit,
+            "place": self.place,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Order":
+        return cls(**{name: data[name] for name in ("agency", "action", "item", "count", "unit", "place")})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Doctrine applied to one situation."""
+
+    orders: tuple[Order, ...]
+    priority: str  # 特急, 紧急 or 一般
+
+    def spoken(self) -> tuple[Order, ...]:
+        """The orders that the instruction's text says."""
+        return tuple(order for order in self.orders if order.action in SPOKEN_ACTIONS)

@@ -1,0 +1,211 @@
+"""The situation (情报地图): the structured reading of one incident in a report, and the context beside the report."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dispatch.domain import labels
+
+JsonObject = dict[str, Any]
+
+_REQUESTED = re.compile(rf"(\d+(?:\.\d+)?)([{''.join(labels.UNITS)}])(\S.*)")
+
+
+def format_number(value: float) -> str:
+    """The shortest decimal text of a number: 3.0 -> "3", 0.5 -> "0.5"."""
+    return str(int(value)) if value == int(value) else repr(float(value))
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many people: ``min`` to ``max`` (``None``: open above), as stated in the report."""
+
+    min: int
+    max: int | None
+    approx: bool = False
+    conflicting: bool = False
+
+    def __post_init__(self) -> None:
+        if self.min < 0 or (self.max is not None and self.max < self.min):
+            raise ValueError(f"count {self.min}-{self.max}: must be 0 <= min <= max")
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether somebody has to verify it: a range, an open or approximate count, or two that contradict."""
+        return self.approx or self.conflicting or self.max != self.min
+
+    def planning_number(self) -> int:
+        """How many to plan for: the upper bound, but never more than twice the lower one."""
+        if self.max is None:
+            return 2 * self.min
+        return min(self.max, 2 * self.min) if self.min else self.max
+
+    def to_text(self) -> str:
+        """One word: ``50``, ``50-60``, ``50+``; a leading ``~`` is approximate, a trailing ``!`` contradicted."""
+        bounds = f"{self.min}+" if self.max is None else str(self.min)
+        if self.max is not None and self.max != self.min:
+            bounds = f"{self.min}-{self.max}"
+        return f"{'~' if self.approx else ''}{bounds}{'!' if self.conflicting else ''}"
+
+    @classmethod
+    def from_text(cls, text: str) -> "Count":
+        """Inverse of :meth:`to_text`. Raises ValueError for any other text."""
+        match = re.fullmatch(r"(~?)(\d{1,9})(?:-(\d{1,9})|(\+))?(!?)", text, re.ASCII)
+        if match is None:
+            raise ValueError(f"not a count: {text!r}")
+        approx, low, high, is_open, conflicting = match.groups()
+        maximum = None if is_open else int(high or low)
+        return cls(int(low), maximum, bool(approx), bool(conflicting))
+
+    def to_dict(self) -> JsonObject:
+        flags = {"approx": self.approx, "conflicting": self.conflicting}
+        return {"min": self.min, "max": self.max} | {name: True for name, value in flags.items() if value}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Count":
+        return cls(
+            int(data["min"]),
+            None if data.get("max") is None else int(data["max"]),
+            bool(data.get("approx", False)),
+            bool(data.get("conflicting", False)),
+        )
+
+
+@dataclass(frozen=True)
+class Requested:
+    """A quantity asked for on scene, in the report's own word for the item: 3 艘 橡皮艇."""
+
+    item: str
+    count: float
+    unit: str
+
+    def to_text(self) -> str:
+        return f"{format_number(self.count)}{self.unit}{self.item}"
+
+    @classmethod
+    def from_text(cls, text: str) -> "Requested":
+        """Inverse of :meth:`to_text`. Raises ValueError for any other text."""
+        match = _REQUESTED.fullmatch(text)
+        if match is None:
+            raise ValueError(f"not a requested quantity: {text!r}")
+        return cls(match[3], float(match[1]), match[2])
+
+    def to_dict(self) -> JsonObject:
+        return {"item": self.item, "count": self.count, "unit": self.unit}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Requested":
+        return cls(str(data["item"]), float(data["count"]), str(data.get("unit", "")))
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is known beside the report's text.
+
+    ``location`` is the caller's place as the phone or the cell gives it; ``issued`` are the instructions already issued
+    for the incident, oldest first.
+    """
+
+    location: str = ""
+    issued: tuple[str, ...] = ()
+
+    def to_dict(self) -> JsonObject:
+        data: JsonObject = {"location": self.location} if self.location else {}
+        return data | ({"issued": list(self.issued)} if self.issued else {})
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Context":
+        """Raises ValueError, naming the field, when a field has the wrong type or is unknown."""
+        if unknown := set(data) - {"location", "issued"}:
+            raise ValueError(f"context.{sorted(unknown)[0]}: unknown field")
+        location, issued = data.get("location") or "", data.get("issued") or []
+        if not isinstance(location, str):
+            raise ValueError("context.location: must be text")
+        if not isinstance(issued, list | tuple) or not all(isinstance(text, str) for text in issued):
+            raise ValueError("context.issued: must be a list of texts")
+        return cls(location, tuple(issued))
+
+
+@dataclass(frozen=True)
+class Situation:
+    """One incident as read from a report. Label tuples keep the order of :mod:`dispatch.domain.labels`.
+
+    ``location`` is a verbatim span of the report or of the context's location, or "" when unknown; ``facts`` are the
+    closed set that doctrine's rules read (flags are ``True``, the others numbers).
+    """
+
+    kind: str = "request"
+    location: str = ""
+    hazards: tuple[str, ...] = ()
+    people: Mapping[str, Count] = field(default_factory=dict)
+    vulnerable: tuple[str, ...] = ()
+    outages: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    not_needed: tuple[str, ...] = ()
+    requested: tuple[Requested, ...] = ()
+    measures: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, float | bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Checks every label against its closed set and puts labels in canonical order."""
+        _require_known("kind", (self.kind,), labels.KINDS)
+        for name, known in LABEL_FIELDS.items():
+            object.__setattr__(self, name, _canonical(name, getattr(self, name), known))
+        for name, known in MAP_FIELDS.items():
+            values = getattr(self, name)
+            object.__setattr__(self, name, {key: values[key] for key in _canonical(name, tuple(values), known)})
+
+    def to_dict(self) -> JsonObject:
+        """JSON object; empty fields are left out except kind and location."""
+        data: JsonObject = {"kind": self.kind, "location": self.location}
+        optional: JsonObject = {name: list(getattr(self, name)) for name in LABEL_FIELDS}
+        optional["people"] = {category: count.to_dict() for category, count in self.people.items()}
+        optional["requested"] = [requested.to_dict() for requested in self.requested]
+        optional["measures"] = dict(self.measures)
+        optional["facts"] = dict(self.facts)
+        return data | {name: value for name, value in optional.items() if value}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Situation":
+        """Inverse of :meth:`to_dict`. Raises ValueError naming the field that is wrong."""
+        known = {"kind", "location", "people", "requested", "contacts", *LABEL_FIELDS, *MAP_FIELDS}
+        if unknown := set(data) - known:
+            raise ValueError(f"situation.{sorted(unknown)[0]}: unknown field")
+        try:
+            return cls(
+                kind=data.get("kind", "request"),
+                location=data.get("location", ""),
+                people={category: Count.from_dict(count) for category, count in data.get("people", {}).items()},
+                requested=tuple(Requested.from_dict(item) for item in data.get("requested", ())),
+                measures={name: float(value) for name, value in data.get("measures", {}).items()},
+                facts={
+                    name: True if name in labels.FLAG_FACTS else float(value)
+                    for name, value in data.get("facts", {}).items()
+                    if value is not False
+                },
+                **{name: tuple(data.get(name, ())) for name in LABEL_FIELDS},
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"situation: {error!r}") from error
+
+
+LABEL_FIELDS = {
+    "hazards": labels.HAZARDS,
+    "vulnerable": labels.VULNERABLE,
+    "outages": labels.OUTAGES,
+    "needs": labels.NEEDS,
+    "not_needed": labels.NEEDS,
+}
+MAP_FIELDS = {"people": labels.PEOPLE, "measures": labels.MEASURES, "facts": labels.FACTS}
+
+
+def _require_known(name: str, values: Sequence[str], known: Sequence[str]) -> None:
+    for value in values:
+        if value not in known:
+            raise ValueError(f"situation.{name}: unknown label {value!r}, known are {', '.join(known)}")
+
+
+def _canonical(name: str, values: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    _require_known(name, values, known)
+    return tuple(sorted(set(values), key=known.index))

@@ -1,0 +1,106 @@
+"""Checks: each code by a candidate that deserves it, and none for the seed pair."""
+
+import dataclasses
+
+import pytest
+
+from dispatch.domain import Check, Context, Count, Situation, default_doctrine, make_plans, run_checks
+from dispatch.domain.checks import Candidate
+
+REPORT = "山区公路积雪3米,断电,50人被困,急需发电机和医疗队"
+SEED = Situation(
+    location="A7公路",
+    hazards=("snow_road",),
+    people={"trapped": Count(50, 50)},
+    outages=("power",),
+    needs=("generator", "medical"),
+    measures={"snow_depth_m": 3.0},
+)
+INSTRUCTION = "派3台除雪车至A7公路,医疗队随行,协调电力公司恢复供电"
+
+
+def findings(
+    situation: Situation = SEED,
+    instruction: str = INSTRUCTION,
+    report: str = REPORT,
+    context: Context = Context("A7公路"),
+    confidence: float = 1.0,
+    truncated: bool = False,
+) -> dict[str, Check]:
+    plans = make_plans([situation], context)
+    candidate = Candidate(report, context, (situation,), plans, instruction, confidence, truncated)
+    return {check.code: check for check in run_checks(candidate, default_doctrine())}
+
+
+def test_the_seed_pair_has_only_the_note_about_its_generator() -> None:
+    assert {code: check.severity for code, check in findings().items()} == {"MISSING_NEED": "info"}
+
+
+def test_an_invented_place_is_an_error_with_its_span() -> None:
+    check = findings(instruction=INSTRUCTION.replace("A7", "A9"))["UNGROUNDED_PLACE"]
+    assert check.severity == "error"
+    assert INSTRUCTION.replace("A7", "A9")[check.start : check.end] == "A9公路"
+
+
+def test_an_invented_location_in_the_situation_is_an_error() -> None:
+    assert "UNGROUNDED_PLACE" in findings(dataclasses.replace(SEED, location="B3公路"))
+
+
+def test_an_invented_number_is_an_error_with_its_span() -> None:
+    text = INSTRUCTION.replace("3台", "8台")
+    check = findings(instruction=text)["UNGROUNDED_NUMBER"]
+    assert (check.severity, text[check.start : check.end]) == ("error", "8")
+    assert "DOCTRINE_MISMATCH" in findings(instruction=text)
+
+
+def test_an_unread_number_is_named_with_its_span() -> None:
+    check = findings(report=REPORT + ",十六个人失踪")["UNREAD_NUMBER"]
+    assert check.severity == "warning"
+    assert (REPORT + ",十六个人失踪")[check.start : check.end] == "十六"
+    assert "UNREAD_NUMBER" not in findings(report=REPORT + ",电话13812345678,8:30报")
+
+
+def test_a_need_that_nothing_answers() -> None:
+    asked = dataclasses.replace(SEED, needs=("medical",))
+    assert findings(asked, "派3台除雪车至A7公路,协调电力公司恢复供电")["MISSING_NEED"].severity == "warning"
+
+
+def test_a_declined_item() -> None:
+    declined = dataclasses.replace(SEED, needs=(), not_needed=("medical",))
+    assert findings(declined)["DECLINED_ITEM"].severity == "error"
+
+
+def test_a_missing_or_generic_place_is_asked_about() -> None:
+    for place in ("", "山区公路"):
+        assert "MISSING_LOCATION" in findings(dataclasses.replace(SEED, location=place), context=Context())
+
+
+def test_report_and_context_that_name_two_places() -> None:
+    report = "B镇" + REPORT
+    assert "LOCATION_CONFLICT" in findings(dataclasses.replace(SEED, location="B镇"), report=report)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"confidence": 0.3}, "LOW_CONFIDENCE"),
+        ({"truncated": True}, "TRUNCATED_INPUT"),
+        ({"situation": Situation(kind="offer"), "instruction": "暂不派警,回拨核实后登记"}, "NOT_A_REQUEST"),
+        (
+            {"situation": dataclasses.replace(SEED, people={"trapped": Count(30, 59, conflicting=True)})},
+            "CONFLICTING_COUNTS",
+        ),
+    ],
+)
+def test_other_findings(fields: dict[str, object], code: str) -> None:
+    assert code in findings(**fields)  # type: ignore[arg-type]
+
+
+def test_the_most_severe_comes_first() -> None:
+    severities = [check.severity for check in findings(instruction="派8台除雪车至B9公路", confidence=0.1).values()]
+    assert severities == sorted(severities, key=["error", "warning", "info"].index)
+
+
+def test_a_check_survives_its_dict() -> None:
+    check = Check("LOW_CONFIDENCE", "warning", "unsure", "instruction", 1, 2)
+    assert Check.from_dict(check.to_dict()) == check

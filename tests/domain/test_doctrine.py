@@ -1,0 +1,235 @@
+"""Doctrine: each rule by the situation that calls for it. The seed pair is the fixed point."""
+
+from importlib import resources
+
+import pytest
+
+from dispatch.domain import Context, Count, Doctrine, Requested, Situation, make_plans, render_instruction
+
+SEED = Situation(
+    location="A7公路",
+    hazards=("snow_road",),
+    people={"trapped": Count(50, 50)},
+    outages=("power",),
+    needs=("generator", "medical"),
+    measures={"snow_depth_m": 3.0},
+)
+
+
+def answer(situation: Situation, *issued: str) -> str:
+    return render_instruction(make_plans([situation], Context(issued=issued)))
+
+
+def snow(**fields: object) -> str:
+    return answer(Situation(location="甲村", hazards=("snow_road",), **fields))  # type: ignore[arg-type]
+
+
+def flood(**fields: object) -> str:
+    return answer(Situation(location="甲村", hazards=("flood",), **fields))  # type: ignore[arg-type]
+
+
+def landslide(**fields: object) -> str:
+    return answer(Situation(location="甲村", hazards=("landslide",), **fields))  # type: ignore[arg-type]
+
+
+def fire(**fields: object) -> str:
+    return answer(Situation(location="甲村", hazards=("building_fire",), **fields))  # type: ignore[arg-type]
+
+
+def people(**counts: str) -> dict[str, Count]:
+    return {category: Count.from_text(text) for category, text in counts.items()}
+
+
+def test_the_seed_pair() -> None:
+    assert answer(SEED) == "派3台除雪车至A7公路,医疗队随行,协调电力公司恢复供电"
+
+
+def test_a_generic_place_is_kept_and_asked_about() -> None:
+    vague = Situation(**{**vars(SEED), "location": "山区公路"})
+    assert answer(vague) == "派3台除雪车至山区公路,医疗队随行,协调电力公司恢复供电,回拨核实位置"
+
+
+def test_an_unknown_place_is_never_invented() -> None:
+    nowhere = Situation(**{**vars(SEED), "location": ""})
+    assert answer(nowhere) == "派3台除雪车至待核实地点,医疗队随行,协调电力公司恢复供电,回拨核实位置"
+
+
+def test_what_was_issued_is_subtracted() -> None:
+    assert answer(SEED, "派2台除雪车至A7公路") == "派1台除雪车至A7公路,医疗队随行,协调电力公司恢复供电"
+    assert answer(SEED, "派3台除雪车至A7公路") == "派医疗队至A7公路,协调电力公司恢复供电"
+    assert answer(SEED, answer(SEED)) == "已派力量继续处置"
+    assert answer(SEED, "派2台除雪车至乙村") == answer(SEED)
+
+
+def test_what_was_issued_and_is_not_enough_is_reinforced() -> None:
+    short = Situation(**{**vars(SEED), "facts": {"reinforce": True}})
+    assert answer(short, "派3台除雪车至A7公路").startswith("增派1台除雪车至A7公路")
+
+
+@pytest.mark.parametrize(
+    ("depth", "km", "machines"),
+    [
+        (0.5, 0, "1台轻型除雪车"),
+        (1.0, 0, "1台轻型除雪车"),
+        (1.1, 0, "2台除雪车"),
+        (3.0, 0, "3台除雪车"),
+        (9.0, 0, "6台除雪车"),
+        (0.5, 31, "4台轻型除雪车"),
+    ],
+)
+def test_ploughs_by_depth_and_length(depth: float, km: float, machines: str) -> None:
+    assert snow(measures={"snow_depth_m": depth}, facts={"km": km} if km else {}) == f"派{machines}至甲村"
+
+
+def test_snow_of_unknown_depth_gets_two_ploughs_and_a_question() -> None:
+    assert snow() == "派2台除雪车至甲村,积雪深度待核实"
+
+
+def test_people_buried_in_snow_are_searched_for() -> None:
+    text = snow(people=people(buried="7"), measures={"snow_depth_m": 2.0})
+    assert text == "派2台除雪车、4只搜救犬至甲村,医疗队随行,携带雪崩探杆、生命探测仪"
+
+
+def test_stuck_cars_and_cold() -> None:
+    text = snow(people=people(trapped="9"), measures={"snow_depth_m": 2.0}, facts={"cars": 11, "cold": True})
+    assert text == "派2台除雪车、2辆清障车至甲村,调运棉衣9件"
+
+
+@pytest.mark.parametrize(
+    ("trapped", "facts", "vulnerable", "boats"),
+    [("3", {}, (), 2), ("41", {}, (), 3), ("41", {"current": True}, (), 6), ("41", {}, ("elderly",), 6)],
+)
+def test_boats_by_people(trapped: str, facts: dict[str, bool], vulnerable: tuple[str, ...], boats: int) -> None:
+    text = flood(people=people(trapped=trapped), facts=facts, vulnerable=vulnerable, measures={"water_depth_m": 1.0})
+    assert text.startswith(f"派{boats}艘冲锋舟至甲村")
+    assert "携带救生衣" in text
+
+
+def test_shallow_still_water_is_driven_through() -> None:
+    assert flood(people=people(trapped="9"), measures={"water_depth_m": 0.3}) == "派3辆高底盘车至甲村"
+    fast = flood(people=people(trapped="9"), measures={"water_depth_m": 0.3}, facts={"current": True})
+    assert fast.startswith("派2艘冲锋舟")
+
+
+def test_the_first_wave_is_twenty_and_the_rest_stand_by() -> None:
+    text = flood(people=people(trapped="500"), measures={"water_depth_m": 2.0})
+    assert text.startswith("派20艘冲锋舟至甲村,另5艘冲锋舟备勤,医疗队随行")
+
+
+def test_power_is_not_restored_in_water_before_it_is_safe() -> None:
+    assert flood(outages=("power",)).endswith("协调电力公司断电排险,确认安全后恢复供电")
+
+
+def test_shelter_in_a_flood_is_indoors() -> None:
+    assert "学校" in flood(needs=("shelter",))
+    assert "帐篷" in landslide(needs=("shelter",))
+
+
+def test_supplies_by_head() -> None:
+    text = flood(people=people(trapped="7"), needs=("food", "water"), measures={"water_depth_m": 1.0})
+    assert "调运食品21份、饮用水21升" in text
+
+
+def test_landslide_digs_after_detection() -> None:
+    text = landslide(people=people(buried="7"), outages=("road",))
+    assert text == (
+        "派3台挖掘机、1台装载机、4只搜救犬至甲村,医疗队随行,携带生命探测雷达,先探测和人工挖掘再上挖掘机,"
+        "疏散沟道下游群众至两侧高处,注意边坡监测"
+    )
+
+
+@pytest.mark.parametrize(("trapped", "engines"), [("1", 3), ("10", 3), ("11", 5), ("50", 5), ("51", 6), ("101", 7)])
+def test_engines_by_people(trapped: str, engines: int) -> None:
+    assert fire(people=people(trapped=trapped)).startswith(f"派{engines}辆水罐车至甲村")
+
+
+def test_fire_on_high_floors_with_smoke_and_oil() -> None:
+    text = fire(measures={"floor": 4.0}, facts={"smoke": True, "burning": True})
+    assert text.startswith("派3辆水罐车、1辆泡沫车、1辆举高车、1辆排烟车至甲村,医疗队随行")
+    assert text.endswith("关气断电")
+    assert "举高车" not in fire(measures={"floor": 3.0})
+
+
+@pytest.mark.parametrize(
+    ("injured", "facts", "ambulances"),
+    [("5", {}, 3), ("5", {"severe": 2}, 4), ("6", {"light": 6}, 1), ("5", {"severe": 1, "light": 1}, 4), ("1+", {}, 1)],
+)
+def test_ambulances_by_severity(injured: str, facts: dict[str, float], ambulances: int) -> None:
+    assert f"通知120派{ambulances}辆救护车" in fire(people=people(injured=injured), facts=facts)
+
+
+def test_a_medical_team_comes_for_twenty_people() -> None:
+    assert "医疗队随行" in snow(people=people(trapped="20"))
+    assert "医疗队" not in snow(people=people(trapped="19"))
+
+
+def test_uncertain_counts_are_verified() -> None:
+    assert snow(people=people(trapped="10-19")).endswith("人数待核实")
+
+
+def test_a_declined_item_is_not_sent() -> None:
+    assert "冲锋舟" not in flood(people=people(trapped="30"), not_needed=("boat",))
+
+
+def test_a_quantity_asked_for_is_the_order_and_doctrine_is_the_floor() -> None:
+    more = flood(people=people(trapped="30"), needs=("boat",), requested=(Requested("橡皮艇", 5, "艘"),))
+    fewer = flood(people=people(trapped="100"), needs=("boat",), requested=(Requested("橡皮艇", 1, "艘"),))
+    assert more.startswith("派5艘冲锋舟")
+    assert fewer.startswith("派5艘冲锋舟")
+    assert flood(needs=("sandbag",), requested=(Requested("沙袋", 2000, "条"),)) == "调运沙袋2000条至甲村"
+
+
+def test_a_critical_site_gets_a_generator() -> None:
+    assert "1辆应急发电车" in snow(outages=("power",), facts={"critical_site": True})
+    assert "应急发电车" not in answer(SEED)
+
+
+@pytest.mark.parametrize("kind", ["offer", "resolved", "other"])
+def test_nobody_is_sent_without_a_request(kind: str) -> None:
+    assert answer(Situation(kind=kind, hazards=("flood",))) == "暂不派警,回拨核实后登记"
+
+
+def test_a_hazard_without_rules_gets_rescue_vehicles() -> None:
+    text = answer(Situation(location="甲村", hazards=("typhoon",), people=people(trapped="11")))
+    assert text == "派5辆抢险救援车至甲村"
+
+
+@pytest.mark.parametrize(
+    ("situation", "priority"),
+    [
+        (Situation(hazards=("building_fire",)), "特急"),
+        (Situation(hazards=("flood",), measures={"water_depth_m": 1.3}), "特急"),
+        (Situation(hazards=("snow_road",), people=people(buried="1")), "特急"),
+        (Situation(hazards=("snow_road",), people=people(trapped="1")), "紧急"),
+        (Situation(hazards=("snow_road",), facts={"hours": 25}), "紧急"),
+        (Situation(hazards=("flood",), needs=("food",)), "一般"),
+    ],
+)
+def test_priority(situation: Situation, priority: str) -> None:
+    (plan,) = make_plans([situation], Context())
+    assert plan.priority == priority
+
+
+def test_crew_and_vehicles_are_data_not_text() -> None:
+    (plan,) = make_plans([SEED], Context())
+    totals = {order.item: order.count for order in plan.orders if order.action == "出动"}
+    assert totals == {"救援车辆": 5, "救援人员": 25}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "named"),
+    [
+        ("count: ploughs,", "count: plows,", "plows"),
+        ("[shallow_snow]}", "[deep]}", "deep"),
+        ("agency: 交通, need: snow_clearing", "agency: 海军, need: snow_clearing", "海军"),
+        ("need: snow_clearing", "need: ploughing", "ploughing"),
+        ("{verify: 水深,", "{verify: 水深, escort: 医疗队,", "exactly one"),
+        ("{verify: 水深,", "{verify: 水深, wenn: [],", "wenn"),
+        ('"people:buried"', '"people:sunken"', "sunken"),
+    ],
+)
+def test_a_wrong_rule_is_named(before: str, after: str, named: str) -> None:
+    text = resources.files("dispatch.domain").joinpath("doctrine.yaml").read_text("utf-8")
+    assert before in text
+    with pytest.raises(ValueError, match=named):
+        Doctrine(text.replace(before, after, 1))

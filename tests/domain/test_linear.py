@@ -1,0 +1,56 @@
+"""The linear form: what the decoder writes reads back as what was meant, or is refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatch.domain import Context, Situation
+from dispatch.domain.linear import (
+    CONTEXT_ISSUED,
+    CONTEXT_LOCATION,
+    INSTRUCTION,
+    LOCATION,
+    REPORT,
+    SITUATION,
+    SYMBOLS,
+    Piece,
+    Symbol,
+    parse_target,
+    source_pieces,
+    target_pieces,
+)
+
+
+@given(st.lists(st.from_type(Situation), max_size=3), st.text(max_size=30))
+def test_situations_and_instruction_read_back(many: list[Situation], instruction: str) -> None:
+    parsed = parse_target(target_pieces(many, instruction))
+    assert (list(parsed.situations), parsed.instruction) == (many, instruction)
+
+
+@given(st.from_type(Situation))
+def test_every_symbol_written_is_one_of_the_closed_list(situation: Situation) -> None:
+    symbols = {piece for piece in target_pieces([situation], "") if isinstance(piece, Symbol)}
+    assert symbols <= set(SYMBOLS)
+
+
+def test_the_context_stands_before_the_report() -> None:
+    pieces = source_pieces("雪大", Context("A镇", ("派1台", "派2台")))
+    assert pieces == [CONTEXT_LOCATION, "A镇", CONTEXT_ISSUED, "派1台", CONTEXT_ISSUED, "派2台", REPORT, "雪大"]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [],
+        [SITUATION, Symbol("<kind:request>")],  # no instruction
+        ["派", INSTRUCTION, "派"],  # text before the first symbol
+        [LOCATION, "A镇", INSTRUCTION, "派"],  # outside a situation
+        [SITUATION, REPORT, "x", INSTRUCTION, "派"],
+        [SITUATION, Symbol("<people:trapped>"), "许多", INSTRUCTION, "派"],
+        [SITUATION, Symbol("<hazard:flood>"), "水", INSTRUCTION, "派"],
+        [INSTRUCTION, "派", SITUATION],
+    ],
+)
+def test_a_malformed_sequence_is_refused(pieces: list[Piece]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_target(pieces)
