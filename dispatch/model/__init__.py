@@ -1,0 +1,45 @@
+"""The model: network, tokenizer and bundle. Imports the domain alone."""
+
+from dispatch.model.attention import MultiHeadAttention, scaled_dot_product_attention
+from dispatch.model.bundle import (
+    Bundle,
+    BundleConfig,
+    BundleError,
+    BundleIdentity,
+    load_bundle,
+    read_config,
+    read_metrics,
+    save_bundle,
+    update_document,
+    verify_bundle,
+)
+from dispatch.model.loss import label_smoothed_cross_entropy
+from dispatch.model.normalization import NormalizedText, normalize
+from dispatch.model.tokenizer import Tokenizer, TokenizerConfig, train_tokenizer
+from dispatch.model.transformer import AttentionMaps, DecoderCache, Memory, Transformer, TransformerConfig
+
+__all__ = [
+    "AttentionMaps",
+    "Bundle",
+    "BundleConfig",
+    "BundleError",
+    "BundleIdentity",
+    "DecoderCache",
+    "Memory",
+    "MultiHeadAttention",
+    "NormalizedText",
+    "Tokenizer",
+    "TokenizerConfig",
+    "Transformer",
+    "TransformerConfig",
+    "label_smoothed_cross_entropy",
+    "load_bundle",
+    "normalize",
+    "read_config",
+    "read_metrics",
+    "save_bundle",
+    "scaled_dot_product_attention",
+    "train_tokenizer",
+    "update_document",
+    "verify_bundle",
+]

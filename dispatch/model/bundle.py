@@ -1,0 +1,236 @@
+"""A bundle: the folder that holds a trained model and everything needed to use it.
+
+    config.json        format, name, the network's shape, the tokenizer's facts, the task, the command that made it
+    model.safetensors  weights in float16; the shared embedding once
+    tokenizer.model    SentencePiece model
+    metrics.json       measured quality
+    MODEL_CARD.md      what it is for, what it was trained on
+    SHA256SUMS         checks the files above, by `sha256sum --check SHA256SUMS` too
+
+Loading checks the sums and runs no code from the folder. Folders are written aside and renamed into place, so that a
+kill never leaves half a bundle.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from dispatch.model.tokenizer import Tokenizer
+from dispatch.model.transformer import Transformer, TransformerConfig
+
+FORMAT_VERSION = 1
+CONFIG, WEIGHTS, TOKENIZER, METRICS, CARD = FILES = (
+    "config.json",
+    "model.safetensors",
+    "tokenizer.model",
+    "metrics.json",
+    "MODEL_CARD.md",
+)
+SUMS = "SHA256SUMS"
+
+
+class BundleError(ValueError):
+    """A bundle that is not whole or not readable; the message names the file."""
+
+
+@dataclass(frozen=True)
+class BundleConfig:
+    """What ``config.json`` says. ``situations``: whether the decoder writes situations before the instruction."""
+
+    name: str
+    model: TransformerConfig
+    situations: bool
+    created_by: str
+
+
+@dataclass(frozen=True)
+class BundleIdentity:
+    """Tells bundles apart. ``digest`` is the SHA-256 of the file SHA256SUMS, in hexadecimal."""
+
+    name: str
+    digest: str
+
+    def to_dict(self) -> dict[str, str]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded bundle; the model is in eval mode and float32, on the processor."""
+
+    path: Path
+    config: BundleConfig
+    model: Transformer
+    tokenizer: Tokenizer
+    identity: BundleIdentity
+
+
+def save_bundle(
+    path: Path,
+    config: BundleConfig,
+    model: Transformer,
+    tokenizer: Tokenizer,
+    metrics: Mapping[str, Any],
+    card: str,
+) -> None:
+    """Writes a bundle, in the place of one that is there.
+
+    Raises ValueError when the path holds something that is no bundle, or a weight does not fit float16.
+    """
+    facts = {
+        "format_version": FORMAT_VERSION,
+        "name": config.name,
+        "model": asdict(config.model),
+        "tokenizer": {"vocab_size": tokenizer.vocab_size},
+        "task": {"situations": config.situations},
+        "created_by": config.created_by,
+    }
+    with _replacement(path) as folder:
+        (folder / CONFIG).write_text(_json(facts), encoding="utf-8")
+        save_file(_half_precision(model), folder / WEIGHTS)
+        (folder / TOKENIZER).write_bytes(tokenizer.model_proto)
+        (folder / METRICS).write_text(_json(metrics), encoding="utf-8")
+        (folder / CARD).write_text(card, encoding="utf-8")
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Checks and loads a bundle. Raises BundleError, naming the file that is missing, differs or cannot be read."""
+    digest = verify_bundle(path)
+    config = read_config(path)
+    tokenizer = Tokenizer((path / TOKENIZER).read_bytes())
+    if tokenizer.vocab_size != config.model.vocab_size:
+        raise BundleError(
+            f"{path / TOKENIZER}: {tokenizer.vocab_size} tokens, but {CONFIG} says {config.model.vocab_size}"
+        )
+    model = Transformer(config.model)
+    try:
+        model.load_state_dict({name: weight.float() for name, weight in load_file(path / WEIGHTS).items()})
+    except (SafetensorError, RuntimeError) as error:
+        raise BundleError(f"{path / WEIGHTS}: not the weights of the network in {CONFIG}: {error}") from error
+    return Bundle(path, config, model.eval(), tokenizer, BundleIdentity(config.name, digest))
+
+
+def verify_bundle(path: Path) -> str:
+    """Compares every file with SHA256SUMS; returns the bundle's digest.
+
+    Raises BundleError, naming the file that is missing or differs.
+    """
+    listing = _read(path / SUMS)
+    sums: dict[str, str] = {}
+    for line in listing.decode("utf-8", "replace").splitlines():
+        expected, separator, name = line.partition("  ")
+        if not separator:
+            raise BundleError(f"{path / SUMS}: not a line of sha256sum: {line!r}")
+        sums[name] = expected
+    for name in (*FILES, *sums):
+        if name not in sums:
+            raise BundleError(f"{path / SUMS}: {name} is not listed")
+        if hashlib.sha256(_read(path / name)).hexdigest() != sums[name]:
+            raise BundleError(f"{path / name}: differs from {SUMS}; fetch or train the bundle again")
+    return hashlib.sha256(listing).hexdigest()
+
+
+def read_config(path: Path) -> BundleConfig:
+    """What ``config.json`` says, without a look at the sums. Raises BundleError."""
+    try:
+        facts = json.loads(_read(path / CONFIG))
+        version = facts["format_version"]
+        if version != FORMAT_VERSION:
+            raise ValueError(f"format_version {version}, but this Dispatch reads {FORMAT_VERSION}")
+        model = TransformerConfig(**facts["model"])
+        return BundleConfig(facts["name"], model, facts["task"]["situations"], facts["created_by"])
+    except BundleError:
+        raise
+    except KeyError as error:
+        raise BundleError(f"{path / CONFIG}: no field {error}") from error
+    except (ValueError, TypeError) as error:
+        raise BundleError(f"{path / CONFIG}: {error}") from error
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """What ``metrics.json`` says. Raises BundleError."""
+    try:
+        metrics: dict[str, Any] = json.loads(_read(path / METRICS))
+    except json.JSONDecodeError as error:
+        raise BundleError(f"{path / METRICS}: {error}") from error
+    return metrics
+
+
+def update_document(path: Path, name: Literal["metrics.json", "MODEL_CARD.md"], text: str) -> None:
+    """Replaces one of a bundle's documents and refreshes its sums. The digest changes with them.
+
+    Raises BundleError, and changes nothing, when the bundle is not whole.
+    """
+    verify_bundle(path)
+    with _replacement(path) as folder:
+        shutil.copytree(path, folder, dirs_exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _replacement(path: Path) -> Generator[Path, None, None]:
+    """A new folder beside the path, which takes its place, with sums, when the block ends without an error."""
+    if path.exists() and not (path / SUMS).is_file() and not (path.is_dir() and not any(path.iterdir())):
+        raise ValueError(f"{path} is there and is no bundle: name another folder, or remove it first")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
+        folder, replaced = Path(scratch, "new"), Path(scratch, "replaced")
+        folder.mkdir()
+        yield folder
+        _write_sums(folder)
+        _sync(folder)
+        if path.exists():
+            path.rename(replaced)
+        try:
+            folder.rename(path)
+        except OSError:
+            if replaced.exists():
+                replaced.rename(path)
+            raise
+
+
+def _write_sums(folder: Path) -> None:
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and file != folder / SUMS)
+    lines = [
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(folder).as_posix()}\n" for file in files
+    ]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def _sync(folder: Path) -> None:
+    """Has the disk hold every file before the folder gets its name."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as stream:
+                os.fsync(stream.fileno())
+
+
+def _half_precision(model: Transformer) -> dict[str, torch.Tensor]:
+    weights = {name: weight.to("cpu", torch.float16).contiguous() for name, weight in model.state_dict().items()}
+    for name, weight in weights.items():
+        if not weight.isfinite().all():
+            raise ValueError(f"{name} holds a weight that is not finite or too large for float16")
+    return weights
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{file}: {error.strerror}") from error
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False, indent=2) + "\n"

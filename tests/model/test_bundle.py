@@ -1,0 +1,266 @@
+"""A bundle comes back as it was saved, says what is wrong with it, and is never half written."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from dispatch.model import (
+    BundleConfig,
+    BundleError,
+    Tokenizer,
+    Transformer,
+    load_bundle,
+    read_config,
+    read_metrics,
+    save_bundle,
+    update_document,
+    verify_bundle,
+)
+
+FILES = ("config.json", "model.safetensors", "tokenizer.model", "metrics.json", "MODEL_CARD.md", "SHA256SUMS")
+
+
+@pytest.fixture
+def model(make_model: Callable[..., Transformer], tokenizer: Tokenizer) -> Transformer:
+    return make_model(vocab_size=tokenizer.vocab_size)
+
+
+@pytest.fixture
+def save(tmp_path: Path, model: Transformer, tokenizer: Tokenizer) -> Callable[..., Path]:
+    """Saves a bundle, of another name if it is given."""
+
+    def save_as(name: str = "snow", path: Path = tmp_path / "bundle") -> Path:
+        config = BundleConfig(name, model.config, situations=True, created_by="dispatch train 雪.jsonl")
+        save_bundle(path, config, model, tokenizer, {"exact": 0.5}, "# 雪\n")
+        return path
+
+    return save_as
+
+
+def rewrite_sums(bundle: Path) -> None:
+    """Makes a changed bundle whole again, as one would who builds bundles by hand."""
+    lines = [f"{hashlib.sha256((bundle / name).read_bytes()).hexdigest()}  {name}\n" for name in FILES[:-1]]
+    (bundle / "SHA256SUMS").write_text("".join(lines))
+
+
+def test_it_comes_back_as_it_was_saved(save: Callable[..., Path], model: Transformer, tokenizer: Tokenizer) -> None:
+    path = save()
+    bundle = load_bundle(path)
+    assert bundle.config == BundleConfig("snow", model.config, True, "dispatch train 雪.jsonl") == read_config(path)
+    assert bundle.tokenizer.model_proto == tokenizer.model_proto
+    assert read_metrics(path) == {"exact": 0.5}
+    assert (path / "MODEL_CARD.md").read_text() == "# 雪\n"
+    assert not bundle.model.training
+    for name, weight in model.state_dict().items():
+        loaded = bundle.model.state_dict()[name]
+        assert loaded.dtype == torch.float32
+        assert torch.equal(loaded, weight.half().float()), name
+    source, target = torch.randint(4, 90, (2, 6)), torch.randint(4, 90, (2, 5))
+    torch.testing.assert_close(bundle.model(source, target), model(source, target), rtol=0.01, atol=0.01)
+
+
+def test_saving_leaves_the_model_as_it_was(save: Callable[..., Path], model: Transformer) -> None:
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    save()
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+
+
+def test_weights_are_half_precision_and_the_embedding_is_stored_once(
+    save: Callable[..., Path], model: Transformer
+) -> None:
+    weights = load_file(save() / "model.safetensors")
+    assert {weight.dtype for weight in weights.values()} == {torch.float16}
+    assert sum(weight.numel() for weight in weights.values()) == model.num_parameters()
+
+
+def test_the_sums_are_those_of_sha256sum_and_nothing_else_is_in_the_folder(save: Callable[..., Path]) -> None:
+    path = save()
+    assert {file.name for file in path.iterdir()} == set(FILES)
+    assert {file.name for file in path.parent.iterdir()} == {"bundle"}
+    if shutil.which("sha256sum"):
+        subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=path, check=True)
+
+
+def test_the_identity_is_the_name_and_the_digest_of_the_sums(save: Callable[..., Path]) -> None:
+    path = save()
+    identity = load_bundle(path).identity
+    digest = hashlib.sha256((path / "SHA256SUMS").read_bytes()).hexdigest()
+    assert identity.to_dict() == {"name": "snow", "digest": digest}
+    assert verify_bundle(path) == digest
+    assert load_bundle(save()).identity == identity  # the same bundle again
+    assert load_bundle(save("rain")).identity.digest != digest
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("check", [verify_bundle, load_bundle])
+def test_a_missing_file_is_named(save: Callable[..., Path], name: str, check: Callable[[Path], object]) -> None:
+    path = save()
+    (path / name).unlink()
+    with pytest.raises(BundleError, match=rf"{name}: No such file"):
+        check(path)
+
+
+@pytest.mark.parametrize("name", FILES[:-1])
+@pytest.mark.parametrize("check", [verify_bundle, load_bundle])
+def test_a_file_with_one_flipped_bit_is_named(
+    save: Callable[..., Path], name: str, check: Callable[[Path], object]
+) -> None:
+    path = save()
+    content = bytearray((path / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (path / name).write_bytes(content)
+    with pytest.raises(BundleError, match=rf"{name}: differs from SHA256SUMS"):
+        check(path)
+
+
+@pytest.mark.parametrize("name", FILES[:-1])
+def test_a_file_that_is_not_listed_is_named(save: Callable[..., Path], name: str) -> None:
+    path = save()
+    lines = (path / "SHA256SUMS").read_text().splitlines(keepends=True)
+    (path / "SHA256SUMS").write_text("".join(line for line in lines if name not in line))
+    with pytest.raises(BundleError, match=rf"SHA256SUMS: {name} is not listed"):
+        verify_bundle(path)
+
+
+def test_sums_that_are_none_and_a_path_that_is_none(save: Callable[..., Path], tmp_path: Path) -> None:
+    path = save()
+    (path / "SHA256SUMS").write_bytes(b"\xff\xfe garbage")
+    with pytest.raises(BundleError, match="SHA256SUMS: not a line"):
+        load_bundle(path)
+    with pytest.raises(BundleError, match="nowhere"):
+        load_bundle(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format_version": 99}, "format_version 99"),
+        ({"name": None}, "no field 'name'"),
+        ({"task": None}, "no field 'task'"),
+        ({"model": {"vocab_size": 0}}, "vocab_size must be at least 1"),
+        ({"model": {"width": 3}}, "width"),
+    ],
+)
+def test_a_configuration_that_cannot_be_read_is_an_error(
+    save: Callable[..., Path], change: dict[str, Any], message: str
+) -> None:
+    path = save()
+    facts = {**json.loads((path / "config.json").read_text()), **change}
+    (path / "config.json").write_text(json.dumps({key: value for key, value in facts.items() if value is not None}))
+    rewrite_sums(path)
+    with pytest.raises(BundleError, match=rf"config\.json: .*{message}"):
+        load_bundle(path)
+
+
+def test_weights_of_another_network_are_an_error(save: Callable[..., Path]) -> None:
+    path = save()
+    facts = json.loads((path / "config.json").read_text())
+    facts["model"]["d_feedforward"] += 1
+    (path / "config.json").write_text(json.dumps(facts))
+    rewrite_sums(path)
+    with pytest.raises(BundleError, match=r"model\.safetensors: not the weights"):
+        load_bundle(path)
+
+
+def test_a_pickle_in_the_place_of_the_weights_is_not_run(save: Callable[..., Path], tmp_path: Path) -> None:
+    path = save()
+    witness = tmp_path / "ran"
+
+    class Payload:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (witness,)
+
+    torch.save(Payload(), path / "model.safetensors")
+    rewrite_sums(path)
+    with pytest.raises(BundleError, match=r"model\.safetensors: not the weights"):
+        load_bundle(path)
+    assert not witness.exists()
+
+
+def test_a_weight_beyond_half_precision_is_an_error(save: Callable[..., Path], model: Transformer) -> None:
+    with torch.no_grad():
+        model.embedding.weight[0, 0] = 1e6
+    with pytest.raises(ValueError, match=r"embedding\.weight"):
+        save()
+
+
+def test_a_failing_save_leaves_the_old_bundle_and_no_scraps(save: Callable[..., Path], model: Transformer) -> None:
+    path = save()
+    identity = load_bundle(path).identity
+    with torch.no_grad():
+        model.embedding.weight[0, 0] = float("nan")
+    with pytest.raises(ValueError, match=r"embedding\.weight"):
+        save("rain")
+    assert load_bundle(path).identity == identity
+    assert [file.name for file in path.parent.iterdir()] == ["bundle"]
+
+
+def test_the_old_bundle_comes_back_when_the_new_one_cannot_take_its_place(
+    save: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save()
+    identity = load_bundle(path).identity
+    rename = Path.rename
+
+    def fail_for_the_new_one(self: Path, target: Path) -> Path:
+        if self.name == "new":
+            raise OSError("no space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_for_the_new_one)
+    with pytest.raises(OSError, match="no space left"):
+        save("rain")
+    assert load_bundle(path).identity == identity
+
+
+def test_a_folder_of_something_else_is_not_overwritten(save: Callable[..., Path], tmp_path: Path) -> None:
+    precious = tmp_path / "home" / "thesis.txt"
+    precious.parent.mkdir()
+    precious.write_text("years of work")
+    with pytest.raises(ValueError, match="is no bundle"):
+        save(path=precious.parent)
+    with pytest.raises(ValueError, match="is no bundle"):
+        save(path=precious)
+    assert precious.read_text() == "years of work"
+
+
+def test_an_empty_folder_is_as_good_as_none(save: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "bundle").mkdir()
+    assert load_bundle(save()).config.name == "snow"
+
+
+def test_documents_are_replaced_and_the_sums_follow(save: Callable[..., Path]) -> None:
+    path = save()
+    digest = verify_bundle(path)
+    (path / "extra").mkdir()
+    (path / "extra" / "weights.bin").write_bytes(b"123")
+    update_document(path, "metrics.json", '{"exact": 0.75}')
+    update_document(path, "MODEL_CARD.md", "# 雨\n")
+    assert read_metrics(path) == {"exact": 0.75}
+    assert (path / "MODEL_CARD.md").read_text() == "# 雨\n"
+    assert load_bundle(path).identity.digest != digest
+    assert "extra/weights.bin" in (path / "SHA256SUMS").read_text()
+    assert [file.name for file in path.parent.iterdir()] == ["bundle"]
+
+
+def test_updating_a_document_does_not_bless_a_damaged_bundle(save: Callable[..., Path]) -> None:
+    path = save()
+    (path / "tokenizer.model").write_bytes(b"damaged")
+    with pytest.raises(BundleError, match=r"tokenizer\.model"):
+        update_document(path, "metrics.json", "{}")
+    assert read_metrics(path) == {"exact": 0.5}
+
+
+def test_metrics_that_are_no_json_are_named(save: Callable[..., Path]) -> None:
+    path = save()
+    (path / "metrics.json").write_text("{")
+    with pytest.raises(BundleError, match=r"metrics\.json"):
+        read_metrics(path)
