@@ -1,0 +1,52 @@
+"""Which tokens a hypothesis proposes next, by strategy. R rows of hypotheses, V vocabulary, K proposals."""
+
+from collections.abc import Sequence
+from random import Random
+
+import torch
+from torch import Tensor
+
+from dispatch.decoding.config import DecodingConfig
+
+
+def propose(logprobs_RV: Tensor, generators: Sequence[Random], config: DecodingConfig) -> Tensor:
+    """Proposals tokens_RK: one drawn with the row's generator when sampling, else the best `config.width`."""
+    if config.strategy == "sample":
+        return draw_tokens(nucleus(logprobs_RV, config.temperature, config.top_k, config.top_p), generators)
+    return best_tokens(logprobs_RV, config.width)
+
+
+def best_tokens(logprobs_RV: Tensor, count: int) -> Tensor:
+    """The `count` most probable tokens of each row, tokens_RK, best first; of equals the lower id comes first."""
+    remaining_RV = logprobs_RV.clone()
+    best = []
+    for _ in range(min(count, logprobs_RV.shape[-1])):
+        # argmax names the first of equals; topk promises no order, and a stable sort takes twenty times as long.
+        token_R1 = remaining_RV.argmax(-1, keepdim=True)
+        remaining_RV.scatter_(-1, token_R1, -torch.inf)
+        best.append(token_R1)
+    return torch.cat(best, dim=-1)
+
+
+def nucleus(logprobs_RV: Tensor, temperature: float, top_k: int, top_p: float) -> Tensor:
+    """Unnormalised probabilities in float64: 0 outside the top k and the nucleus (Holtzman et al. 2020, section 3.1).
+
+    Temperature comes first, then the top k, then the nucleus of what the top k left.
+    """
+    probabilities_RV = torch.softmax(logprobs_RV.double() / temperature, dim=-1)
+    if top_k == 0 and top_p == 1.0:
+        return probabilities_RV
+    sorted_RV, order_RV = torch.sort(probabilities_RV, dim=-1, descending=True, stable=True)
+    if top_k:
+        sorted_RV[:, top_k:] = 0.0
+    before_RV = sorted_RV.cumsum(-1) - sorted_RV
+    sorted_RV[before_RV >= top_p * sorted_RV.sum(-1, keepdim=True)] = 0.0
+    return torch.zeros_like(sorted_RV).scatter(-1, order_RV, sorted_RV)
+
+
+def draw_tokens(probabilities_RV: Tensor, generators: Sequence[Random]) -> Tensor:
+    """One token for each row, tokens_R1, in proportion to its probability; takes one number of each generator."""
+    # Inverse transform in order of token id: rounding that differs with the batch hardly ever changes a draw.
+    cumulative_RV = probabilities_RV.cumsum(-1)
+    uniform_R1 = cumulative_RV.new_tensor([[generator.random()] for generator in generators])
+    return torch.searchsorted(cumulative_RV, uniform_R1 * cumulative_RV[:, -1:], right=True)

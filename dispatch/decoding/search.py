@@ -1,0 +1,177 @@
+"""The search: one loop for greedy, beam and sampling. B sequences, R rows of hypotheses, T tokens, V vocabulary."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import torch
+from torch import Tensor
+
+from dispatch.decoding.config import DecodingConfig
+from dispatch.decoding.policies import propose
+from dispatch.decoding.step import StepFunction
+
+
+class DecodingCancelled(Exception):
+    """The caller's stop flag was up."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One decoded sequence.
+
+    `tokens` begin with the forced prefix, without bos, and end with the stop token where one was reached (`finished`).
+    `token_scores` are the network's log-probabilities of `tokens`, one each. `score` ranks: the sum over the tokens
+    after the prefix, divided by their number to the power of `length_penalty`.
+    """
+
+    tokens: tuple[int, ...]
+    token_scores: tuple[float, ...]
+    score: float
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Partial:
+    """A hypothesis that still grows; `total` is the log-probability of its tokens after the prefix."""
+
+    tokens: tuple[int, ...]
+    token_scores: tuple[float, ...]
+    total: float
+    generator: Random
+
+
+class _Beam:
+    """The hypotheses of one sequence. All live ones have the same length, so their totals compare.
+
+    It starts after the first tokens of the forced prefix, whose log-probabilities are `scores`.
+    """
+
+    def __init__(self, prefix: Sequence[int], scores: Sequence[float], max_length: int, config: DecodingConfig) -> None:
+        self.forced = tuple(prefix[1:])
+        self.limit = min(len(self.forced) + config.max_tokens, max_length)
+        self.config = config
+        # Sampling starts all of its hypotheses at once. Their draws depend on the request alone, not on the batch.
+        copies = config.num_candidates if config.strategy == "sample" else 1
+        generators = [Random(f"{config.seed} {copy} {self.forced}") for copy in range(copies)]
+        self.live = [_Partial(self.forced[: len(scores)], tuple(scores), 0.0, generator) for generator in generators]
+        self.done: list[Hypothesis] = []
+
+    def next_forced(self) -> int | None:
+        """The token that the prefix dictates next, or None where the choice is free."""
+        length = len(self.live[0].tokens)
+        return self.forced[length] if length < len(self.forced) else None
+
+    def advance(self, proposals: Sequence[Sequence[tuple[int, float]]], stop_ids: frozenset[int]) -> list[int]:
+        """Extend by the best of each live hypothesis's (token, log-probability); returns the new ones' parents.
+
+        A finished hypothesis keeps its place in the beam, which narrows until nothing is live.
+        """
+        free = self.next_forced() is None
+        extensions = [
+            (parent.total + logprob if free else 0.0, index, token, logprob)
+            for index, parent in enumerate(self.live)
+            for token, logprob in proposals[index]
+        ]
+        extensions.sort(key=lambda extension: -extension[0])  # stable: of equals, the better parent, the lower id
+        live, parents = [], []
+        for total, index, token, logprob in extensions[: self.config.width - len(self.done)]:
+            parent = self.live[index]
+            tokens, scores = (*parent.tokens, token), (*parent.token_scores, logprob)
+            finished = free and token in stop_ids
+            if finished or len(tokens) == self.limit:
+                self.done.append(Hypothesis(tokens, scores, self._score(total, len(tokens)), finished))
+            else:
+                live.append(_Partial(tokens, scores, total, parent.generator))
+                parents.append(index)
+        self.live = live
+        if live and self._settled():
+            self.live, parents = [], []
+        return parents
+
+    def best(self) -> list[Hypothesis]:
+        """The n-best list: finished hypotheses before those cut at the limit, then by score, then as they came."""
+        return sorted(self.done, key=lambda h: (not h.finished, -h.score))[: self.config.num_candidates]
+
+    def _settled(self) -> bool:
+        """No live hypothesis can still enter the n-best list (all done ones are finished while some live).
+
+        Totals only fall as tokens are added, so none can end above its present total at the greatest length.
+        """
+        highest = max(partial.total for partial in self.live)
+        best = self.best()
+        return len(best) == self.config.num_candidates and self._score(highest, self.limit) <= best[-1].score
+
+    def _score(self, total: float, length: int) -> float:
+        return total / math.pow(length - len(self.forced), self.config.length_penalty)
+
+
+@torch.inference_mode()
+def search(
+    step: StepFunction,
+    prefixes: Sequence[Sequence[int]],
+    config: DecodingConfig,
+    stop_ids: frozenset[int],
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[list[Hypothesis]]:
+    """Decode one sequence for each prefix; a result does not depend on the other sequences.
+
+    Returns the n-best list of each: `num_candidates` hypotheses, best first (fewer only where no more exist).
+    A prefix begins with bos; its other tokens are forced, and a stop token among them does not stop. Prefixes may
+    differ in length: what they share in length is fed at once, the rest token by token beside the free ones.
+    Raises ValueError for a bad config or prefix, DecodingCancelled as soon as `should_stop()` is true.
+    """
+    config.validate()
+    for index, prefix in enumerate(prefixes):
+        if not 1 <= len(prefix) <= step.max_length:
+            raise ValueError(f"prefix {index} has {len(prefix)} tokens, bos included: give 1 to {step.max_length}")
+    if not prefixes:
+        return []
+    shared = min(len(prefix) for prefix in prefixes)
+    shared_BT = torch.tensor([list(prefix[:shared]) for prefix in prefixes])
+    logprobs_BTV = _log_probabilities(step, shared_BT, should_stop)
+    scores_BT = logprobs_BTV[:, :-1].gather(-1, shared_BT[:, 1:, None].to(logprobs_BTV.device)).squeeze(-1)
+    beams = [_Beam(p, scores, step.max_length, config) for p, scores in zip(prefixes, scores_BT.tolist(), strict=True)]
+    rows = [index for index, beam in enumerate(beams) for _ in beam.live]
+    if len(rows) > len(beams):
+        step.select(torch.tensor(rows))
+    logprobs_RV = logprobs_BTV[rows, -1]
+    active = beams
+    while True:
+        proposals = _propose(logprobs_RV, active, config)
+        rows = []
+        first = 0
+        for beam in active:
+            count = len(beam.live)
+            rows += [first + parent for parent in beam.advance(proposals[first : first + count], stop_ids)]
+            first += count
+        active = [beam for beam in active if beam.live]
+        if not active:
+            return [beam.best() for beam in beams]
+        if rows != list(range(first)):
+            step.select(torch.tensor(rows))
+        last_R1 = torch.tensor([partial.tokens[-1:] for beam in active for partial in beam.live])
+        logprobs_RV = _log_probabilities(step, last_R1, should_stop)[:, -1]
+
+
+def _propose(logprobs_RV: Tensor, active: Sequence[_Beam], config: DecodingConfig) -> list[list[tuple[int, float]]]:
+    """For each row the (token, log-probability) pairs that may come next: the forced one, or the strategy's."""
+    forced = [beam.next_forced() for beam in active for _ in beam.live]
+    generators = [partial.generator for beam in active for partial in beam.live]
+    proposals = [[] if token is None else [(token, float(logprobs_RV[row, token]))] for row, token in enumerate(forced)]
+    free = [row for row, token in enumerate(forced) if token is None]
+    if free:
+        free_RV = logprobs_RV[free]
+        tokens_RK = propose(free_RV, [generators[row] for row in free], config)
+        scores_RK = free_RV.gather(-1, tokens_RK)
+        for row, tokens, scores in zip(free, tokens_RK.tolist(), scores_RK.tolist(), strict=True):
+            proposals[row] = [pair for pair in zip(tokens, scores, strict=True) if pair[1] > -torch.inf]
+    return proposals
+
+
+def _log_probabilities(step: StepFunction, tokens_RT: Tensor, should_stop: Callable[[], bool]) -> Tensor:
+    """Feed the tokens, unless the caller has given up; returns logprobs_RTV in float32."""
+    if should_stop():
+        raise DecodingCancelled
+    return torch.log_softmax(step.step(tokens_RT).float(), dim=-1)
