@@ -1,0 +1,66 @@
+"""The Engine protocol: reports in, candidates out. What runs the network is behind it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from dispatch.decoding import DecodingConfig
+from dispatch.domain import Context, Situation
+from dispatch.model import BundleIdentity
+
+
+class UnusableRequest(ValueError):
+    """A request that this model cannot answer; the message names the field and says what to do."""
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """One report to be answered; ``prefix`` is the beginning of the instruction that an operator has typed."""
+
+    report: str
+    context: Context = Context()
+    decoding: DecodingConfig = DecodingConfig()
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One decoded hypothesis.
+
+    ``token_scores`` are the log-probabilities of the instruction's tokens, ``confidence`` is the probability of the
+    least certain token of the whole sequence, situation included. ``fault`` says why the sequence could not be read
+    ("" if it could): the text is then what could be saved of it.
+    """
+
+    text: str
+    score: float
+    token_scores: tuple[float, ...] = ()
+    situations: tuple[Situation, ...] = ()
+    confidence: float = 0.0
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Generation:
+    """The answer to one request, best candidate first. ``timings`` are seconds by stage."""
+
+    candidates: tuple[Candidate, ...]
+    source_truncated: bool = False
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """Answers requests with one bundle."""
+
+    @property
+    def identity(self) -> BundleIdentity: ...
+
+    def generate(
+        self, requests: Sequence[GenerationRequest], should_stop: Callable[[], bool] = lambda: False
+    ) -> list[Generation]:
+        """Answers each request, in order; an answer does not depend on the others of the call.
+
+        Raises DecodingCancelled as soon as ``should_stop()`` is true, UnusableRequest for a prefix
+        that is too long for the model, ValueError for a bad decoding option.
+        """
+        ...

@@ -1,0 +1,89 @@
+"""The torch engine: answers do not depend on the batch, prefixes are kept, and unreadable output is said to be so."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from dispatch.decoding import DecodingCancelled, DecodingConfig
+from dispatch.domain import Context
+from dispatch.domain.linear import SYMBOLS
+from dispatch.engine import GenerationRequest, TorchEngine
+from dispatch.model import (
+    BundleConfig,
+    TokenizerConfig,
+    Transformer,
+    TransformerConfig,
+    load_bundle,
+    save_bundle,
+    train_tokenizer,
+)
+
+REPORTS = ("山区公路积雪3米,断电,50人被困", "发大水了", "楼里着火了,八楼还有人,快来救人!")
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["situations", "instruction alone"])
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TorchEngine:
+    """An untrained network: what it writes is nonsense, which every rule here must survive."""
+    torch.manual_seed(3)
+    tokenizer = train_tokenizer(REPORTS, TokenizerConfig(character_coverage=1.0), SYMBOLS)
+    config = TransformerConfig(
+        vocab_size=tokenizer.vocab_size,
+        d_model=32,
+        num_heads=4,
+        encoder_layers=1,
+        decoder_layers=1,
+        d_feedforward=64,
+        max_length=64,
+    )
+    path: Path = tmp_path_factory.mktemp("bundle") / "tiny"
+    save_bundle(path, BundleConfig("tiny", config, request.param, "test"), Transformer(config), tokenizer, {}, "card")
+    return TorchEngine(load_bundle(path))
+
+
+@pytest.mark.parametrize(
+    "decoding",
+    [
+        DecodingConfig(max_tokens=20),
+        DecodingConfig("beam", beam_size=3, num_candidates=3, max_tokens=20),
+        DecodingConfig("sample", num_candidates=2, seed=5, max_tokens=20),
+    ],
+    ids=["greedy", "beam", "sample"],
+)
+def test_an_answer_does_not_depend_on_the_batch(engine: TorchEngine, decoding: DecodingConfig) -> None:
+    requests = [GenerationRequest(report, Context(), decoding) for report in REPORTS]
+    requests.insert(1, GenerationRequest(REPORTS[0], Context("甲村"), DecodingConfig(max_tokens=3)))
+    together = engine.generate(requests)
+    for request, generation in zip(requests, together, strict=True):
+        (alone,) = engine.generate([request])
+        assert [c.text for c in generation.candidates] == [c.text for c in alone.candidates]
+        assert len(alone.candidates) == request.decoding.num_candidates
+        assert alone.candidates[0].score == pytest.approx(generation.candidates[0].score, abs=1e-4)
+
+
+def test_a_typed_beginning_is_kept(engine: TorchEngine) -> None:
+    request = GenerationRequest(REPORTS[0], Context(), DecodingConfig(max_tokens=10), prefix="派3台除雪车")
+    (generation,) = engine.generate([request])
+    assert generation.candidates[0].text.startswith("派3台除雪车")
+    assert len(generation.candidates[0].token_scores) >= len("派3台除雪车")
+
+
+def test_unreadable_output_is_a_fault(engine: TorchEngine) -> None:
+    (generation,) = engine.generate([GenerationRequest(REPORTS[1], decoding=DecodingConfig(max_tokens=4))])
+    assert generation.candidates[0].fault
+
+
+def test_a_report_longer_than_the_model_reads_is_flagged(engine: TorchEngine) -> None:
+    short, long = engine.generate(
+        [GenerationRequest(text, decoding=DecodingConfig(max_tokens=2)) for text in ("雪大", "雪大" * 50)]
+    )
+    assert (short.source_truncated, long.source_truncated) == (False, True)
+
+
+def test_decoding_stops_when_it_is_told_to(engine: TorchEngine) -> None:
+    with pytest.raises(DecodingCancelled):
+        engine.generate([GenerationRequest(REPORTS[0])], should_stop=lambda: True)
+
+
+def test_no_requests_no_answers(engine: TorchEngine) -> None:
+    assert engine.generate([]) == []
