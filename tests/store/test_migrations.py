@@ -1,0 +1,112 @@
+"""Migrations: they make the schema that the code has, and nothing is migrated by accident."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from dispatch.store import Instruction, Store, StoreError, migrate, upgrade
+from dispatch.store.connection import connect, parse_url, writing
+from dispatch.store.schema import Base
+
+NEXT_REVISION = """
+import sqlalchemy as sa
+from alembic import op
+revision = "0002"
+down_revision = "0001"
+
+def upgrade():
+    op.create_table("later", sa.Column("id", sa.Text(), primary_key=True))
+"""
+
+
+def tables(database: Path) -> set[str]:
+    with closing(sqlite3.connect(database)) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+@pytest.fixture
+def next_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Makes this Dispatch one that has a revision more, with the source given."""
+
+    def install(source: str) -> None:
+        scripts = tmp_path / "migrations"
+        shutil.copytree(Path(migrate.__file__).parent / "migrations", scripts)
+        (scripts / "versions" / "r0002_later.py").write_text(source)
+        monkeypatch.setattr(migrate, "SCRIPTS", str(scripts))
+
+    return install
+
+
+def test_the_migrations_make_the_schema_of_the_code(store: Store, database: Path) -> None:
+    engine = connect(parse_url(f"sqlite:///{database}"))
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    engine.dispose()
+    assert tables(database) == set(Base.metadata.tables) | {"alembic_version"}
+
+
+def test_down_and_up_again(store: Store, database: Path) -> None:
+    url = f"sqlite:///{database}"
+    engine = connect(parse_url(url))
+    with writing(engine).begin() as connection:
+        migrate.run(connection, "base")
+    engine.dispose()
+    assert tables(database) == {"alembic_version"}
+    upgrade(url)
+    assert tables(database) == set(Base.metadata.tables) | {"alembic_version"}
+
+
+def test_upgrading_what_is_current_changes_nothing(
+    store: Store, database: Path, draft: Callable[..., Instruction]
+) -> None:
+    saved = store.save(draft())
+    upgrade(f"sqlite:///{database}")
+    assert store.get(saved.name) == saved
+
+
+def test_an_older_database_waits_for_its_upgrade(
+    store: Store, database: Path, draft: Callable[..., Instruction], next_revision: Callable[[str], None]
+) -> None:
+    url = f"sqlite:///{database}"
+    saved = store.save(draft())
+    next_revision(NEXT_REVISION)
+    with pytest.raises(StoreError, match=f"older Dispatch.*dispatch db upgrade --database-url {url}"):
+        Store.open(url)
+    assert "later" not in tables(database)
+    upgrade(url)
+    assert "later" in tables(database)
+    again = Store.open(url)
+    assert again.get(saved.name) == saved
+    again.close()
+
+
+def test_a_newer_database_is_refused(store: Store, database: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    for attempt in (Store.open, upgrade):
+        with pytest.raises(StoreError, match="newer Dispatch"):
+            attempt(f"sqlite:///{database}")
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(
+    database: Path, next_revision: Callable[[str], None]
+) -> None:
+    next_revision(NEXT_REVISION + "    op.execute('no SQL')\n")
+    with pytest.raises(StoreError, match="syntax error"):
+        upgrade(f"sqlite:///{database}")
+    assert tables(database) == set()
+
+
+def test_stores_opened_at_once_make_the_tables_once(database: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        stores = list(pool.map(lambda _: Store.open(f"sqlite:///{database}"), range(4)))
+    for store in stores:
+        store.ping()
+        store.close()
