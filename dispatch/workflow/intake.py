@@ -1,0 +1,133 @@
+"""Intake: report -> engine -> checks -> stored instruction. The one way in, for gRPC, command line and files."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from dispatch.decoding import DecodingConfig
+from dispatch.domain import Check, Context, Doctrine, default_doctrine, make_plans, run_checks
+from dispatch.domain.checks import Candidate as CheckedCandidate
+from dispatch.engine import Candidate, Engine, Generation, GenerationRequest
+from dispatch.model import NormalizedText, normalize
+from dispatch.store import Instruction, RequestIdConflict, Store, body_digest
+
+MAX_REPORT = 4000  # characters
+PRIORITIES = ("一般", "紧急", "特急")  # rising: a priority is only ever raised
+
+
+@dataclass(frozen=True)
+class IntakeRequest:
+    """One report as it comes in. ``model`` is the model asked for ("" for the one that serves)."""
+
+    report: str
+    context: Context = Context()
+    decoding: DecodingConfig = DecodingConfig()
+    prefix: str = ""
+    request_id: str = ""
+    incident_id: str = ""
+    priority: str = ""
+    model: str = ""
+
+    def digest(self) -> str:
+        """Identifies what is asked for: a repeat of a request_id must ask for the same."""
+        return body_digest(
+            report=self.report,
+            context=self.context.to_dict(),
+            decoding=asdict(self.decoding),
+            prefix=self.prefix,
+            incident_id=self.incident_id,
+            model=self.model,
+            priority=self.priority,
+        )
+
+
+class Intake:
+    """Answers reports with one engine and one doctrine; with a store, an answer is committed before it is returned."""
+
+    def __init__(self, engine: Engine, store: Store | None = None, doctrine: Doctrine | None = None) -> None:
+        self.engine = engine
+        self.doctrine = doctrine or default_doctrine()
+        self._store = store
+
+    def submit(self, request: IntakeRequest, should_stop: Callable[[], bool] = lambda: False) -> Instruction:
+        """Answers one report.
+
+        Raises ValueError for a bad option or text, RequestIdConflict when the request_id was used for another request,
+        StoreError when the answer cannot be stored, DecodingCancelled when ``should_stop()`` turns true.
+        """
+        return self.submit_all([request], should_stop)[0]
+
+    def submit_all(
+        self, requests: Sequence[IntakeRequest], should_stop: Callable[[], bool] = lambda: False
+    ) -> list[Instruction]:
+        """Answers reports as one batch, in order; a request_id that was answered before gets its first answer."""
+        answers = [self._answered_before(request) for request in requests]
+        new = [index for index, answer in enumerate(answers) if answer is None]
+        generations = self.engine.generate([_generation_request(requests[index]) for index in new], should_stop)
+        for index, generation in zip(new, generations, strict=True):
+            answer = self._answer(requests[index], generation)
+            answers[index] = self._store.save(answer) if self._store else answer
+        return [answer for answer in answers if answer is not None]
+
+    def _answered_before(self, request: IntakeRequest) -> Instruction | None:
+        if not request.request_id or self._store is None:
+            return None
+        answer = self._store.find_request(request.request_id)
+        if answer is not None and answer.body_digest != request.digest():
+            raise RequestIdConflict(request.request_id)
+        return answer
+
+    def _answer(self, request: IntakeRequest, generation: Generation) -> Instruction:
+        started = time.perf_counter()
+        best = generation.candidates[0]
+        report, context = normalize(request.report), _normalized(request.context)
+        plans = make_plans(best.situations, context, self.doctrine)
+        checked = CheckedCandidate(
+            report.text, context, best.situations, plans, best.text, best.confidence, generation.source_truncated
+        )
+        checks = [*_faults(best), *(_in_original(c, report) for c in run_checks(checked, self.doctrine))]
+        return Instruction(
+            request_id=request.request_id,
+            incident_id=request.incident_id,
+            report=request.report,
+            context=request.context.to_dict(),
+            decoding=asdict(request.decoding),
+            prefix=request.prefix,
+            body_digest=request.digest(),
+            instruction=best.text,
+            candidates=[
+                {"text": candidate.text, "score": candidate.score, "token_scores": list(candidate.token_scores)}
+                for candidate in generation.candidates
+            ],
+            situations=[situation.to_dict() for situation in best.situations],
+            plan=[order.to_dict() for plan in plans for order in plan.orders],
+            checks=[check.to_dict() for check in checks],
+            confidence=best.confidence,
+            model={"name": self.engine.identity.name, "digest": self.engine.identity.digest},
+            doctrine=self.doctrine.digest,
+            timings={**generation.timings, "check": time.perf_counter() - started},
+            priority=max([request.priority or "一般", *(plan.priority for plan in plans)], key=PRIORITIES.index),
+        )
+
+
+def _generation_request(request: IntakeRequest) -> GenerationRequest:
+    return GenerationRequest(request.report, request.context, request.decoding, request.prefix)
+
+
+def _normalized(context: Context) -> Context:
+    return Context(normalize(context.location).text, tuple(normalize(issued).text for issued in context.issued))
+
+
+def _faults(candidate: Candidate) -> list[Check]:
+    if not candidate.fault:
+        return []
+    message = f"the model's output could not be read whole ({candidate.fault}): do not send it, call back"
+    return [Check("DOCTRINE_MISMATCH", "error", message, "instruction")]
+
+
+def _in_original(check: Check, report: NormalizedText) -> Check:
+    """Offsets into the report count the report's own characters, not those of its normalised form."""
+    if check.target != "report" or check.start == check.end:
+        return check
+    start, end = report.span(check.start, check.end)
+    return replace(check, start=start, end=end)
