@@ -1,0 +1,115 @@
+"""Every setting of Dispatch, typed and documented.
+
+A value comes from the environment (`DISPATCH_LISTEN`), else from the settings file (`listen = …` in `dispatch.toml`
+of the working directory, or the file that `DISPATCH_CONFIG` names), else from the default below. An option on the
+command line wins over all of them.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+ENV_PREFIX = "DISPATCH_"
+CONFIG_VARIABLE = "DISPATCH_CONFIG"
+DEBUG_VARIABLE = "DISPATCH_DEBUG"
+DEFAULT_FILE = Path("dispatch.toml")
+SHIPPED_BUNDLE = Path(__file__).parent / "bundles" / "default"
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message names the file or variable, and the key."""
+
+
+class Settings(BaseSettings):
+    """The effective settings. Build it with `load_settings`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    listen: str = Field("127.0.0.1:50051", description="HOST:PORT on which `dispatch serve` answers gRPC.")
+    insecure: bool = Field(False, description="Permit listening off loopback without TLS and tokens.")
+    database_url: str = Field(
+        "sqlite:///dispatch.db", description="Where instructions are stored: sqlite:///FILE or postgresql://…"
+    )
+    bundle: Path = Field(SHIPPED_BUNDLE, description="Folder of the model bundle.")
+    threads: int = Field(0, ge=0, description="Processor threads for the model; 0 takes what the container may use.")
+    grace_s: float = Field(10.0, ge=0, description="Seconds that work in flight may take when the server stops.")
+    timeout_s: float = Field(30.0, gt=0, description="Deadline, in seconds, of a call that `--server` makes.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe line that `dispatch serve` logs."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment ranks above the arguments, which are the file's values."""
+        return env_settings, init_settings
+
+    @field_validator("listen")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        split_address(value)
+        return value
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT` or `[IPV6]:PORT`; ValueError says what is wrong."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{address!r} is not HOST:PORT, such as 127.0.0.1:50051")
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        raise ValueError(f"{address!r}: write an IPv6 host in brackets, such as [::1]:50051")
+    return host.strip("[]"), int(port)
+
+
+def settings_file() -> Path | None:
+    """The file that `load_settings` reads, or None where there is none."""
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named:
+        return Path(named)
+    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
+
+
+def unknown_variables() -> list[str]:
+    """`DISPATCH_…` variables of the environment that no setting reads: most likely misspelt."""
+    known = {f"{ENV_PREFIX}{name}".upper() for name in Settings.model_fields} | {CONFIG_VARIABLE, DEBUG_VARIABLE}
+    return sorted(name for name in os.environ if name.upper().startswith(ENV_PREFIX) and name.upper() not in known)
+
+
+def load_settings() -> Settings:
+    """Read environment and settings file. Raises SettingsError naming the file or variable and the key."""
+    path = settings_file()
+    from_file = {} if path is None else _read_toml(path)
+    try:
+        return Settings(**from_file)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0])
+        variable = f"{ENV_PREFIX}{key}".upper()
+        in_environment = any(name.upper() == variable for name in os.environ)
+        where = variable if in_environment else f"{path}: {key}"
+        raise SettingsError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not valid TOML: {error}") from error
+    for key in values:
+        if key not in Settings.model_fields:
+            raise SettingsError(f"{path}: unknown key {key!r}; the keys are {', '.join(Settings.model_fields)}")
+    return values

@@ -1,0 +1,116 @@
+"""A running server, with an engine that a test can hold or let fail, and a real use case and store behind it."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from dispatch.domain import Count, Requested, Situation
+from dispatch.engine import Candidate, Generation, GenerationRequest
+from dispatch.model import BundleIdentity
+from dispatch.server import DispatchServer, ServerConfig
+from dispatch.store import Store
+from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceStub
+from dispatch.workflow import Intake
+
+# Every field is filled, also with what is easily lost on the way: zeros, open ends, flags beside numbers.
+SITUATION = Situation(
+    location="A7公路",
+    hazards=("snow_road",),
+    people={"trapped": Count(50, 60, approx=True, conflicting=True), "missing": Count(0, None)},
+    vulnerable=("elderly",),
+    outages=("power",),
+    needs=("rescue", "snow_clearing"),
+    not_needed=("food",),
+    requested=(Requested("除雪车", 3.0, "台"),),
+    measures={"snow_depth_m": 3.0},
+    facts={"cold": True, "cars": 20.0},
+)
+GENERATION = Generation(
+    (
+        Candidate("派3台除雪车至A7公路", -0.125, (-0.25, 0.0), (SITUATION, Situation("other")), 0.75),
+        Candidate("派2台除雪车至A7公路", -0.5),
+    ),
+    timings={"decode": 0.5},
+)
+
+
+@dataclass
+class ScriptedEngine:
+    """Gives every report the same answer. `before` runs first, in the decoding thread."""
+
+    before: Callable[[Callable[[], bool]], None] = lambda should_stop: None
+    requests: list[GenerationRequest] = field(default_factory=list)
+    identity: BundleIdentity = field(default_factory=lambda: BundleIdentity("default", "ab12"))
+
+    def generate(
+        self, requests: Sequence[GenerationRequest], should_stop: Callable[[], bool] = lambda: False
+    ) -> list[Generation]:
+        self.requests += requests
+        self.before(should_stop)
+        return [GENERATION] * len(requests)
+
+
+@pytest.fixture
+def situation() -> Situation:
+    """The first that the engine reads."""
+    return SITUATION
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    return ScriptedEngine()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "dispatch.db"
+
+
+@pytest.fixture
+def store(database: Path) -> Iterator[Store]:
+    store = Store.open(f"sqlite:///{database}")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def intake(engine: ScriptedEngine, store: Store) -> Intake:
+    return Intake(engine, store)
+
+
+@pytest.fixture
+async def address(intake: Intake) -> AsyncIterator[str]:
+    """Of a server that answers by `intake`."""
+    server = DispatchServer(ServerConfig("127.0.0.1:0", grace_s=0.05), intake)
+    yield await server.start()
+    await server.stop()
+
+
+@pytest.fixture
+async def channel(address: str) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(address) as channel:
+        yield channel
+
+
+@pytest.fixture
+def stub(channel: grpc.aio.Channel) -> Any:
+    return DispatchServiceStub(channel)
+
+
+@pytest.fixture
+def stored_names(database: Path) -> Callable[[], list[str]]:
+    """Lists the names of the committed rows, as another process sees them."""
+
+    def read() -> list[str]:
+        connection = sqlite3.connect(database)
+        try:
+            return [f"instructions/{key}" for (key,) in connection.execute("SELECT id FROM instructions")]
+        finally:
+            connection.close()
+
+    return read

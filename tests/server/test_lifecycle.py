@@ -1,0 +1,163 @@
+"""Start and stop: where it may listen, what it says of its health, and that nothing in flight is lost."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from dispatch.decoding import DecodingCancelled
+from dispatch.server import DispatchServer, ServerConfig
+from dispatch.v1.dispatch_service_pb2 import GenerateInstructionRequest
+from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceStub
+from dispatch.workflow import Intake
+
+REQUEST = GenerateInstructionRequest(report="3人被困")
+PATIENCE_S = 20.0
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:0", "127.8.0.1:50051", "localhost:50051", "[::1]:50051"])
+def test_loopback_needs_no_permission(listen: str) -> None:
+    assert ServerConfig(listen).listen == listen
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:50051", "[::]:50051", "192.0.2.1:50051", "dispatch.example:50051"])
+def test_other_addresses_need_insecure(listen: str) -> None:
+    with pytest.raises(ValueError, match="--insecure"):
+        ServerConfig(listen)
+    assert ServerConfig(listen, insecure=True).listen == listen
+
+
+async def test_an_address_in_use_is_an_error(address: str, intake: Intake) -> None:
+    second = DispatchServer(ServerConfig(address), intake)
+    with pytest.raises(OSError, match=address):
+        await second.start()
+    await second.stop()
+
+
+@pytest.mark.parametrize("service", ["", "dispatch.v1.DispatchService"])
+async def test_health_is_serving(channel: grpc.aio.Channel, service: str) -> None:
+    health: Any = health_pb2_grpc.HealthStub(channel)
+    assert (await health.Check(health_pb2.HealthCheckRequest(service=service))).status == SERVING
+
+
+async def test_reflection_lists_the_service_and_its_file(channel: grpc.aio.Channel) -> None:
+    reflection: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+    Ask = reflection_pb2.ServerReflectionRequest
+    asked = [Ask(list_services=""), Ask(file_containing_symbol="dispatch.v1.DispatchService")]
+    listed, found = [reply async for reply in reflection.ServerReflectionInfo(iter(asked))]
+    names = {service.name for service in listed.list_services_response.service}
+    assert {"dispatch.v1.DispatchService", "grpc.health.v1.Health"} <= names
+    assert len(found.file_descriptor_response.file_descriptor_proto) > 0
+
+
+class Hold:
+    """Keeps the decoding thread until it is released or told to stop."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.release = threading.Event()
+
+    def __call__(self, should_stop: Callable[[], bool]) -> None:
+        self.entered.set()
+        while not self.release.wait(0.001):
+            if should_stop():
+                raise DecodingCancelled
+
+
+async def test_stopping_lets_work_in_flight_finish_and_does_not_wait_for_watchers(intake: Intake, engine: Any) -> None:
+    engine.before = hold = Hold()
+    server = DispatchServer(ServerConfig("127.0.0.1:0", grace_s=3600), intake)
+    address = await server.start()
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub: Any = DispatchServiceStub(channel)
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        watch = health.Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == SERVING
+        call = stub.GenerateInstruction(REQUEST)
+        assert await asyncio.to_thread(hold.entered.wait, PATIENCE_S)
+        stopping = asyncio.create_task(server.stop())
+        assert (await watch.read()).status == NOT_SERVING
+        assert not stopping.done()
+        hold.release.set()
+        assert (await call).name
+        await asyncio.wait_for(stopping, PATIENCE_S)
+
+
+async def test_work_that_outlasts_the_grace_is_stopped_and_stores_nothing(
+    intake: Intake, engine: Any, stored_names: Callable[[], list[str]]
+) -> None:
+    engine.before = hold = Hold()
+    server = DispatchServer(ServerConfig("127.0.0.1:0", grace_s=0.05), intake)
+    address = await server.start()
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub: Any = DispatchServiceStub(channel)
+        call = stub.GenerateInstruction(REQUEST)
+        assert await asyncio.to_thread(hold.entered.wait, PATIENCE_S)
+        await asyncio.wait_for(server.stop(), PATIENCE_S)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert stored_names() == []
+
+
+CHILD = """
+import sys
+from dispatch.server import ServerConfig, serve
+
+class Intake:
+    class engine:
+        class identity:
+            name = "default"
+
+    def submit(self, request, should_stop):
+        print("working", flush=True)
+        sys.stdin.readline()
+        raise KeyError
+
+class Store:
+    def close(self):
+        print("closed", flush=True)
+
+serve(ServerConfig("127.0.0.1:0"), Intake(), Store(), lambda address: print(address, flush=True))
+print("returned", flush=True)
+"""
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[str]]:
+    """A process that serves; its use case works until it is sent a line."""
+    command = [sys.executable, "-W", "error", "-c", CHILD]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_process_in_order(child: subprocess.Popen[str], number: signal.Signals) -> None:
+    assert child.stdout
+    assert child.stdin
+    address = child.stdout.readline().strip()
+    with grpc.insecure_channel(address) as channel:
+        call = DispatchServiceStub(channel).GenerateInstruction.future(REQUEST, timeout=PATIENCE_S)
+        assert child.stdout.readline() == "working\n"
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
+        assert next(watch).status == SERVING
+        os.kill(child.pid, number)
+        assert next(watch).status == NOT_SERVING
+        child.stdin.write("go on\n")
+        child.stdin.flush()
+        failure: Any = call.exception()
+        assert failure.code() == grpc.StatusCode.INTERNAL  # the end that it came to, not the server's
+    assert child.stdout.readlines() == ["closed\n", "returned\n"]
+    assert child.wait(PATIENCE_S) == 0

@@ -1,0 +1,95 @@
+"""What a request must satisfy: every field that is wrong is named, all of them at once."""
+
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from grpc_status import rpc_status
+
+from dispatch.server.validation import find_violations
+from dispatch.v1.dispatch_service_pb2 import GenerateInstructionRequest
+
+
+def violated(**fields: Any) -> list[str]:
+    request = GenerateInstructionRequest(**({"report": "3人被困"} | fields))
+    return [violation.field for violation in find_violations(request, "default")]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"report": "困" * 4000},
+        {"report": "😊" * 4000},
+        {"request_id": "Aa0._:-" * 18},
+        {"incident_id": "2024-06-01:17"},
+        {"model": "default"},
+        {"priority": "特急"},
+        {"context": {"location": "路" * 200, "issued": ["派" * 500] * 50}},
+        {"decoding": {"strategy": 2, "beam_size": 16, "num_candidates": 16, "prefix": "派" * 500}},
+        {"decoding": {"strategy": 3, "num_candidates": 4, "temperature": 0.5, "top_k": 0, "seed": -1}},
+    ],
+)
+def test_sound_requests_are_accepted(fields: dict[str, Any]) -> None:
+    assert violated(**fields) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({"report": ""}, ["report"]),
+        ({"report": " \n\t　"}, ["report"]),
+        ({"report": "困" * 4001}, ["report"]),
+        ({"report": "3人\0被困"}, ["report"]),
+        ({"request_id": "a" * 129}, ["request_id"]),
+        ({"request_id": "a b"}, ["request_id"]),
+        ({"request_id": "编号"}, ["request_id"]),
+        ({"request_id": "a\n"}, ["request_id"]),
+        ({"incident_id": "a/b"}, ["incident_id"]),
+        ({"model": "other"}, ["model"]),
+        ({"priority": "urgent"}, ["priority"]),
+        ({"context": {"location": "路" * 201}}, ["context.location"]),
+        ({"context": {"location": "\0"}}, ["context.location"]),
+        ({"context": {"issued": ["派"] * 51}}, ["context.issued"]),
+        ({"context": {"issued": ["派", "派" * 501, "\0"]}}, ["context.issued[1]", "context.issued[2]"]),
+        ({"decoding": {"prefix": "派" * 501}}, ["decoding.prefix"]),
+        ({"decoding": {"strategy": 9}}, ["decoding.strategy"]),
+        ({"decoding": {"strategy": 2, "beam_size": 0}}, ["decoding.beam_size", "decoding.num_candidates"]),
+        ({"decoding": {"num_candidates": 2}}, ["decoding.num_candidates"]),
+        ({"decoding": {"temperature": float("nan")}}, ["decoding.temperature"]),
+        ({"decoding": {"top_p": 0.0, "max_tokens": 0}}, ["decoding.top_p", "decoding.max_tokens"]),
+    ],
+)
+def test_what_is_wrong_is_named(fields: dict[str, Any], names: list[str]) -> None:
+    assert violated(**fields) == names
+
+
+async def test_a_caller_learns_of_every_field_at_once(stub: Any, engine: Any) -> None:
+    request = GenerateInstructionRequest(report="", request_id="a b", model="other")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.GenerateInstruction(request)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    info, bad_request = details(caught.value)
+    assert (info.reason, info.domain) == ("INVALID_FIELDS", "dispatch")
+    assert [item.field for item in bad_request.field_violations] == ["report", "request_id", "model"]
+    assert all(item.description for item in bad_request.field_violations)
+    assert engine.requests == []
+
+
+async def test_many_violations_still_fit_into_one_status(stub: Any) -> None:
+    request = GenerateInstructionRequest(report="3人被困")
+    request.context.issued.extend(["派" * 501] * 60)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.GenerateInstruction(request)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    _, bad_request = details(caught.value)
+    assert "context.issued" in [item.field for item in bad_request.field_violations]
+
+
+def details(error: grpc.aio.AioRpcError) -> tuple[ErrorInfo, BadRequest]:
+    status = rpc_status.from_call(error)
+    assert status is not None
+    info, bad_request = ErrorInfo(), BadRequest()
+    assert [status.details[0].Unpack(info), status.details[1].Unpack(bad_request)] == [True, True]
+    return info, bad_request
