@@ -1,0 +1,95 @@
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
+
+from dispatch.decoding import DecodingConfig, TransformerStep, search
+from dispatch.domain.linear import parse_target, source_pieces
+from dispatch.model import load_bundle
+from training.corpus import Pair
+from training.run import hold_out
+
+TrainToy = Callable[..., str]
+
+
+def test_twenty_pairs_are_learned_by_heart(tmp_path: Path, train_toy: TrainToy, toy_pairs: list[Pair]) -> None:
+    train_toy(
+        tmp_path / "run",
+        max_steps=400,
+        peak_lr=8e-3,
+        warmup_steps=40,
+        cooldown_steps=100,
+        batch_tokens=2000,
+        dropout=0.0,
+        label_smoothing=0.0,
+        ema_decay=0.9,
+        validate_every=400,
+        save_every=400,
+    )
+    bundle = load_bundle(tmp_path / "run/bundle")
+    tokenizer = bundle.tokenizer
+    _, held_out = hold_out(len(toy_pairs), seed=1)
+    right = []
+    for row, pair in enumerate(toy_pairs):
+        source_BS = torch.tensor([tokenizer.encode_pieces(source_pieces(pair.report, pair.context))])
+        [[best]] = search(
+            TransformerStep(bundle.model, source_BS),
+            [[tokenizer.bos_id]],
+            DecodingConfig(max_tokens=80),
+            frozenset({tokenizer.eos_id}),
+        )
+        target = parse_target(tokenizer.decode_pieces(best.tokens))
+        if target.instruction == pair.instruction and target.situations == pair.situations:
+            right.append(row)
+    assert set(right) >= set(range(len(toy_pairs))) - set(held_out)
+
+
+def test_a_run_leaves_a_bundle_with_its_facts_and_logs(tmp_path: Path, train_toy: TrainToy) -> None:
+    shown = train_toy(tmp_path / "run")
+    bundle = load_bundle(tmp_path / "run/bundle")
+    assert bundle.config.situations
+    training = json.loads((tmp_path / "run/bundle/metrics.json").read_text(encoding="utf-8"))["training"]
+    assert (training["steps"], training["pairs"], training["config"]["preset"]) == (12, 19, "nano")
+    lines = [json.loads(line) for line in (tmp_path / "run/training.jsonl").read_text(encoding="utf-8").splitlines()]
+    losses = [line["loss"] for line in lines if line["kind"] == "validation"]
+    assert training["validation_loss"] == min(losses)
+    assert losses[-1] < losses[0]
+    events = EventAccumulator(str(tmp_path / "run/tensorboard"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("training/tokens_per_second")] == [3, 6, 9, 12]
+    assert re.search(r"step 12/12 .* loss [\d.]+ .* lr [\d.e-]+ .* [\d,]+ tokens/s .* left", shown)
+
+
+def test_bad_lines_are_shown_and_counted(tmp_path: Path, toy_file: Path, train_toy: TrainToy) -> None:
+    with toy_file.open("a", encoding="utf-8") as stream:
+        stream.write("not json\n" * 30)
+    shown = train_toy(tmp_path / "run", max_steps=1)
+    assert f"skipped: {toy_file}:21: not JSON" in shown
+    assert shown.count("skipped: ") < 15
+    assert "20 pairs; skipped 30 bad lines and 0 pairs of more than" in shown
+
+
+def test_training_stops_when_validation_no_longer_improves(tmp_path: Path, train_toy: TrainToy) -> None:
+    shown = train_toy(tmp_path / "run", max_steps=None, patience=2, peak_lr=1e-12, validate_every=1)
+    assert "stopped by patience" in shown
+
+
+def test_training_stops_when_time_is_up(tmp_path: Path, train_toy: TrainToy) -> None:
+    assert "stopped by max_minutes" in train_toy(tmp_path / "run", max_steps=None, max_minutes=1e-6)
+
+
+def test_held_out_rows_are_few_seeded_and_disjoint() -> None:
+    train_rows, held_out = hold_out(1000, seed=3)
+    assert len(held_out) == 20
+    np.testing.assert_array_equal(np.sort(np.concatenate([train_rows, held_out])), np.arange(1000))
+    np.testing.assert_array_equal(hold_out(1000, seed=3)[1], held_out)
+    assert not np.array_equal(hold_out(1000, seed=4)[1], held_out)
+    assert len(hold_out(2, seed=1)[1]) == 1
+    assert len(hold_out(1_000_000, seed=1)[1]) == 2000
+    with pytest.raises(ValueError, match="at least 2"):
+        hold_out(1, seed=1)

@@ -1,0 +1,1 @@
+"""Making training pairs, training models and measuring them."""

@@ -1,0 +1,258 @@
+"""Pairs on disk, and the same pairs as token ids in memory."""
+
+import csv
+import gzip
+import hashlib
+import importlib
+import json
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+
+from dispatch.domain import Context, Situation
+from dispatch.domain.linear import source_pieces, target_pieces
+from dispatch.model import Tokenizer
+
+PROGRESS_EVERY = 1000  # pairs between two calls of a progress callback
+
+
+class PairError(ValueError):
+    """One line of a pairs file cannot be used; the text names file, line and reason."""
+
+    def __init__(self, path: Path, line: int, reason: str) -> None:
+        super().__init__(f"{path}:{line}: {reason}")
+        self.path = path
+        self.line = line
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One training example: report (+ context) -> instruction (+ situations)."""
+
+    report: str
+    instruction: str
+    context: Context = Context()
+    situations: tuple[Situation, ...] = ()
+
+    @classmethod
+    def from_dict(cls, record: object) -> "Pair":
+        """Reads one JSON object of a pairs file.
+
+        Raises:
+            ValueError: naming the field that is missing or malformed.
+        """
+        if not isinstance(record, Mapping):
+            raise ValueError("expected a JSON object with 'report' and 'instruction'")
+        situations = record.get("situations")
+        if situations is None:
+            situations = [record["situation"]] if record.get("situation") is not None else []
+        if not isinstance(situations, list):
+            raise ValueError("field 'situations' must be a list of situations")
+        report, instruction = _text(record, "report"), _text(record, "instruction")
+        try:
+            context = Context.from_dict(record.get("context") or {})
+            pair = cls(report, instruction, context, tuple(Situation.from_dict(item) for item in situations))
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"context or situation is malformed: {error}") from error
+        if not pair.report.strip():
+            raise ValueError("field 'report' is empty")
+        if not pair.instruction.strip() and not pair.situations:
+            raise ValueError("field 'instruction' is empty and there is no situation")
+        return pair
+
+    def to_dict(self) -> dict[str, object]:
+        """The JSON object of a pairs file; empty context and situations are left out."""
+        record: dict[str, object] = {"report": self.report, "instruction": self.instruction}
+        if self.context != Context():
+            record["context"] = self.context.to_dict()
+        if len(self.situations) == 1:
+            record["situation"] = self.situations[0].to_dict()
+        elif self.situations:
+            record["situations"] = [situation.to_dict() for situation in self.situations]
+        return record
+
+
+def _text(record: Mapping[str, object], field: str) -> str:
+    value = record.get(field)
+    if not isinstance(value, str):
+        raise ValueError(f"field '{field}' is missing" if value is None else f"field '{field}' must be text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"field '{field}' is not valid UTF-8") from None
+    return value
+
+
+def read_pairs(path: Path, strict: bool = False, on_error: Callable[[PairError], None] | None = None) -> Iterator[Pair]:
+    """Reads pairs from .jsonl, .tsv, .csv (each also .gz) or .parquet, by the file's suffix.
+
+    TSV and CSV have the columns report and instruction; a header row with these names may come first.
+    Blank lines are passed over. A line that cannot be used is given to on_error and skipped.
+
+    Raises:
+        PairError: on the first bad line, if strict.
+        ValueError: for a suffix that is not known, or Parquet without pyarrow.
+    """
+    for line, record in _records(path):
+        try:
+            if isinstance(record, ValueError):
+                raise record
+            yield Pair.from_dict(record)
+        except ValueError as error:
+            bad_line = PairError(path, line, str(error))
+            if strict:
+                raise bad_line from error
+            if on_error is not None:
+                on_error(bad_line)
+
+
+def _records(path: Path) -> Iterator[tuple[int, object]]:
+    """Line number and record (or the ValueError that says what is wrong) of every line that is not blank."""
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    readers = {".jsonl": _jsonl_records, ".tsv": _tsv_records, ".csv": _csv_records}
+    kind = suffixes[-1] if suffixes else ""
+    if kind == ".parquet":
+        yield from _parquet_records(path)
+    elif kind in readers:
+        with _open_text(path) as stream:
+            yield from readers[kind](stream)
+    else:
+        raise ValueError(f"{path}: unknown kind of pairs file; use .jsonl, .tsv, .csv (or these with .gz) or .parquet")
+
+
+def _open_text(path: Path) -> IO[str]:
+    # Bytes that are not UTF-8 become surrogates, so that the line that holds them can be named later.
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="")
+    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _jsonl_records(stream: IO[str]) -> Iterator[tuple[int, object]]:
+    for number, line in enumerate(stream, start=1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except (ValueError, RecursionError) as error:
+                yield number, ValueError(f"not JSON: {error}")
+
+
+def _tsv_records(stream: IO[str]) -> Iterator[tuple[int, object]]:
+    for number, line in enumerate(stream, start=1):
+        if line.strip():
+            yield from _table_row(number, line.rstrip("\r\n").split("\t"))
+
+
+def _csv_records(stream: IO[str]) -> Iterator[tuple[int, object]]:
+    rows = csv.reader(stream, strict=True)
+    while True:
+        start = rows.line_num + 1
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield start, ValueError(f"not CSV: {error}")
+            continue
+        if row:
+            yield from _table_row(start, row)
+
+
+def _table_row(number: int, row: list[str]) -> Iterator[tuple[int, object]]:
+    if number == 1 and [cell.strip().lower() for cell in row] == ["report", "instruction"]:
+        return
+    if len(row) == 2:
+        yield number, {"report": row[0], "instruction": row[1]}
+    else:
+        yield number, ValueError(f"expected 2 columns (report, instruction), found {len(row)}")
+
+
+def _parquet_records(path: Path) -> Iterator[tuple[int, object]]:
+    try:
+        parquet = importlib.import_module("pyarrow.parquet")
+    except ImportError:
+        raise ValueError(f"{path}: reading Parquet needs pyarrow; install it, or convert the file to .jsonl") from None
+    rows = (row for batch in parquet.ParquetFile(path).iter_batches() for row in batch.to_pylist())
+    yield from enumerate(rows, start=1)
+
+
+@dataclass(frozen=True)
+class TokenizedCorpus:
+    """Pairs as token ids, one after the other in flat arrays.
+
+    Pair i's source is source_ids[source_offsets[i] : source_offsets[i + 1]]; its target likewise, from bos to eos.
+    Pairs with more than max_length tokens on either side are left out whole, never cut, and counted in too_long.
+    """
+
+    source_ids: npt.NDArray[np.integer]
+    source_offsets: npt.NDArray[np.int64]
+    target_ids: npt.NDArray[np.integer]
+    target_offsets: npt.NDArray[np.int64]
+    too_long: int
+    has_situations: bool
+
+    @classmethod
+    def build(
+        cls,
+        pairs: Iterable[Pair],
+        tokenizer: Tokenizer,
+        max_length: int,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> "TokenizedCorpus":
+        """Tokenizes pairs; on_progress gets the number of pairs done, now and then."""
+        id_type = "H" if tokenizer.vocab_size <= 1 << 16 else "i"
+        source_ids, target_ids = array(id_type), array(id_type)
+        source_ends, target_ends = array("q", [0]), array("q", [0])
+        too_long = 0
+        has_situations = False
+        for done, pair in enumerate(pairs, start=1):
+            source, target = encode_pair(pair, tokenizer)
+            if on_progress is not None and done % PROGRESS_EVERY == 0:
+                on_progress(done)
+            if len(source) > max_length or len(target) - 1 > max_length:
+                too_long += 1
+                continue
+            source_ids.extend(source)
+            target_ids.extend(target)
+            source_ends.append(len(source_ids))
+            target_ends.append(len(target_ids))
+            has_situations = has_situations or bool(pair.situations)
+        return cls(
+            source_ids=np.array(source_ids),
+            source_offsets=np.array(source_ends, dtype=np.int64),
+            target_ids=np.array(target_ids),
+            target_offsets=np.array(target_ends, dtype=np.int64),
+            too_long=too_long,
+            has_situations=has_situations,
+        )
+
+    def __len__(self) -> int:
+        return len(self.source_offsets) - 1
+
+    @property
+    def source_lengths(self) -> npt.NDArray[np.int64]:
+        return np.diff(self.source_offsets)
+
+    @property
+    def target_lengths(self) -> npt.NDArray[np.int64]:
+        """Numbers of predicted tokens: the target with eos, without bos."""
+        return np.diff(self.target_offsets) - 1
+
+    def digest(self) -> str:
+        """SHA-256 of all ids and lengths: equal for equal training data."""
+        digest = hashlib.sha256()
+        for values in (self.source_ids, self.source_offsets, self.target_ids, self.target_offsets):
+            digest.update(np.ascontiguousarray(values).data)
+        return digest.hexdigest()
+
+
+def encode_pair(pair: Pair, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Source ids, and target ids from bos to eos."""
+    source = tokenizer.encode_pieces(source_pieces(pair.report, pair.context))
+    target = tokenizer.encode_pieces(target_pieces(pair.situations, pair.instruction))
+    return source, [tokenizer.bos_id, *target, tokenizer.eos_id]

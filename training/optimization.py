@@ -1,0 +1,55 @@
+"""The optimizer, the moving average of the weights, and the arithmetic's precision."""
+
+import copy
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Precision = Literal["auto", "bf16", "fp32"]
+
+
+def build_optimizer(model: nn.Module, lr: float, betas: tuple[float, float], weight_decay: float) -> torch.optim.AdamW:
+    """AdamW (Loshchilov and Hutter 2019); biases, norms and embeddings do not decay."""
+    embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+    parameters = list(model.parameters())
+    decayed = [p for p in parameters if p.ndim >= 2 and id(p) not in embeddings]
+    kept = [p for p in parameters if p.ndim < 2 or id(p) in embeddings]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=lr, betas=betas, eps=1e-9, fused=True)
+
+
+class MovingAverage:
+    """Exponential moving average of a model's weights, kept in a copy of the model.
+
+    The decay starts low, min(decay, (1 + step) / (10 + step)), so that the first weights are soon forgotten.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.decay = decay
+        self._averages: list[Tensor] = list(self.model.parameters())
+        self._weights: list[Tensor] = list(model.parameters())
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        decay = min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self._averages, self._weights, 1 - decay)
+
+
+def autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype | None:
+    """The type that matrix products are computed in, or None for plain float32.
+
+    "auto" takes bfloat16 where the hardware multiplies it natively.
+    """
+    if precision == "fp32":
+        return None
+    if precision == "bf16" or _has_native_bfloat16(device):
+        return torch.bfloat16
+    return None
+
+
+def _has_native_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
