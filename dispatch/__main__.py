@@ -1,0 +1,5 @@
+"""`python -m dispatch`, the same as `dispatch`."""
+
+from dispatch.cli import main
+
+main()

@@ -1,0 +1,63 @@
+"""The command line: `dispatch …`. Rooms that are slow to import are imported inside the commands that need them."""
+
+import os
+import sys
+from io import TextIOWrapper
+from typing import Annotated
+
+import typer
+
+from dispatch import __version__
+from dispatch.cli import db, demo, doctor, evaluate, generate, models, serve, synthesize, train, translate
+from dispatch.cli.output import CommandGroup, print_result
+
+app = typer.Typer(
+    name="dispatch",
+    cls=CommandGroup,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print_result(f"dispatch {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def dispatch(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Distress reports in, draft rescue instructions out.
+
+    Exit status: 0 fine, 1 failed, 2 wrong usage. Results go to standard output, everything else to standard error.
+    """
+
+
+app.command()(demo.demo)
+app.command()(serve.serve)
+app.command()(generate.generate)
+app.command()(translate.translate)
+app.command()(synthesize.synthesize)
+app.command()(train.train)
+app.command()(evaluate.evaluate)
+app.add_typer(models.app, name="models")
+app.command()(doctor.doctor)
+app.add_typer(db.app, name="db")
+
+
+def main() -> None:
+    """Runs the command line and exits."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    # Before torch is loaded: threads that spin while they wait keep the processor from those they wait for, which
+    # makes decoding some twenty times slower wherever others use the machine as well.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    app()

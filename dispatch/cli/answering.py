@@ -1,0 +1,60 @@
+"""Who answers reports: an engine in this process, or a server."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from dispatch.cli.processors import limit_threads
+from dispatch.client import Client, DispatchError
+from dispatch.decoding import DecodingConfig
+from dispatch.engine import Engine, TorchEngine
+from dispatch.model import load_bundle
+from dispatch.offline.answers import Answer, JsonObject, result_object
+from dispatch.offline.lines import ReportLine
+from dispatch.settings import load_settings
+from dispatch.store import Store
+from dispatch.workflow import Intake, IntakeRequest
+
+
+def open_engine(bundle: Path | None) -> Engine:
+    """The engine of a bundle, or of the one that the settings name."""
+    settings = load_settings()
+    limit_threads(settings.threads)
+    return TorchEngine(load_bundle(bundle or settings.bundle))
+
+
+@contextmanager
+def open_local(
+    engine: Engine, database_url: str | None, decoding: DecodingConfig, prefix: str = ""
+) -> Iterator[Answer]:
+    """Answers in this process; stored where a database is given."""
+    store = Store.open(database_url) if database_url else None
+    intake = Intake(engine, store)
+
+    def answer(reports: Sequence[ReportLine]) -> list[JsonObject]:
+        requests = [IntakeRequest(line.report, line.context, decoding, prefix=prefix) for line in reports]
+        return [result_object(instruction) for instruction in intake.submit_all(requests)]
+
+    with ExitStack() as stack:
+        if store is not None:
+            stack.callback(store.close)
+        yield answer
+
+
+@contextmanager
+def open_remote(server: str, decoding: DecodingConfig, prefix: str) -> Iterator[Answer]:
+    """Answers by a server. ValueError where it refuses a report, DispatchError where it cannot answer."""
+    with Client(server, load_settings().timeout_s) as client:
+
+        def ask(line: ReportLine) -> JsonObject:
+            context = line.context
+            try:
+                return client.generate(
+                    line.report, location=context.location, issued=context.issued, decoding=decoding, prefix=prefix
+                )
+            except DispatchError as error:
+                if error.code == "INVALID_ARGUMENT":
+                    raise ValueError(str(error)) from error
+                raise
+
+        yield lambda reports: [ask(line) for line in reports]

@@ -1,0 +1,149 @@
+"""`dispatch doctor`: what is in force, and what is wrong with it."""
+
+import platform
+import sqlite3
+import sys
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import typer
+
+from dispatch import __version__
+from dispatch.cli.options import BundleOption, DatabaseOption, JsonOption
+from dispatch.cli.output import FAILED, print_json, print_result
+from dispatch.cli.processors import processor_quota, usable_threads
+from dispatch.settings import Settings, SettingsError, load_settings, settings_file, unknown_variables
+
+WAL_RESET_FIXED = (3, 51, 3)
+PACKAGES = ("torch", "sentencepiece", "grpcio", "sqlalchemy", "alembic", "pydantic")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    level: Literal["ok", "warning", "error"]
+    message: str
+
+
+def doctor(bundle: BundleOption = None, database_url: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """Print the settings in force, versions, and what is wrong with bundle, store or processor; 1 if something is.
+
+    Example: `dispatch doctor`
+    """
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        findings, effective = [Finding("settings", "error", str(error))], {}
+    else:
+        url = database_url or settings.database_url
+        effective = settings.model_dump(mode="json") | {"bundle": str(bundle or settings.bundle)}
+        effective["database_url"] = _masked(url)
+        findings = [
+            *_check_settings(settings),
+            _check_bundle(bundle or settings.bundle),
+            _check_database(url),
+            _check_sqlite(sqlite3.sqlite_version_info),
+            _check_threads(settings.threads),
+        ]
+    report = {
+        "settings": effective,
+        "versions": _versions(),
+        "findings": [asdict(finding) for finding in findings],
+    }
+    if as_json:
+        print_json(report, indent=2)
+    else:
+        _print_report(report)
+    if any(finding.level == "error" for finding in findings):
+        raise typer.Exit(FAILED)
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    for title in ("settings", "versions"):
+        for name, value in report[title].items():
+            print_result(f"{name:14} {value}")
+        print_result("")
+    for finding in report["findings"]:
+        print_result(f"{finding['level']:8} {finding['subject']}: {finding['message']}")
+
+
+def _versions() -> dict[str, str]:
+    packages = {package: version(package) for package in PACKAGES}
+    return {
+        "dispatch": __version__,
+        "python": f"{platform.python_version()} ({sys.platform})",
+        "sqlite": sqlite3.sqlite_version,
+        **packages,
+    }
+
+
+def _check_settings(settings: Settings) -> list[Finding]:
+    path = settings_file()
+    read = Finding("settings", "ok", f"read from {path} and the environment" if path else "read from the environment")
+    unknown = [
+        Finding("settings", "warning", f"the environment's {name} is no setting: misspelt?")
+        for name in unknown_variables()
+    ]
+    return [read, *unknown]
+
+
+def _check_bundle(path: Path) -> Finding:
+    from dispatch.model import load_bundle
+
+    try:
+        bundle = load_bundle(path)
+    except (ValueError, OSError) as error:
+        return Finding("bundle", "error", str(error))
+    return Finding("bundle", "ok", f"{path} is whole: {bundle.identity.name}, {bundle.identity.digest[:12]}")
+
+
+def _masked(url: str) -> str:
+    from dispatch.store.connection import describe, parse_url
+
+    try:
+        return describe(parse_url(url))
+    except ValueError:
+        return "(not a database URL)"
+
+
+def _check_database(url: str) -> Finding:
+    """Looks without making anything: a SQLite file that is not there yet is fine."""
+    from dispatch.store import Store, StoreError
+    from dispatch.store.connection import parse_url
+
+    try:
+        parsed = parse_url(url)
+        is_file = parsed.get_backend_name() == "sqlite" and "uri" not in parsed.query
+        if is_file and not Path(str(parsed.database)).exists():
+            return Finding("database", "ok", f"{parsed.database} is not there yet; the first start makes it")
+        store = Store.open(url)
+        try:
+            store.ping()
+        finally:
+            store.close()
+    except (ValueError, StoreError) as error:
+        return Finding("database", "error", str(error))
+    return Finding("database", "ok", f"{_masked(url)} answers and has this version's schema")
+
+
+def _check_sqlite(installed: tuple[int, int, int]) -> Finding:
+    if installed < WAL_RESET_FIXED:
+        message = (
+            f"SQLite {'.'.join(map(str, installed))} can damage a database that two processes write to (the WAL-reset "
+            "bug, mended in 3.51.3): let only one dispatch process use a SQLite file"
+        )
+        return Finding("sqlite", "warning", message)
+    return Finding("sqlite", "ok", f"SQLite {'.'.join(map(str, installed))}")
+
+
+def _check_threads(wanted: int) -> Finding:
+    quota = processor_quota()
+    threads = usable_threads(wanted)
+    granted = "no quota" if quota is None else f"a quota of {quota:g} processors"
+    if quota is not None and threads > max(1, round(quota)):
+        return Finding("threads", "warning", f"{threads} threads, but {granted}: they will be throttled")
+    return Finding("threads", "ok", f"{threads} threads, {granted}")

@@ -1,0 +1,41 @@
+"""`dispatch serve`: the gRPC server."""
+
+import logging
+from typing import Annotated
+
+import typer
+
+from dispatch.cli.options import BundleOption, DatabaseOption
+from dispatch.cli.output import note, values_as_usage
+from dispatch.settings import load_settings
+
+
+def serve(
+    listen: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where to answer gRPC; port 0: a free one.")
+    ] = None,
+    database_url: DatabaseOption = None,
+    bundle: BundleOption = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Permit an address off loopback, without encryption and tokens.")
+    ] = False,
+) -> None:
+    """Answer gRPC until SIGTERM or Ctrl-C; every instruction is stored before it is answered.
+
+    The address is announced on standard error when calls are answered.
+
+    Example: `dispatch serve --listen 127.0.0.1:50051 --database-url sqlite:///dispatch.db`
+    """
+    settings = load_settings()
+    from dispatch.cli.answering import open_engine
+    from dispatch.server import ServerConfig
+    from dispatch.server import serve as run_server
+    from dispatch.store import Store
+    from dispatch.workflow import Intake
+
+    with values_as_usage():
+        config = ServerConfig(listen or settings.listen, insecure or settings.insecure, settings.grace_s)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    engine = open_engine(bundle)
+    store = Store.open(database_url or settings.database_url)
+    run_server(config, Intake(engine, store), store, lambda address: note(f"listening on {address}"))

@@ -1,0 +1,1 @@
+"""Files of reports translated without a server."""

@@ -1,0 +1,108 @@
+"""The command line in this process, with an engine whose answers can be foretold."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from dispatch.cli import app
+from dispatch.domain import Count, Situation
+from dispatch.domain.linear import SYMBOLS
+from dispatch.engine import Candidate, Generation, GenerationRequest
+from dispatch.model import (
+    BundleConfig,
+    BundleIdentity,
+    TokenizerConfig,
+    Transformer,
+    TransformerConfig,
+    save_bundle,
+    train_tokenizer,
+)
+
+
+class EchoEngine:
+    """Its instruction is the prefix and the report; `refuse` is not accepted, `interrupt` is Ctrl-C."""
+
+    identity = BundleIdentity("echo", "0" * 64)
+
+    def __init__(self) -> None:
+        self.requests: list[GenerationRequest] = []
+        self.batch_sizes: list[int] = []
+
+    def generate(
+        self, requests: Sequence[GenerationRequest], should_stop: Callable[[], bool] = lambda: False
+    ) -> list[Generation]:
+        for request in requests:
+            if "refuse" in request.report:
+                raise ValueError("report: not accepted")
+            if "interrupt" in request.report:
+                raise KeyboardInterrupt
+            if "defect" in request.report:
+                raise ZeroDivisionError("a defect of ours")
+        self.requests += requests
+        self.batch_sizes.append(len(requests))
+        return [self._generation(request) for request in requests]
+
+    def _generation(self, request: GenerationRequest) -> Generation:
+        situation = Situation(location="A7公路", hazards=("snow_road",), people={"trapped": Count(50, 50)})
+        candidate = Candidate(request.prefix + request.report, -0.5, (-0.25, -0.25), (situation,), 0.75)
+        return Generation((candidate,) * request.decoding.num_candidates, timings={"decode": 0.5})
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests share the machine: as many threads as processors would only wait for one another."""
+    monkeypatch.setenv("DISPATCH_THREADS", "1")
+
+
+class CommandLine:
+    """Runs commands and gives what they wrote."""
+
+    def __call__(self, *arguments: str, typed: str | bytes = "") -> Result:
+        return CliRunner().invoke(app, arguments, input=typed)
+
+    def json(self, *arguments: str) -> Any:
+        result = self(*arguments)
+        assert result.exit_code == 0, result.stderr
+        return json.loads(result.stdout)
+
+
+@pytest.fixture
+def dispatch() -> CommandLine:
+    return CommandLine()
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> EchoEngine:
+    """The engine that every command then opens."""
+    echo = EchoEngine()
+    monkeypatch.setattr("dispatch.cli.answering.open_engine", lambda bundle: echo)
+    return echo
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of a network that has learnt nothing: what it writes is noise, but it writes it quickly."""
+    path = tmp_path_factory.mktemp("bundles") / "tiny"
+    texts = ["山区公路积雪3米,断电,50人被困,急需发电机和医疗队", "派3台除雪车至A7公路,医疗队随行"] * 20
+    tokenizer = train_tokenizer(texts, TokenizerConfig(character_coverage=1.0), SYMBOLS)
+    torch.manual_seed(0)
+    config = TransformerConfig(
+        vocab_size=tokenizer.vocab_size,
+        d_model=16,
+        num_heads=2,
+        encoder_layers=1,
+        decoder_layers=1,
+        d_feedforward=32,
+        dropout=0.0,
+        norm="pre",
+        positions="sinusoidal",
+        max_length=512,
+    )
+    bundle = BundleConfig(name="tiny", model=config, situations=True, created_by="a test")
+    save_bundle(path, bundle, Transformer(config), tokenizer, {"pairs": 0}, "# tiny\n")
+    return path

@@ -1,0 +1,115 @@
+"""`doctor`, `db` and `models`: looking after an installation."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dispatch.cli import doctor
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def findings(report: Any) -> dict[str, tuple[str, str]]:
+    return {finding["subject"]: (finding["level"], finding["message"]) for finding in report["findings"]}
+
+
+def test_doctor_finds_a_sound_installation(dispatch: Any, tiny_bundle: Path) -> None:
+    report = dispatch.json("doctor", "--bundle", str(tiny_bundle), "--json")
+    levels = {subject: level for subject, (level, _) in findings(report).items()}
+    assert levels | {"sqlite": "ok", "threads": "ok"} == dict.fromkeys(
+        ("settings", "bundle", "database", "sqlite", "threads"), "ok"
+    )
+    assert report["settings"]["listen"] == "127.0.0.1:50051"
+    assert report["versions"]["sqlite"] == sqlite3.sqlite_version
+
+
+def test_doctor_makes_no_database(dispatch: Any, tiny_bundle: Path, tmp_path: Path) -> None:
+    dispatch("doctor", "--bundle", str(tiny_bundle))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_says_what_is_wrong(dispatch: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCH_DATABSE_URL", "sqlite:///x.db")
+    Path("broken.db").write_text("this is no database" * 99)
+    result = dispatch("doctor", "--bundle", "nowhere", "--database-url", "sqlite:///broken.db", "--json")
+    assert result.exit_code == 1
+    found = findings(json.loads(result.stdout))
+    assert found["bundle"][0] == "error"
+    assert "nowhere" in found["bundle"][1]
+    assert found["database"][0] == "error"
+    assert found["settings"] == ("warning", "the environment's DISPATCH_DATABSE_URL is no setting: misspelt?")
+
+
+def test_doctor_reports_settings_that_cannot_be_read(dispatch: Any) -> None:
+    Path("dispatch.toml").write_text("nonsense = 1")
+    result = dispatch("doctor")
+    assert result.exit_code == 1
+    assert "dispatch.toml: unknown key 'nonsense'" in result.stdout
+
+
+def test_doctor_shows_no_password(dispatch: Any, tiny_bundle: Path) -> None:
+    url = "postgresql://me:topsecret@127.0.0.1:1/x?password=topsecret"
+    for form in ((), ("--json",)):
+        result = dispatch("doctor", "--bundle", str(tiny_bundle), "--database-url", url, *form)
+        assert result.exit_code == 1
+        assert "topsecret" not in result.output
+
+
+@pytest.mark.parametrize(("installed", "level"), [((3, 51, 2), "warning"), ((3, 40, 1), "warning"), ((3, 51, 3), "ok")])
+def test_doctor_warns_of_the_wal_reset_bug(installed: tuple[int, int, int], level: str) -> None:
+    assert doctor._check_sqlite(installed).level == level
+
+
+def test_doctor_warns_of_more_threads_than_the_quota(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "processor_quota", lambda: 2.0)
+    assert doctor._check_threads(8).level == "warning"
+    assert doctor._check_threads(2).level == "ok"
+
+
+def test_db_upgrade_makes_the_tables(dispatch: Any) -> None:
+    assert dispatch("db", "upgrade", "--database-url", "sqlite:///made.db").exit_code == 0
+    with closing(sqlite3.connect("made.db")) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert {"requests", "instructions"} <= tables
+
+
+def test_models_list_show_and_verify(dispatch: Any, tiny_bundle: Path) -> None:
+    (listed,) = dispatch.json("models", "list", str(tiny_bundle.parent), "--json")
+    assert listed == {"name": "tiny", "path": str(tiny_bundle)}
+    shown = dispatch.json("models", "show", str(tiny_bundle), "--json")
+    assert shown["config"]["model"]["d_model"] == 16
+    assert shown["metrics"] == {"pairs": 0}
+    assert shown["digest"] == dispatch.json("models", "verify", str(tiny_bundle), "--json")["digest"]
+    assert "# tiny" in dispatch("models", "show", str(tiny_bundle)).stdout
+    assert shown["digest"] in dispatch("models", "verify", str(tiny_bundle)).stdout
+
+
+def test_models_verify_names_a_file_that_differs(dispatch: Any, tiny_bundle: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in tiny_bundle.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    (copy / "config.json").write_text("{}")
+    result = dispatch("models", "verify", str(copy))
+    assert result.exit_code == 1
+    assert "config.json" in result.stderr
+
+
+def test_models_list_of_no_folder_is_an_error(dispatch: Any) -> None:
+    assert dispatch("models", "list", "nowhere").exit_code == 1
+
+
+def test_models_presets_prints_parameters(dispatch: Any) -> None:
+    rows = dispatch.json("models", "presets", "--json")
+    assert set(rows) == {"nano", "small", "base", "default"}
+    table = dispatch("models", "presets").stdout
+    for name, row in rows.items():
+        assert name in table
+        assert f"{row['parameters']:,}" in table
