@@ -1,0 +1,50 @@
+"""Every command, setting and RPC is named in the documents."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer.main
+from typer.core import TyperGroup
+
+from dispatch.cli import app
+from dispatch.settings import Settings
+from dispatch.v1 import dispatch_service_pb2
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+TEXT = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
+
+
+def commands(command: object, words: str) -> Iterator[str]:
+    """The full names of the commands below one, such as `dispatch models list`."""
+    if isinstance(command, TyperGroup):
+        for name, below in command.commands.items():
+            yield from commands(below, f"{words} {name}")
+    else:
+        yield words
+
+
+@pytest.mark.parametrize("name", list(commands(typer.main.get_command(app), "dispatch")))
+def test_command_is_documented(name: str) -> None:
+    assert name in TEXT
+
+
+@pytest.mark.parametrize("name", list(Settings.model_fields))
+def test_setting_is_documented_as_it_is(name: str) -> None:
+    field = Settings.model_fields[name]
+    default = "the shipped one" if name == "bundle" else f"`{json.dumps(field.default)}`".replace('"', "")
+    assert f"| `{name}` | `DISPATCH_{name.upper()}` | {default} | {field.description} |" in TEXT
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{service.name}.{method.name}"
+        for service in dispatch_service_pb2.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+    ],
+)
+def test_rpc_is_documented(name: str) -> None:
+    assert f"`{name}`" in TEXT
