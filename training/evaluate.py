@@ -31,12 +31,13 @@ class Mistake:
 
 @dataclass(frozen=True)
 class FileReport:
-    """The result on one file; mistakes holds the first few."""
+    """The result on one file, and on its pairs of each hazard or kind; mistakes holds the first few."""
 
     file: str
     pairs: int
     bad_lines: int
     accuracies: Mapping[str, Accuracy]
+    slices: Mapping[str, Mapping[str, Accuracy]]
     mistakes: tuple[Mistake, ...]
 
     def to_dict(self) -> dict[str, object]:
@@ -45,6 +46,10 @@ class FileReport:
             "pairs": self.pairs,
             "bad_lines": self.bad_lines,
             "metrics": {name: accuracy.to_dict() for name, accuracy in self.accuracies.items()},
+            "slices": {
+                key: {name: accuracy.to_dict() for name, accuracy in values.items()}
+                for key, values in self.slices.items()
+            },
             "mistakes": [mistake.to_dict() for mistake in self.mistakes],
         }
 
@@ -94,24 +99,45 @@ def _evaluate_file(
         scores.append(score)
         if not score.instruction or score.situation is False:
             mistakes.append(Mistake(pair, answer))
-    return FileReport(path.name, len(pairs), len(errors), accuracies(scores), tuple(mistakes[:MISTAKES_KEPT]))
+    kept = tuple(mistakes[:MISTAKES_KEPT])
+    return FileReport(path.name, len(pairs), len(errors), accuracies(scores), _slices(pairs, scores), kept)
+
+
+def _slices(pairs: Sequence[Pair], scores: Sequence[PairScore]) -> dict[str, dict[str, Accuracy]]:
+    """Accuracies by the first hazard of requests and by the kind of the rest; none for pairs without situations."""
+    groups: dict[str, list[PairScore]] = {}
+    for pair, score in zip(pairs, scores, strict=True):
+        if pair.situations:
+            first = pair.situations[0]
+            key = (first.hazards or ("no hazard",))[0] if first.kind == "request" else first.kind
+            groups.setdefault(key, []).append(score)
+    return {key: accuracies(groups[key]) for key in sorted(groups)}
 
 
 def results_table(files: Sequence[Mapping[str, Any]]) -> str:
-    """The figures of files (as FileReport.to_dict has them) as a Markdown table of percentages."""
+    """The figures of files and slices (as FileReport.to_dict has them) as a Markdown table of percentages."""
     lines = ["| file | pairs | " + " | ".join(METRICS) + " |", "|---" * (2 + len(METRICS)) + "|"]
     for file in files:
-        shares = [file["metrics"][name]["accuracy"] for name in METRICS]
-        cells = ["-" if share is None else f"{100 * share:.2f}" for share in shares]
-        lines.append(f"| {file['file']} | {file['pairs']} | {' | '.join(cells)} |")
+        rows = {file["file"]: file["metrics"]}
+        rows |= {f"{file['file']}: {key}": values for key, values in file["slices"].items()}
+        for name, values in rows.items():
+            shares = [values[metric]["accuracy"] for metric in METRICS]
+            pairs = values["instruction"]["judged"]
+            cells = ["-" if share is None else f"{100 * share:.2f}" for share in shares]
+            lines.append(f"| {name} | {pairs} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def table(reports: Sequence[FileReport]) -> Table:
-    """The reports as a table of percentages, one row per file."""
+    """The reports as a table of percentages, one row per file and per slice of it."""
     result = Table("file", "pairs", *METRICS, title="correct, %")
     for report in reports:
-        shares = (report.accuracies[name] for name in METRICS)
-        cells = (f"{100 * accuracy.share:.2f}" if accuracy.judged else "-" for accuracy in shares)
-        result.add_row(report.file, str(report.pairs), *cells)
+        result.add_row(report.file, *_cells(report.accuracies))
+        for key, values in report.slices.items():
+            result.add_row(f"  {key}", *_cells(values), style="dim")
     return result
+
+
+def _cells(values: Mapping[str, Accuracy]) -> list[str]:
+    shares = [f"{100 * values[name].share:.2f}" if values[name].judged else "-" for name in METRICS]
+    return [str(values["instruction"].judged), *shares]

@@ -8,7 +8,8 @@ from dispatch.decoding import DecodingConfig
 from dispatch.domain import Context, Situation
 from dispatch.engine import Candidate, Generation, GenerationRequest
 from training.corpus import Pair
-from training.evaluate import evaluate, table
+from training.evaluate import evaluate, results_table, table
+from training.metrics import METRICS
 
 SITUATION = Situation(location="青石镇")
 
@@ -62,3 +63,29 @@ def test_the_table_has_a_row_per_file_and_no_number_where_nothing_was_judged(tmp
 def test_a_file_without_a_usable_pair_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"a\.jsonl holds no usable pair; the first error is .*a\.jsonl:1"):
         evaluate(echo, [write(tmp_path / "a.jsonl", [], extra="{}\n")], DecodingConfig())
+
+
+def test_the_results_table_has_a_row_a_file_and_a_slice_and_a_dash_where_nothing_could_be_judged() -> None:
+    judged = {name: {"accuracy": 0.98765, "judged": 2000} for name in METRICS} | {"place": {"accuracy": None}}
+    lines = results_table([{"file": "seen.jsonl", "metrics": judged, "slices": {"flood": judged}}]).splitlines()
+    assert len(lines) == 4
+    assert lines[2].startswith("| seen.jsonl | 2000 | 98.77 |")
+    assert lines[2].split("|")[3 + METRICS.index("place")].strip() == "-"
+    assert lines[3].startswith("| seen.jsonl: flood | 2000 |")
+
+
+def test_requests_are_sliced_by_hazard_and_the_rest_by_kind(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.jsonl"
+    situations = [Situation(hazards=("flood",)), Situation(hazards=("flood",)), Situation(kind="offer")]
+    pairs = [Pair(f"r{index}", "派", situations=(situation,)) for index, situation in enumerate(situations)]
+    path.write_text("".join(json.dumps(pair.to_dict()) + "\n" for pair in pairs))
+
+    def answer(requests: list[GenerationRequest]) -> list[Generation]:
+        return [Generation((Candidate("派" if request.report != "r1" else "不派", 0.0),)) for request in requests]
+
+    (report,) = evaluate(answer, [path], DecodingConfig())
+    instruction = {key: values["instruction"] for key, values in report.slices.items()}
+    assert {key: (value.right, value.judged) for key, value in instruction.items()} == {
+        "flood": (1, 2),
+        "offer": (1, 1),
+    }
