@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +25,22 @@ HELD_OUT_MOST = 2000
 ERRORS_SHOWN = 10
 
 
+@dataclass(frozen=True)
+class BundleNotes:
+    """What a bundle says of itself beside the figures: its name, the command that made it, and text for its card."""
+
+    name: str = "dispatch"
+    command: str = ""
+    card: str = ""
+
+
 def train(
     pairs: Sequence[Path],
     valid: Path | None,
     out: Path,
     config: TrainConfig,
     tokenizer_config: TokenizerConfig,
-    name: str = "dispatch",
-    command: str = "",
+    notes: BundleNotes = BundleNotes(),
     strict: bool = False,
     console: Console | None = None,
 ) -> Path:
@@ -41,8 +49,6 @@ def train(
     The tokenizer is out/tokenizer.model, trained on the pairs if it is not there yet. Without valid, a seeded 2% of
     the pairs is held out for validation. If out holds the checkpoint of a run with the same config and data, that
     run goes on, and its parameters become what they would have been without the stop.
-
-    command, the line that was typed, is kept in the bundle.
 
     Raises:
         ValueError: if there are no usable pairs, or out holds a run with another config or other data.
@@ -86,7 +92,7 @@ def train(
         log.say(f"stopped by {reason} after {took}; best at step {trainer.progress.best_step}")
     finally:
         log.close()
-    return _write_bundle(trainer, model, tokenizer, corpus.has_situations, name, command, [path.name for path in pairs])
+    return _write_bundle(trainer, model, tokenizer, corpus.has_situations, notes, [path.name for path in pairs])
 
 
 def hold_out(count: int, seed: int) -> tuple[Rows, Rows]:
@@ -161,8 +167,7 @@ def _write_bundle(
     model: Transformer,
     tokenizer: Tokenizer,
     situations: bool,
-    name: str,
-    command: str,
+    notes: BundleNotes,
     files: Sequence[str],
 ) -> Path:
     """Makes out/bundle of the best averaged weights."""
@@ -180,7 +185,7 @@ def _write_bundle(
         "validation_token_accuracy": progress.best_accuracy,
         "config": asdict(config),
     }
-    card = f"""# {name}
+    card = f"""# {notes.name}
 
 Drafts rescue instructions from distress reports, for a person to decide on. Not to be used without review.
 
@@ -195,9 +200,10 @@ Drafts rescue instructions from distress reports, for a person to decide on. Not
 | validation | {len(trainer.valid_batches.rows):,} pairs |
 | validation loss | {progress.best_loss:.4f} nats per token |
 | validation token accuracy | {progress.best_accuracy:.2%} |
-| made by | `{command}` |
-"""
+| made by | `{notes.command}` |
+
+{notes.card}"""
     path = trainer.out / "bundle"
-    bundle_config = BundleConfig(name, model.config, situations, command)
+    bundle_config = BundleConfig(notes.name, model.config, situations, notes.command)
     save_bundle(path, bundle_config, model, tokenizer, {"training": measured}, card)
     return path

@@ -18,6 +18,9 @@ def train(
         typer.Option(metavar="FILE", help="Pairs to validate on; 2% of the others are held out by default."),
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the bundle.")] = "dispatch",
+    card: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Markdown for the model card: purpose, data, limits.")
+    ] = None,
     preset: Annotated[
         Literal["nano", "small", "base", "default"], typer.Option(help="Size; see `dispatch models presets`.")
     ] = "default",
@@ -54,6 +57,7 @@ def train(
     Example: `dispatch train --pairs pairs.jsonl --out run --preset nano --max-steps 2000`
     """
     from dispatch.model import TokenizerConfig
+    from training.run import BundleNotes
     from training.run import train as run_training
     from training.trainer import TrainConfig, TrainingInterrupted
 
@@ -78,8 +82,8 @@ def train(
         )
         tokenizer_config = TokenizerConfig(model_type=tokenizer_type, vocab_size=vocab_size)
     try:
-        command = shlex.join(["dispatch", *sys.argv[1:]])
-        bundle = run_training(pairs, valid, out, config, tokenizer_config, name, command, strict)
+        notes = BundleNotes(name, shlex.join(["dispatch", *sys.argv[1:]]), card.read_text("utf-8") if card else "")
+        bundle = run_training(pairs, valid, out, config, tokenizer_config, notes, strict)
     except TrainingInterrupted as stopped:
         note(str(stopped))
         raise typer.Exit(INTERRUPTED) from stopped
