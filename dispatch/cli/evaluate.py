@@ -31,19 +31,25 @@ def evaluate(
 
     from dispatch.cli.processors import limit_threads
     from dispatch.decoding import DecodingConfig
+    from dispatch.domain import default_doctrine
     from dispatch.engine import TorchEngine
     from dispatch.model import load_bundle
+    from dispatch.workflow import rank
     from training.evaluate import evaluate as evaluate_files
-    from training.evaluate import table
+    from training.evaluate import network_choice, table
 
     limit_threads(load_settings().threads)
-    engine = TorchEngine(load_bundle(bundle))
+    engine, doctrine = TorchEngine(load_bundle(bundle)), default_doctrine()
     with Progress(console=Console(stderr=True)) as progress:
         tasks = {path.name: progress.add_task(path.name, total=None) for path in files}
         reports = evaluate_files(
             engine.generate,
             files,
             DecodingConfig(),
+            {
+                "network": network_choice,
+                "service": lambda request, generation: rank(request, generation, doctrine)[0].candidate,
+            },
             lambda name, done, total: progress.update(tasks[name], completed=done, total=total),
         )
     files_figures: list[dict[str, Any]] = [report.to_dict() for report in reports]
@@ -64,6 +70,9 @@ def _write_metrics(bundle: Path, files: list[dict[str, Any]]) -> None:
     metrics = {**read_metrics(bundle), "evaluation": figures}
     update_document(bundle, "metrics.json", to_json(metrics, indent=2) + "\n")
     card, _, _ = (bundle / "MODEL_CARD.md").read_text("utf-8").partition(RESULTS)
-    explained = "The share of pairs, in percent, in which each is exactly right (greedy search)."
+    explained = (
+        "The share of pairs, in percent, in which each is exactly right (greedy search): as the network ranks its "
+        "candidates, and as the service does, which adds doctrine's text for the situation that the network has read."
+    )
     update_document(bundle, "MODEL_CARD.md", f"{card.rstrip()}\n\n{RESULTS}\n{explained}\n\n{results_table(figures)}\n")
     note(f"{bundle}: metrics.json and MODEL_CARD.md written")

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from dispatch.decoding import DecodingConfig
-from dispatch.domain import Check, Context, Doctrine, default_doctrine, make_plans, run_checks
-from dispatch.domain.checks import Candidate as CheckedCandidate
-from dispatch.engine import Candidate, Engine, Generation, GenerationRequest
+from dispatch.domain import Check, Context, Doctrine, default_doctrine
+from dispatch.engine import Engine, Generation, GenerationRequest
 from dispatch.model import NormalizedText, normalize
 from dispatch.store import Instruction, RequestIdConflict, Store, body_digest
+from dispatch.workflow.ranking import rank
 
 MAX_REPORT = 4000  # characters
 PRIORITIES = ("一般", "紧急", "特急")  # rising: a priority is only ever raised
@@ -79,13 +79,13 @@ class Intake:
 
     def _answer(self, request: IntakeRequest, generation: Generation) -> Instruction:
         started = time.perf_counter()
-        best = generation.candidates[0]
-        report, context = normalize(request.report), _normalized(request.context)
-        plans = make_plans(best.situations, context, self.doctrine)
-        checked = CheckedCandidate(
-            report.text, context, best.situations, plans, best.text, best.confidence, generation.source_truncated
-        )
-        checks = [*_faults(best), *(_in_original(c, report) for c in run_checks(checked, self.doctrine))]
+        ranked = rank(_generation_request(request), generation, self.doctrine)
+        best, plans = ranked[0].candidate, ranked[0].plans
+        checks = list(ranked[0].checks)
+        if best.text != generation.candidates[0].text:
+            message = f"chosen by the checks; the model's first choice was: {generation.candidates[0].text}"
+            checks.append(Check("DOCTRINE_MISMATCH", "info", message, "instruction"))
+        report = normalize(request.report)
         return Instruction(
             request_id=request.request_id,
             incident_id=request.incident_id,
@@ -97,11 +97,11 @@ class Intake:
             instruction=best.text,
             candidates=[
                 {"text": candidate.text, "score": candidate.score, "token_scores": list(candidate.token_scores)}
-                for candidate in generation.candidates
+                for candidate in (entry.candidate for entry in ranked)
             ],
             situations=[situation.to_dict() for situation in best.situations],
             plan=[order.to_dict() for plan in plans for order in plan.orders],
-            checks=[check.to_dict() for check in checks],
+            checks=[_in_original(check, report).to_dict() for check in checks],
             confidence=best.confidence,
             model={"name": self.engine.identity.name, "digest": self.engine.identity.digest},
             doctrine=self.doctrine.digest,
@@ -112,17 +112,6 @@ class Intake:
 
 def _generation_request(request: IntakeRequest) -> GenerationRequest:
     return GenerationRequest(request.report, request.context, request.decoding, request.prefix)
-
-
-def _normalized(context: Context) -> Context:
-    return Context(normalize(context.location).text, tuple(normalize(issued).text for issued in context.issued))
-
-
-def _faults(candidate: Candidate) -> list[Check]:
-    if not candidate.fault:
-        return []
-    message = f"the model's output could not be read whole ({candidate.fault}): do not send it, call back"
-    return [Check("DOCTRINE_MISMATCH", "error", message, "instruction")]
 
 
 def _in_original(check: Check, report: NormalizedText) -> Check:
