@@ -93,9 +93,9 @@ class Client:
     ) -> dict[str, Any]:
         """Drafts the instruction for a report; the server has stored it when this returns.
 
-        The answer holds what `dispatch generate --json` prints, and review_state, releasable and due_at. Without a
-        request_id the call gets one, so that it can be retried safely while the server is unavailable; give one to
-        repeat the call yourself. Raises DispatchError.
+        The answer holds what `dispatch generate --json` prints, and review_state, releasable and due_at (None where no
+        review is scheduled). Without a request_id the call gets one, so that it can be retried safely while the server
+        is unavailable; give one to repeat the call yourself. Raises DispatchError.
         """
         request = _request(report, location, issued, request_id, incident_id, decoding, prefix, model, priority)
         try:
@@ -183,11 +183,15 @@ def _answer(message: GenerateInstructionResponse) -> dict[str, Any]:
     """The reply in the names and the form of the stored JSON."""
     answer = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
     situations = [_situation(situation) for situation in message.situations]
-    return answer | {
-        "situation": situations[0] if situations else {},
-        "situations": situations,
-        "plan": [{"count": None} | order for order in answer["plan"]],
-    }
+    return (
+        {"due_at": None}
+        | answer
+        | {
+            "situation": situations[0] if situations else {},
+            "situations": situations,
+            "plan": [{"count": None} | order for order in answer["plan"]],
+        }
+    )
 
 
 def _situation(message: types_pb2.Situation) -> dict[str, Any]:

@@ -37,9 +37,15 @@ class Settings(BaseSettings):
         "sqlite:///dispatch.db", description="Where instructions are stored: sqlite:///FILE or postgresql://…"
     )
     bundle: Path = Field(SHIPPED_BUNDLE, description="Folder of the model bundle.")
-    threads: int = Field(0, ge=0, description="Processor threads for the model; 0 takes what the container may use.")
-    grace_s: float = Field(10.0, ge=0, description="Seconds that work in flight may take when the server stops.")
-    timeout_s: float = Field(30.0, gt=0, description="Deadline, in seconds, of a call that `--server` makes.")
+    threads: int = Field(
+        0, ge=0, le=1024, description="Processor threads for the model; 0 takes what the container may use."
+    )
+    grace_s: float = Field(
+        10.0, ge=0, le=86_400, description="Seconds that work in flight may take when the server stops."
+    )
+    timeout_s: float = Field(
+        30.0, gt=0, le=86_400, description="Deadline, in seconds, of a call that `--server` makes."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe line that `dispatch serve` logs."
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
@@ -126,6 +127,14 @@ def test_a_reply_without_situations_has_an_empty_one(server: ScriptedServer) -> 
     with Client(server.address) as client:
         answer = client.generate("3人被困")
     assert (answer["situation"], answer["situations"], answer["plan"], answer["checks"]) == ({}, [], [], [])
+
+
+def test_due_at_is_always_there_and_none_where_no_review_is_scheduled(server: ScriptedServer) -> None:
+    due = GenerateInstructionResponse(due_at=Timestamp(seconds=1_717_200_000))
+    server.script = [reply, lambda context: due]
+    with Client(server.address) as client:
+        assert client.generate("3人被困")["due_at"] is None
+        assert client.generate("3人被困")["due_at"] == "2024-06-01T00:00:00Z"
 
 
 def test_text_that_is_no_unicode_is_refused_before_it_is_sent(server: ScriptedServer) -> None:

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import importlib
 import json
+import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from dispatch.domain.linear import source_pieces, target_pieces
 from dispatch.model import Tokenizer
 
 PROGRESS_EVERY = 1000  # pairs between two calls of a progress callback
+FIELDS = ("report", "instruction", "context", "situation", "situations")
 
 
 class PairError(ValueError):
@@ -49,6 +51,8 @@ class Pair:
         """
         if not isinstance(record, Mapping):
             raise ValueError("expected a JSON object with 'report' and 'instruction'")
+        for field in FIELDS:
+            _require_utf8(record, field)
         situations = record.get("situations")
         if situations is None:
             situations = [record["situation"]] if record.get("situation") is not None else []
@@ -82,11 +86,15 @@ def _text(record: Mapping[str, object], field: str) -> str:
     value = record.get(field)
     if not isinstance(value, str):
         raise ValueError(f"field '{field}' is missing" if value is None else f"field '{field}' must be text")
+    return value
+
+
+def _require_utf8(record: Mapping[str, object], field: str) -> None:
+    """No text in the field, however deep, may hold a lone surrogate, which bytes that are not UTF-8 are read as."""
     try:
-        value.encode()
+        json.dumps(record.get(field), ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError:
         raise ValueError(f"field '{field}' is not valid UTF-8") from None
-    return value
 
 
 def read_pairs(path: Path, strict: bool = False, on_error: Callable[[PairError], None] | None = None) -> Iterator[Pair]:
@@ -97,7 +105,7 @@ def read_pairs(path: Path, strict: bool = False, on_error: Callable[[PairError],
 
     Raises:
         PairError: on the first bad line, if strict.
-        ValueError: for a suffix that is not known, or Parquet without pyarrow.
+        ValueError: for a suffix that is not known, a .gz that is no whole gzip file, or Parquet without pyarrow.
     """
     for line, record in _records(path):
         try:
@@ -120,8 +128,13 @@ def _records(path: Path) -> Iterator[tuple[int, object]]:
     if kind == ".parquet":
         yield from _parquet_records(path)
     elif kind in readers:
-        with _open_text(path) as stream:
-            yield from readers[kind](stream)
+        try:
+            with _open_text(path) as stream:
+                yield from readers[kind](stream)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise ValueError(
+                f"{path}: not a whole gzip file ({error}); compress it again, or give it unpacked and without .gz"
+            ) from error
     else:
         raise ValueError(f"{path}: unknown kind of pairs file; use .jsonl, .tsv, .csv (or these with .gz) or .parquet")
 

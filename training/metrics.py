@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
-from dispatch.domain import Order, Situation, parse_orders
+from dispatch.domain import Situation, parse_orders
 from training.corpus import Pair
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
@@ -37,7 +37,7 @@ def score_pair(pair: Pair, instruction: str, situations: Sequence[Situation]) ->
     same_numbers = numbers_of(instruction) == numbers_of(pair.instruction)
     if not pair.situations:
         return PairScore(same_text, same_numbers, None, None, None, None)
-    expected, answered = _orders(pair.instruction), _orders(instruction)
+    expected, answered = parse_orders(pair.instruction), parse_orders(instruction)
     same_location = bool(situations) and situations[0].location == pair.situations[0].location
     return PairScore(
         instruction=same_text,
@@ -53,10 +53,6 @@ def score_pair(pair: Pair, instruction: str, situations: Sequence[Situation]) ->
 def numbers_of(text: str) -> Counter[float]:
     """The numbers written in digits, and how often each occurs: 3 and 3.0 are the same number."""
     return Counter(float(number) for number in _NUMBER.findall(text))
-
-
-def _orders(instruction: str) -> list[Order]:
-    return parse_orders(instruction) if instruction else []
 
 
 @dataclass(frozen=True)

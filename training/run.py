@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
+from dispatch.domain import default_doctrine
 from dispatch.domain.linear import SYMBOLS, Symbol, source_pieces, target_pieces
 from dispatch.model import BundleConfig, Tokenizer, TokenizerConfig, Transformer, save_bundle, train_tokenizer
 from training.batching import Rows, TokenBatches
@@ -46,9 +47,9 @@ def train(
 ) -> Path:
     """Trains on pairs files and returns the path of the bundle, out/bundle, made of the best averaged weights.
 
-    The tokenizer is out/tokenizer.model, trained on the pairs if it is not there yet. Without valid, a seeded 2% of
-    the pairs is held out for validation. If out holds the checkpoint of a run with the same config and data, that
-    run goes on, and its parameters become what they would have been without the stop.
+    The tokenizer is trained on the pairs and kept as out/tokenizer.model. Without valid, a seeded 2% of the pairs is
+    held out for validation. If out holds the checkpoint of a run with the same config and data, that run goes on with
+    its tokenizer, and its parameters become what they would have been without the stop.
 
     Raises:
         ValueError: if there are no usable pairs, or out holds a run with another config or other data.
@@ -109,9 +110,14 @@ def hold_out(count: int, seed: int) -> tuple[Rows, Rows]:
 
 
 def _tokenizer(path: Path, pairs: Sequence[Path], config: TokenizerConfig, strict: bool, console: Console) -> Tokenizer:
-    if path.exists():
-        return Tokenizer(path.read_bytes())
+    if path.exists() and (path.parent / LAST).exists():  # without a checkpoint it may be of other pairs or options
+        try:
+            return Tokenizer(path.read_bytes())
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}; remove it, and the same command trains it again") from error
     with console.status("training the tokenizer"):
+        for _ in _pairs(pairs, strict):
+            pass  # so that errors show first: SentencePiece hides those raised while it reads
         tokenizer = train_tokenizer(_texts(pairs, strict), config, SYMBOLS)
     temporary = path.with_suffix(".tmp")
     temporary.write_bytes(tokenizer.model_proto)
@@ -121,10 +127,31 @@ def _tokenizer(path: Path, pairs: Sequence[Path], config: TokenizerConfig, stric
 
 def _texts(paths: Sequence[Path], strict: bool) -> Iterator[str]:
     """Every free text of the pairs: what the tokenizer learns its vocabulary from."""
+    for pair in _pairs(paths, strict):
+        pieces = source_pieces(pair.report, pair.context) + target_pieces(pair.situations, pair.instruction)
+        yield from (piece for piece in pieces if not isinstance(piece, Symbol))
+
+
+def _pairs(paths: Sequence[Path], strict: bool, on_error: Callable[[PairError], None] | None = None) -> Iterator[Pair]:
+    """The pairs of all files. Raises ValueError, with the first error, when there are none."""
+    first_error: PairError | None = None
+    found = False
+
+    def note(error: PairError) -> None:
+        nonlocal first_error
+        first_error = first_error or error
+        if on_error is not None:
+            on_error(error)
+
     for path in paths:
-        for pair in read_pairs(path, strict):
-            pieces = source_pieces(pair.report, pair.context) + target_pieces(pair.situations, pair.instruction)
-            yield from (piece for piece in pieces if not isinstance(piece, Symbol))
+        for pair in read_pairs(path, strict, note):
+            found = True
+            yield pair
+    if not found:
+        names = ", ".join(str(path) for path in paths)
+        raise ValueError(
+            f"no usable pairs in {names}" + (f"; the first error is {first_error}" if first_error else ": it is empty")
+        )
 
 
 def _tokenized(paths: Sequence[Path], tokenizer: Tokenizer, strict: bool, console: Console) -> TokenizedCorpus:
@@ -137,7 +164,7 @@ def _tokenized(paths: Sequence[Path], tokenizer: Tokenizer, strict: bool, consol
             console.print(f"skipped: {error}", highlight=False, markup=False, soft_wrap=True)
 
     names = ", ".join(path.name for path in paths)
-    pairs: Iterator[Pair] = (pair for path in paths for pair in read_pairs(path, strict, note))
+    pairs = _pairs(paths, strict, note)
     with console.status(f"reading {names}") as status:
         corpus = TokenizedCorpus.build(
             pairs, tokenizer, MAX_LENGTH, lambda done: status.update(f"reading {names}: {done:,} pairs")
@@ -150,7 +177,7 @@ def _tokenized(paths: Sequence[Path], tokenizer: Tokenizer, strict: bool, consol
         soft_wrap=True,
     )
     if len(corpus) == 0:
-        raise ValueError(f"no usable pairs in {names}")
+        raise ValueError(f"no usable pairs in {names}: all have more than {MAX_LENGTH} tokens")
     return corpus
 
 
@@ -204,6 +231,8 @@ Drafts rescue instructions from distress reports, for a person to decide on. Not
 
 {notes.card}"""
     path = trainer.out / "bundle"
-    bundle_config = BundleConfig(notes.name, model.config, situations, notes.command)
+    bundle_config = BundleConfig(
+        notes.name, model.config, situations, notes.command, default_doctrine().digest if situations else ""
+    )
     save_bundle(path, bundle_config, model, tokenizer, {"training": measured}, card)
     return path

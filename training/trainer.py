@@ -95,8 +95,8 @@ class Progress:
     position: int = 0  # batches of the epoch already used
     tokens: int = 0  # source and target, not counting padding
     seconds: float = 0.0  # with validation, all sittings together
-    best_loss: float = float("inf")
-    best_accuracy: float = 0.0
+    best_loss: float = float("inf")  # and accuracy of the most accurate weights
+    best_accuracy: float = -1.0
     best_step: int = 0
     validated_step: int = 0
     stale_validations: int = 0
@@ -285,7 +285,8 @@ class Trainer:
         mean_loss, accuracy = loss.item() / target_tokens, correct.item() / target_tokens
         self._require_number(mean_loss)
         progress.validated_step = progress.step
-        better = mean_loss < progress.best_loss
+        # By accuracy: under label smoothing the plain loss rises again while the answers still get better.
+        better = (accuracy, -mean_loss) > (progress.best_accuracy, -progress.best_loss)
         if better:
             progress.best_loss, progress.best_accuracy, progress.best_step = mean_loss, accuracy, progress.step
             save_checkpoint(self.out / BEST, {"model": self.average.model.state_dict(), "step": progress.step})

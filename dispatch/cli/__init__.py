@@ -52,12 +52,23 @@ app.command()(doctor.doctor)
 app.add_typer(db.app, name="db")
 
 
+def _open_missing_streams() -> None:
+    """Opens what the caller closed (`>&-`) on nothing, before a file of ours can take its number."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            assert descriptor == number
+            setattr(sys, name, os.fdopen(descriptor, mode))
+
+
 def main() -> None:
     """Runs the command line and exits."""
+    _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     # Before torch is loaded: threads that spin while they wait keep the processor from those they wait for, which
     # makes decoding some twenty times slower wherever others use the machine as well.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # we say ourselves what went wrong
     app()

@@ -44,7 +44,8 @@ def open_local(
 @contextmanager
 def open_remote(server: str, decoding: DecodingConfig, prefix: str) -> Iterator[Answer]:
     """Answers by a server. ValueError where it refuses a report, DispatchError where it cannot answer."""
-    with Client(server, load_settings().timeout_s) as client:
+    timeout_s = load_settings().timeout_s
+    with Client(server, timeout_s) as client:
 
         def ask(line: ReportLine) -> JsonObject:
             context = line.context
@@ -55,6 +56,9 @@ def open_remote(server: str, decoding: DecodingConfig, prefix: str) -> Iterator[
             except DispatchError as error:
                 if error.code == "INVALID_ARGUMENT":
                     raise ValueError(str(error)) from error
+                if error.code == "DEADLINE_EXCEEDED":
+                    message = f"no answer from {server} within {timeout_s:g} s (DISPATCH_TIMEOUT_S); is it running?"
+                    raise TimeoutError(message) from error
                 raise
 
         yield lambda reports: [ask(line) for line in reports]

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -68,7 +69,7 @@ def _run(database: Path, bundle: Path | None) -> list[JsonObject]:
     from dispatch.workflow import Intake
 
     engine = open_engine(bundle)
-    store = Store.open(f"sqlite:///{database}")
+    store = Store.open(f"sqlite:///{quote(str(database))}")
     try:
         answered = asyncio.run(_ask_server(Intake(engine, store)))
     finally:

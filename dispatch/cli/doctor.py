@@ -92,17 +92,20 @@ def _check_settings(settings: Settings) -> list[Finding]:
 
 
 def _check_bundle(path: Path) -> Finding:
+    from dispatch.domain import default_doctrine
     from dispatch.model import load_bundle
 
     try:
         bundle = load_bundle(path)
     except (ValueError, OSError) as error:
         return Finding("bundle", "error", str(error))
+    if bundle.config.doctrine not in ("", default_doctrine().digest):
+        return Finding("bundle", "warning", f"{path} was trained on another doctrine than the one in use")
     return Finding("bundle", "ok", f"{path} is whole: {bundle.identity.name}, {bundle.identity.digest[:12]}")
 
 
 def _masked(url: str) -> str:
-    from dispatch.store.connection import describe, parse_url
+    from dispatch.store import describe, parse_url
 
     try:
         return describe(parse_url(url))
@@ -112,8 +115,7 @@ def _masked(url: str) -> str:
 
 def _check_database(url: str) -> Finding:
     """Looks without making anything: a SQLite file that is not there yet is fine."""
-    from dispatch.store import Store, StoreError
-    from dispatch.store.connection import parse_url
+    from dispatch.store import Store, StoreError, parse_url
 
     try:
         parsed = parse_url(url)

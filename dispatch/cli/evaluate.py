@@ -14,9 +14,9 @@ RESULTS = "## Results\n"  # the last section of the card
 def evaluate(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Model bundle.")],
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files of pairs.")],
-    json_file: Annotated[
+    out: Annotated[
         Path | None,
-        typer.Option("--json", metavar="OUT", help="Also write the figures and some mistakes to this file."),
+        typer.Option("--out", metavar="FILE", help="Also write the figures and some mistakes to this file, as JSON."),
     ] = None,
     write_metrics: Annotated[
         bool, typer.Option("--write-metrics", help="Also write the figures into the bundle's metrics.json and card.")
@@ -24,7 +24,7 @@ def evaluate(
 ) -> None:
     """Print how often a bundle's instruction, situation, places, numbers and resources equal those of pairs.
 
-    Example: `dispatch evaluate run/bundle pairs/unseen.jsonl --json figures.json`
+    Example: `dispatch evaluate run/bundle pairs/unseen.jsonl --out figures.json`
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -54,8 +54,8 @@ def evaluate(
         )
     files_figures: list[dict[str, Any]] = [report.to_dict() for report in reports]
     figures = {"model": engine.identity.to_dict(), "files": files_figures}
-    if json_file is not None:
-        json_file.write_text(to_json(figures, indent=2) + "\n", encoding="utf-8")
+    if out is not None:
+        out.write_text(to_json(figures, indent=2) + "\n", encoding="utf-8")
     if write_metrics:
         _write_metrics(bundle, files_figures)
     print_table(table(reports))

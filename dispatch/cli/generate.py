@@ -125,6 +125,8 @@ def _with_context(line: "ReportLine", context: "Context") -> "ReportLine":
 
 
 def _print_line(item: "AnsweredLine", as_json: bool) -> None:
+    from dispatch.offline.formats import one_line
+
     if item.problem:
         note(f"line {item.line.number}: {item.problem}")
     if as_json and item.problem:
@@ -132,4 +134,4 @@ def _print_line(item: "AnsweredLine", as_json: bool) -> None:
     elif as_json and item.result:
         print_json(item.result)
     else:
-        print_result(" ".join(item.result["instruction"].splitlines()) if item.result else "")
+        print_result(one_line(item.result["instruction"]) if item.result else "")

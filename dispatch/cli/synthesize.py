@@ -13,7 +13,7 @@ def synthesize(
     pairs: Annotated[int, typer.Option(min=1, help="Training pairs to make.")] = 200_000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same pairs.")] = 1,
 ) -> None:
-    """Make training pairs and the test splits that share no place, number or phrasing with them.
+    """Make training pairs and test splits, one of them of held-out place names and numbers alone.
 
     Example: `dispatch synthesize --out pairs --pairs 200000 --seed 1`
     """

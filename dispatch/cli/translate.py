@@ -33,9 +33,10 @@ def translate(
     Example: `dispatch translate reports.jsonl results.jsonl`
     """
     from dispatch.offline.formats import FORMATS, format_of
+    from dispatch.offline.translate import check_paths, partial_path, translate_file
 
-    if source.exists() and target.exists() and source.samefile(target):
-        raise typer.BadParameter("OUT is IN; choose another file")
+    with values_as_usage():
+        check_paths(source, target)
     if target.exists() and not force:
         raise FileExistsError(f"{target} exists; --force replaces it")
     with values_as_usage():
@@ -46,15 +47,13 @@ def translate(
 
     from dispatch.cli.answering import open_engine, open_local
     from dispatch.decoding import DecodingConfig
-    from dispatch.offline.translate import remove_partial, translate_file
+    from dispatch.domain import default_doctrine
 
     def name_bad_line(item: "AnsweredLine") -> None:
         note(f"{source}:{item.line.number}: {item.problem}")
 
     size = source.stat().st_size
     engine = open_engine(bundle)
-    if restart:
-        remove_partial(target)
     with (
         open_local(engine, None, DecodingConfig()) as answer,
         Progress(console=Console(stderr=True)) as progress,
@@ -67,12 +66,13 @@ def translate(
                 chosen,
                 answer,
                 batch_size=batch_size,
-                settings_digest=engine.identity.digest,
+                settings_digest=f"{engine.identity.digest} {default_doctrine().digest}",
+                restart=restart,
                 on_bad_line=name_bad_line,
                 on_progress=lambda lines, read: progress.update(task, completed=read, description=f"{lines:,} lines"),
             )
         except KeyboardInterrupt:
-            note(f"{target}.partial has what was done; the same command goes on from there")
+            note(f"{partial_path(target)} has what was done; the same command goes on from there")
             raise
     note(f"{target}: {summary.lines} lines, {summary.bad} bad, {summary.resumed} from an interrupted run")
     if summary.bad:

@@ -1,6 +1,5 @@
 """How a request asks to be decoded."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -44,7 +43,7 @@ class DecodingConfig:
             "beam_size": (1 <= self.beam_size <= MAX_WIDTH, f"must be from 1 to {MAX_WIDTH}"),
             "num_candidates": (1 <= self.num_candidates <= most, f"must be from 1 to {most} for {self.strategy}"),
             "length_penalty": (0 <= self.length_penalty <= 10, "must be from 0 to 10"),
-            "temperature": (0 < self.temperature < math.inf, "must be above 0 and finite"),
+            "temperature": (0.01 <= self.temperature <= 100, "must be from 0.01 to 100"),
             "top_k": (self.top_k >= 0, "must be 0 (off) or more"),
             "top_p": (0 < self.top_p <= 1, "must be above 0 and at most 1"),
             "max_tokens": (self.max_tokens >= 1, "must be 1 or more"),

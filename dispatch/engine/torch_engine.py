@@ -44,7 +44,7 @@ class TorchEngine:
         self, requests: Sequence[GenerationRequest], decoding: DecodingConfig, should_stop: Callable[[], bool]
     ) -> list[Generation]:
         started = time.perf_counter()
-        sources = [self._tokenizer.encode_pieces(source_pieces(r.report, r.context)) for r in requests]
+        sources = [self._encode_source(request) for request in requests]
         source_BS = self._pad([source[: self._max_length] for source in sources])
         tokenized = time.perf_counter()
         prefixes = self._prefixes(requests, source_BS, decoding, should_stop)
@@ -54,6 +54,18 @@ class TorchEngine:
             Generation(tuple(self._candidate(h) for h in best), len(source) > self._max_length, timings)
             for source, best in zip(sources, hypotheses, strict=True)
         ]
+
+    def _encode_source(self, request: GenerationRequest) -> list[int]:
+        """The source's ids. Where the context leaves the report no room, the oldest issued instructions are left out.
+
+        Doctrine still takes them into account: it reads them from the context itself.
+        """
+        context = request.context
+        while True:
+            ids = self._tokenizer.encode_pieces(source_pieces(request.report, context))
+            if len(ids) <= self._max_length or not context.issued:
+                return ids
+            context = replace(context, issued=context.issued[1:])
 
     def _pad(self, sources: Sequence[Sequence[int]]) -> Tensor:
         rows = [torch.tensor(source) for source in sources]

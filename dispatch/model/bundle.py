@@ -46,12 +46,17 @@ class BundleError(ValueError):
 
 @dataclass(frozen=True)
 class BundleConfig:
-    """What ``config.json`` says. ``situations``: whether the decoder writes situations before the instruction."""
+    """What ``config.json`` says.
+
+    ``situations``: whether the decoder writes situations before the instruction; ``doctrine``: the digest of the
+    doctrine in force when it was trained ("" where there are no situations).
+    """
 
     name: str
     model: TransformerConfig
     situations: bool
     created_by: str
+    doctrine: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,7 @@ def save_bundle(
         "tokenizer": {"vocab_size": tokenizer.vocab_size},
         "task": {"situations": config.situations},
         "created_by": config.created_by,
+        "doctrine": config.doctrine,
     }
     with _replacement(path) as folder:
         (folder / CONFIG).write_text(_json(facts), encoding="utf-8")
@@ -109,7 +115,10 @@ def load_bundle(path: Path) -> Bundle:
     """Checks and loads a bundle. Raises BundleError, naming the file that is missing, differs or cannot be read."""
     digest = verify_bundle(path)
     config = read_config(path)
-    tokenizer = Tokenizer((path / TOKENIZER).read_bytes())
+    try:
+        tokenizer = Tokenizer(_read(path / TOKENIZER))
+    except ValueError as error:
+        raise BundleError(f"{path / TOKENIZER}: {error}") from error
     if tokenizer.vocab_size != config.model.vocab_size:
         raise BundleError(
             f"{path / TOKENIZER}: {tokenizer.vocab_size} tokens, but {CONFIG} says {config.model.vocab_size}"
@@ -125,8 +134,12 @@ def load_bundle(path: Path) -> Bundle:
 def verify_bundle(path: Path) -> str:
     """Compares every file with SHA256SUMS; returns the bundle's digest.
 
-    Raises BundleError, naming the file that is missing or differs.
+    Raises BundleError, naming the file that is missing or differs, or a card that is not UTF-8.
     """
+    if not (path / SUMS).exists():
+        raise BundleError(
+            f"no bundle at {path}: it holds no {SUMS}; name the folder `bundle` that `dispatch train` has written"
+        )
     listing = _read(path / SUMS)
     sums: dict[str, str] = {}
     for line in listing.decode("utf-8", "replace").splitlines():
@@ -139,20 +152,22 @@ def verify_bundle(path: Path) -> str:
             raise BundleError(f"{path / SUMS}: {name} is not listed")
         if hashlib.sha256(_read(path / name)).hexdigest() != sums[name]:
             raise BundleError(f"{path / name}: differs from {SUMS}; fetch or train the bundle again")
+    _read_text(path / CARD)
     return hashlib.sha256(listing).hexdigest()
 
 
 def read_config(path: Path) -> BundleConfig:
     """What ``config.json`` says, without a look at the sums. Raises BundleError."""
+    facts = _read_object(path / CONFIG)
     try:
-        facts = json.loads(_read(path / CONFIG))
         version = facts["format_version"]
         if version != FORMAT_VERSION:
             raise ValueError(f"format_version {version}, but this Dispatch reads {FORMAT_VERSION}")
+        for name in ("name", "created_by", "doctrine"):
+            if not isinstance(facts[name], str):
+                raise ValueError(f"field '{name}' must be text")
         model = TransformerConfig(**facts["model"])
-        return BundleConfig(facts["name"], model, facts["task"]["situations"], facts["created_by"])
-    except BundleError:
-        raise
+        return BundleConfig(facts["name"], model, facts["task"]["situations"], facts["created_by"], facts["doctrine"])
     except KeyError as error:
         raise BundleError(f"{path / CONFIG}: no field {error}") from error
     except (ValueError, TypeError) as error:
@@ -161,11 +176,7 @@ def read_config(path: Path) -> BundleConfig:
 
 def read_metrics(path: Path) -> dict[str, Any]:
     """What ``metrics.json`` says. Raises BundleError."""
-    try:
-        metrics: dict[str, Any] = json.loads(_read(path / METRICS))
-    except json.JSONDecodeError as error:
-        raise BundleError(f"{path / METRICS}: {error}") from error
-    return metrics
+    return _read_object(path / METRICS)
 
 
 def update_document(path: Path, name: Literal["metrics.json", "MODEL_CARD.md"], text: str) -> None:
@@ -230,6 +241,24 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise BundleError(f"{file}: {error.strerror}") from error
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return _read(file).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{file}: not UTF-8: {error}") from error
+
+
+def _read_object(file: Path) -> dict[str, Any]:
+    text = _read_text(file)
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{file}: not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise BundleError(f"{file}: must hold a JSON object")
+    return values
 
 
 def _json(values: Mapping[str, Any]) -> str:

@@ -40,6 +40,8 @@ class Tokenizer:
     def __init__(self, model_proto: bytes) -> None:
         """Raises ValueError for bytes that are no SentencePiece model."""
         self.model_proto = model_proto
+        if not model_proto:
+            raise ValueError("these bytes are no SentencePiece model")
         try:
             self._processor = SentencePieceProcessor(model_proto=model_proto)
         except RuntimeError as error:

@@ -28,6 +28,7 @@ _SUFFIXES: dict[str, FormatName] = {
 class Format:
     """`read` takes a line and raises ValueError; `write` gives the output line without its end."""
 
+    name: FormatName
     read: Callable[[str], ReportLine]
     write: Callable[[AnsweredLine], str]
     marks_error: Callable[[str], bool]
@@ -41,6 +42,11 @@ def format_of(path: Path) -> FormatName:
             f"{path}: cannot tell the format from the suffix; use --format {'|'.join(get_args(FormatName))}"
         )
     return name
+
+
+def one_line(text: str) -> str:
+    """The text with a space for every line end, of whatever kind: a reader may take any of them for one."""
+    return " ".join(text.splitlines())
 
 
 def _read_tsv(text: str) -> ReportLine:
@@ -60,17 +66,18 @@ def _write_jsonl(item: AnsweredLine) -> str:
 
 def _write_text(item: AnsweredLine) -> str:
     if item.result is None:
-        return ERROR_MARK + " ".join(item.problem.split())
-    return " ".join(str(item.result["instruction"]).split("\n"))
+        return one_line(ERROR_MARK + item.problem)
+    return one_line(str(item.result["instruction"]))
 
 
 def _write_tsv(item: AnsweredLine) -> str:
-    columns = "" if item.line.text is None else item.line.text
-    return f"{columns}\t{_write_text(item)}"
+    columns = one_line(item.line.text or "")
+    written = _write_text(item).replace("\t", " ")
+    return f"{columns}\t{written}"
 
 
 FORMATS: dict[FormatName, Format] = {
-    "jsonl": Format(parse_json_report, _write_jsonl, lambda line: line.startswith('{"error"')),
-    "tsv": Format(_read_tsv, _write_tsv, lambda line: line.rpartition("\t")[2].startswith(ERROR_MARK)),
-    "text": Format(parse_report, _write_text, lambda line: line.startswith(ERROR_MARK)),
+    "jsonl": Format("jsonl", parse_json_report, _write_jsonl, lambda line: line.startswith('{"error"')),
+    "tsv": Format("tsv", _read_tsv, _write_tsv, lambda line: line.rpartition("\t")[2].startswith(ERROR_MARK)),
+    "text": Format("text", parse_report, _write_text, lambda line: line.startswith(ERROR_MARK)),
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from dispatch.domain import Context
+from dispatch.model import normalize
 from dispatch.workflow import MAX_REPORT
 
 MAX_LINE_BYTES = 1 << 20
@@ -28,12 +29,12 @@ class ReportLine:
     context: Context
 
 
-def read_lines(stream: BinaryIO, first_number: int = 1) -> Iterator[list[RawLine]]:
+def read_lines(stream: BinaryIO) -> Iterator[list[RawLine]]:
     """Yields, each time something can be read, all whole lines at hand, so that a slow writer is answered at once.
 
     Memory is bounded: of a line longer than MAX_LINE_BYTES only its number is kept.
     """
-    number, rest, overlong = first_number, b"", False
+    number, rest, overlong = 1, b"", False
     while chunk := _read_some(stream):
         *whole, rest = (rest + chunk).split(b"\n")
         lines = []
@@ -50,10 +51,10 @@ def read_lines(stream: BinaryIO, first_number: int = 1) -> Iterator[list[RawLine
 
 def parse_report(text: str) -> ReportLine:
     """The report on a line: the line itself. Raises ValueError where it is empty or too long."""
-    if not text.strip():
-        raise ValueError("report: is empty")
     if len(text) > MAX_REPORT:
         raise ValueError(f"report: must have at most {MAX_REPORT} characters, not {len(text)}")
+    if not normalize(text).text.strip():
+        raise ValueError("report: is empty")
     require_storable("report", text)
     return ReportLine(text, Context())
 
@@ -64,6 +65,8 @@ def parse_json_report(text: str) -> ReportLine:
         data = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"not valid JSON: {error}") from error
+    except ValueError as error:  # an integer of more digits than Python converts
+        raise ValueError("not valid JSON: a number is too long") from error
     if not isinstance(data, dict):
         raise ValueError('not a JSON object with a "report"')
     report, context = data.get("report"), data.get("context")

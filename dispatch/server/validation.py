@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from dispatch.model import normalize
 from dispatch.server.conversion import STRATEGIES, to_decoding_config
 from dispatch.server.errors import FieldViolation
 from dispatch.v1.dispatch_service_pb2 import GenerateInstructionRequest
@@ -27,7 +28,8 @@ def find_violations(request: GenerateInstructionRequest, served_model: str) -> l
 
 
 def _texts(request: GenerateInstructionRequest) -> Iterator[FieldViolation]:
-    if not request.report.strip():
+    # A report that is too long is refused anyway: normalising megabytes would take seconds.
+    if len(request.report) <= MAX_REPORT and not normalize(request.report).text.strip():
         yield FieldViolation("report", "must not be empty")
     issued = request.context.issued
     if len(issued) > MAX_ISSUED:

@@ -17,6 +17,8 @@ from dispatch.store.errors import StoreError
 
 BEGIN = "dispatch_begin"  # execution option: the statement that opens a SQLite transaction
 
+_SQLITE_OPTIONS = {"uri", "mode", "cache", "timeout"}
+
 
 def parse_url(text: str) -> URL:
     """The address of a store. Raises ValueError for any but a SQLite file or PostgreSQL; never shows a password."""
@@ -29,6 +31,9 @@ def parse_url(text: str) -> URL:
         raise ValueError("the database URL must be sqlite:///FILE or postgresql://USER@HOST/DATABASE")
     if backend == "sqlite" and url.database in (None, "", ":memory:"):
         raise ValueError("a SQLite store needs a file, sqlite:///FILE: what is only in memory would be lost")
+    options = text.partition("?")[2]
+    if backend == "sqlite" and options and (not url.query or set(url.query) - _SQLITE_OPTIONS):
+        raise ValueError(f"the database URL has unknown options, ?{options}; write ? in a path as %3F")
     return url
 
 

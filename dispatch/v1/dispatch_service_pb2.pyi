@@ -36,7 +36,9 @@ class GenerateInstructionRequest(_message.Message):
     other content is refused. At most 128 of the characters A-Z a-z 0-9 . _ : -
     """
     incident_id: _builtins.str
-    """The caller's own name for the incident; the same characters as in request_id."""
+    """The caller's own name for the incident; the same characters as in request_id. So far it is only stored: what was
+    issued for the incident must stand in context.
+    """
     report: _builtins.str
     """The report's text, 1 to 4,000 characters."""
     model: _builtins.str
@@ -106,9 +108,9 @@ class GenerateInstructionResponse(_message.Message):
     name: _builtins.str
     """Resource name of the stored instruction: instructions/ID."""
     instruction: _builtins.str
-    """Text of the best candidate."""
+    """Text of the first candidate."""
     confidence: _builtins.float
-    """0 to 1."""
+    """Probability of the token of which the model is least certain, 0 to 1."""
     review_state: _builtins.str
     """pending until a person decides."""
     releasable: _builtins.bool
@@ -117,18 +119,22 @@ class GenerateInstructionResponse(_message.Message):
     """Digest of the doctrine in use."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Candidate]:
-        """Best first."""
+        """The one to send first: fewest errors among its checks, then agreement with doctrine, then the model's own order.
+        One more than asked for where doctrine's text for the situations joins them.
+        """
 
     @_builtins.property
     def situations(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Situation]:
-        """Most urgent first; empty when the model reads none."""
+        """In the model's order; empty when the model reads none."""
 
     @_builtins.property
     def plan(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Order]:
         """Doctrine's orders for the situations."""
 
     @_builtins.property
-    def checks(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Check]: ...
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Check]:
+        """Findings about the first candidate."""
+
     @_builtins.property
     def due_at(self) -> _timestamp_pb2.Timestamp:
         """When the review is due; not set where none is scheduled."""

@@ -31,8 +31,8 @@ class DispatchServiceStub:
 
     Errors carry google.rpc.ErrorInfo, whose domain is "dispatch" and whose reason names the case, and where they apply
     BadRequest (every field that is wrong) and RetryInfo (when to try again). Reasons: INVALID_FIELDS, MALFORMED_MESSAGE,
-    REQUEST_ID_REUSED (all INVALID_ARGUMENT), STORE_UNAVAILABLE (UNAVAILABLE), DECODING_CANCELLED (CANCELLED),
-    INTERNAL_ERROR (INTERNAL; its metadata "reference" finds the cause in the server's log).
+    REQUEST_ID_REUSED, UNUSABLE_REQUEST (all INVALID_ARGUMENT), STORE_UNAVAILABLE (UNAVAILABLE), DECODING_CANCELLED
+    (CANCELLED), INTERNAL_ERROR (INTERNAL; its metadata "reference" finds the cause in the server's log).
     """
 
     @_typing.overload
@@ -48,8 +48,8 @@ class DispatchServiceAsyncStub(DispatchServiceStub):
 
     Errors carry google.rpc.ErrorInfo, whose domain is "dispatch" and whose reason names the case, and where they apply
     BadRequest (every field that is wrong) and RetryInfo (when to try again). Reasons: INVALID_FIELDS, MALFORMED_MESSAGE,
-    REQUEST_ID_REUSED (all INVALID_ARGUMENT), STORE_UNAVAILABLE (UNAVAILABLE), DECODING_CANCELLED (CANCELLED),
-    INTERNAL_ERROR (INTERNAL; its metadata "reference" finds the cause in the server's log).
+    REQUEST_ID_REUSED, UNUSABLE_REQUEST (all INVALID_ARGUMENT), STORE_UNAVAILABLE (UNAVAILABLE), DECODING_CANCELLED
+    (CANCELLED), INTERNAL_ERROR (INTERNAL; its metadata "reference" finds the cause in the server's log).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -61,8 +61,8 @@ class DispatchServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Errors carry google.rpc.ErrorInfo, whose domain is "dispatch" and whose reason names the case, and where they apply
     BadRequest (every field that is wrong) and RetryInfo (when to try again). Reasons: INVALID_FIELDS, MALFORMED_MESSAGE,
-    REQUEST_ID_REUSED (all INVALID_ARGUMENT), STORE_UNAVAILABLE (UNAVAILABLE), DECODING_CANCELLED (CANCELLED),
-    INTERNAL_ERROR (INTERNAL; its metadata "reference" finds the cause in the server's log).
+    REQUEST_ID_REUSED, UNUSABLE_REQUEST (all INVALID_ARGUMENT), STORE_UNAVAILABLE (UNAVAILABLE), DECODING_CANCELLED
+    (CANCELLED), INTERNAL_ERROR (INTERNAL; its metadata "reference" finds the cause in the server's log).
     """
 
     @_abc_1.abstractmethod

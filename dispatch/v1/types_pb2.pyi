@@ -98,7 +98,9 @@ class Decoding(_message.Message):
     beam_size: _builtins.int
     """Hypotheses that beam search keeps, 1 to 16; default 4."""
     num_candidates: _builtins.int
-    """Candidates returned, best first: 1 for greedy, at most beam_size for beam, at most 16 for sample; default 1."""
+    """Candidates that the search returns: 1 for greedy, at most beam_size for beam, at most 16 for sample; default 1.
+    Doctrine's text may join them.
+    """
     length_penalty: _builtins.float
     """Exponent of the length in the ranking score, 0 to 10; default 1, the mean log-probability of a token."""
     temperature: _builtins.float
@@ -444,7 +446,7 @@ Global___Check: _TypeAlias = Check  # noqa: Y015
 
 @_typing.final
 class Candidate(_message.Message):
-    """One instruction that the search found."""
+    """One instruction that the search found, or doctrine's text for the situations that the model read."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -453,10 +455,10 @@ class Candidate(_message.Message):
     TOKEN_SCORES_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     score: _builtins.float
-    """Its ranking score; higher is better."""
+    """The model's score, higher is better; doctrine's text carries that of the model's best candidate."""
     @_builtins.property
     def token_scores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """Log-probability of each token, in order."""
+        """Log-probability of each token, in order; none for doctrine's text."""
 
     def __init__(
         self,

@@ -25,7 +25,10 @@ from dispatch.model import (
 
 
 class EchoEngine:
-    """Its instruction is the prefix and the report; `refuse` is not accepted, `interrupt` is Ctrl-C."""
+    """Its instruction is the prefix and the report; `refuse` is not accepted, `interrupt` is Ctrl-C.
+
+    It reads a situation, to which doctrine answers otherwise, where the report says `read` alone.
+    """
 
     identity = BundleIdentity("echo", "0" * 64)
 
@@ -49,7 +52,8 @@ class EchoEngine:
 
     def _generation(self, request: GenerationRequest) -> Generation:
         situation = Situation(location="A7公路", hazards=("snow_road",), people={"trapped": Count(50, 50)})
-        candidate = Candidate(request.prefix + request.report, -0.5, (-0.25, -0.25), (situation,), 0.75)
+        situations = (situation,) if "read" in request.report else ()
+        candidate = Candidate(request.prefix + request.report, -0.5, (-0.25, -0.25), situations, 0.75)
         return Generation((candidate,) * request.decoding.num_candidates, timings={"decode": 0.5})
 
 

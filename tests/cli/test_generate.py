@@ -40,7 +40,7 @@ def test_without_options_the_search_is_the_default_one(dispatch: Any, engine: An
 
 
 def test_json_has_the_documented_fields(dispatch: Any, engine: Any) -> None:
-    answer = dispatch.json("generate", REPORT, "--location", "A7公路", "--json")
+    answer = dispatch.json("generate", "read", "--location", "A7公路", "--json")
     assert list(answer) == [
         "instruction",
         "candidates",
@@ -53,7 +53,10 @@ def test_json_has_the_documented_fields(dispatch: Any, engine: Any) -> None:
         "doctrine",
         "timings",
     ]
-    assert answer["candidates"] == [{"text": REPORT, "score": -0.5, "token_scores": [-0.25, -0.25]}]
+    assert answer["candidates"] == [
+        {"text": answer["instruction"], "score": -0.5, "token_scores": []},
+        {"text": "read", "score": -0.5, "token_scores": [-0.25, -0.25]},
+    ]
     assert answer["situation"] == answer["situations"][0]
     assert answer["situation"]["people"] == {"trapped": {"min": 50, "max": 50}}
     assert answer["model"] == {"name": "echo", "digest": "0" * 64}

@@ -30,13 +30,13 @@ def test_a_bundle_is_trained_and_evaluated(dispatch: Any, pairs: Path, tmp_path:
     assert dispatch("models", "verify", str(bundle)).exit_code == 0
 
     figures = tmp_path / "figures.json"
-    evaluated = dispatch("evaluate", str(bundle), str(pairs), "--json", str(figures), "--write-metrics")
+    evaluated = dispatch("evaluate", str(bundle), str(pairs), "--out", str(figures), "--write-metrics")
     assert evaluated.exit_code == 0, evaluated.stderr
     assert "pairs.jsonl" in evaluated.stdout
-    (written,) = json.loads(figures.read_text())["files"]
-    assert written["pairs"] == len(PAIRS)
+    written = json.loads(figures.read_text())["files"]
+    assert [(file["choice"], file["pairs"]) for file in written] == [("network", len(PAIRS)), ("service", len(PAIRS))]
     metrics = dispatch.json("models", "show", str(bundle), "--json")["metrics"]
-    assert metrics["evaluation"][0]["metrics"] == written["metrics"]
+    assert [file["metrics"] for file in metrics["evaluation"]] == [file["metrics"] for file in written]
     assert "training" in metrics or "steps" in metrics  # what training wrote is still there
 
 

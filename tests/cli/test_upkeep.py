@@ -3,12 +3,14 @@
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dispatch.cli import doctor
+from dispatch.model import load_bundle, save_bundle
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +47,16 @@ def test_doctor_says_what_is_wrong(dispatch: Any, tmp_path: Path, monkeypatch: p
     assert "nowhere" in found["bundle"][1]
     assert found["database"][0] == "error"
     assert found["settings"] == ("warning", "the environment's DISPATCH_DATABSE_URL is no setting: misspelt?")
+
+
+def test_doctor_warns_of_a_bundle_that_was_trained_on_another_doctrine(
+    dispatch: Any, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    bundle = load_bundle(tiny_bundle)
+    config = replace(bundle.config, doctrine="0" * 64)
+    save_bundle(tmp_path / "other", config, bundle.model, bundle.tokenizer, {}, "# other\n")
+    level, message = findings(dispatch.json("doctor", "--bundle", str(tmp_path / "other"), "--json"))["bundle"]
+    assert (level, "another doctrine" in message) == ("warning", True)
 
 
 def test_doctor_reports_settings_that_cannot_be_read(dispatch: Any) -> None:

@@ -33,6 +33,7 @@ def test_sound_options_pass(config: DecodingConfig) -> None:
         ("length_penalty", {"length_penalty": -0.1}),
         ("length_penalty", {"length_penalty": float("nan")}),
         ("temperature", {"temperature": 0.0}),
+        ("temperature", {"temperature": 1e-320}),
         ("temperature", {"temperature": float("inf")}),
         ("temperature", {"temperature": float("nan")}),
         ("top_k", {"top_k": -1}),

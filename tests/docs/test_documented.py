@@ -1,6 +1,7 @@
-"""Every command, setting and RPC is named in the documents."""
+"""Every command, setting, RPC and check is named in the documents."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,3 +49,14 @@ def test_setting_is_documented_as_it_is(name: str) -> None:
 )
 def test_rpc_is_documented(name: str) -> None:
     assert f"`{name}`" in TEXT
+
+
+def test_the_checks_documented_are_those_that_exist() -> None:
+    sources = [ROOT / "dispatch/domain/checks.py", ROOT / "dispatch/workflow/ranking.py"]
+    exist = {
+        code for path in sources for code in re.findall(r'Check\(\s*"([A-Z_]+)"', path.read_text(encoding="utf-8"))
+    }
+    table = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| ([A-Z_]+) \| (?:info|warning|error) \|", table, re.M))
+    assert exist, "no check was found: are they made otherwise now?"
+    assert documented == exist

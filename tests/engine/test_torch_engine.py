@@ -80,6 +80,16 @@ def test_a_report_longer_than_the_model_reads_is_flagged(engine: TorchEngine) ->
     assert (short.source_truncated, long.source_truncated) == (False, True)
 
 
+def test_many_issued_instructions_do_not_push_the_report_out(engine: TorchEngine) -> None:
+    decoding = DecodingConfig(max_tokens=5)
+    issued = tuple(f"派{number}台除雪车至甲村" for number in range(1, 10))
+    crowded, last_only = engine.generate(
+        [GenerationRequest(REPORTS[0], Context(issued=issued[start:]), decoding) for start in (0, 6)]
+    )
+    assert not crowded.source_truncated
+    assert not last_only.source_truncated
+
+
 def test_decoding_stops_when_it_is_told_to(engine: TorchEngine) -> None:
     with pytest.raises(DecodingCancelled):
         engine.generate([GenerationRequest(REPORTS[0])], should_stop=lambda: True)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatch.domain import Context
+from dispatch.model import normalize
 from dispatch.offline.lines import MAX_LINE_BYTES, RawLine, parse_json_report, parse_line, read_lines
 
 
@@ -85,10 +86,12 @@ def test_a_line_that_is_no_object_is_the_report_itself() -> None:
     [
         ('{"report": ', "not valid JSON"),
         ("{" * 100_000, "not valid JSON"),
+        ('{"report": "x", "id": ' + "9" * 5000 + "}", "^not valid JSON: a number is too long$"),
         ("[1]", "not a JSON object"),
         ("{}", "report: missing"),
         ('{"report": 5}', "report: must be text"),
         ('{"report": "  "}', "report: is empty"),
+        ('{"report": "\\u200b\\ufeff "}', "report: is empty"),
         ('{"report": "x", "context": []}', "context: must be an object"),
         ('{"report": "x", "context": {"location": 1}}', "context.location: must be text"),
         ('{"report": "x", "context": {"issued": 5}}', "context.issued: must be a list of texts"),
@@ -106,7 +109,9 @@ def test_what_cannot_be_used_is_said(text: str, said: str) -> None:
 
 
 @given(
-    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")).filter(lambda text: text.strip() != "")
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")).filter(
+        lambda text: normalize(text).text.strip() != ""
+    )
 )
 def test_any_unicode_report_survives_json(report: str) -> None:
     assert parse_json_report(json.dumps({"report": report})).report == report

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
-from dispatch.domain import Count, Requested, Situation
+from dispatch.domain import Context, Count, Requested, Situation, make_plans, render_instruction
 from dispatch.engine import Candidate, Generation, GenerationRequest
 from dispatch.model import BundleIdentity
 from dispatch.server import DispatchServer, ServerConfig
@@ -30,9 +30,11 @@ SITUATION = Situation(
     measures={"snow_depth_m": 3.0},
     facts={"cold": True, "cars": 20.0},
 )
+SITUATIONS = (SITUATION, Situation("other"))
+TEXT = render_instruction(make_plans(SITUATIONS, Context()))  # what doctrine answers, so that no ranking changes it
 GENERATION = Generation(
     (
-        Candidate("派3台除雪车至A7公路", -0.125, (-0.25, 0.0), (SITUATION, Situation("other")), 0.75),
+        Candidate(TEXT, -0.125, (-0.25, 0.0), SITUATIONS, 0.75),
         Candidate("派2台除雪车至A7公路", -0.5),
     ),
     timings={"decode": 0.5},

@@ -54,7 +54,7 @@ class Gate:
 async def test_the_reply_names_a_row_that_is_committed(stub: Any, stored_names: Callable[[], list[str]]) -> None:
     reply = await stub.GenerateInstruction(GenerateInstructionRequest(report=REPORT))
     assert stored_names() == [reply.name]
-    assert reply.instruction.startswith("派3台除雪车")
+    assert reply.instruction.startswith("一、派3台除雪车")
     assert reply.review_state == "pending"
     assert not reply.releasable
     assert not reply.HasField("due_at")

@@ -40,6 +40,8 @@ def test_sound_requests_are_accepted(fields: dict[str, Any]) -> None:
     [
         ({"report": ""}, ["report"]),
         ({"report": " \n\t　"}, ["report"]),
+        ({"report": "\u200b\ufeff "}, ["report"]),
+        ({"report": " " * 4001}, ["report"]),
         ({"report": "困" * 4001}, ["report"]),
         ({"report": "3人\0被困"}, ["report"]),
         ({"request_id": "a" * 129}, ["request_id"]),

@@ -111,3 +111,8 @@ def test_postgresql_without_its_driver_says_what_to_install(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(StoreError, match=r"dispatch-rescue\[postgres\]"):
         Store.open("postgresql://duty:secret@localhost/rescue")
+
+
+def test_a_question_mark_in_the_path_is_not_taken_for_an_option() -> None:
+    with pytest.raises(ValueError, match=r"unknown options, \?b\.db"):
+        Store.open("sqlite:///a?b.db")

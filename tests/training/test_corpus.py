@@ -44,6 +44,11 @@ def test_a_bad_line_is_named_and_skipped(tmp_path: Path) -> None:
         b'{"report": "a", "instruction": ""}\n',
         b'{"report": "\xff", "instruction": "b"}\n',
         b'{"report": "\\ud800", "instruction": "b"}\n',
+        b'{"report": "a", "instruction": "\\ud800"}\n',
+        b'{"report": "a", "instruction": "b", "context": {"location": "\\ud800"}}\n',
+        b'{"report": "a", "instruction": "b", "context": {"issued": ["\\ud800"]}}\n',
+        b'{"report": "a", "instruction": "b", "situation": {"location": "\\ud800"}}\n',
+        b'{"report": "a", "instruction": "b", "situations": [{"location": "\xff"}]}\n',
         b'{"report": "a", "instruction": "b", "situations": 3}\n',
         b'{"report": "a", "instruction": "b", "situation": {"hazards": "flood"}}\n',
         b'{"report": "a", "instruction": "b", "context": {"issued": 1}}\n',
@@ -53,7 +58,9 @@ def test_a_bad_line_is_named_and_skipped(tmp_path: Path) -> None:
     assert pairs == [Pair("a", "b")] * 2
     assert [error.split(":")[0] for error in errors] == [str(3 + i) for i in range(len(bad))]
     expected = ["not JSON", "JSON object", "'instruction' is missing", "'report' must be text", "'report' is empty"]
-    expected += ["'instruction' is empty", "not valid UTF-8", "not valid UTF-8", "'situations'", "hazards", "context"]
+    fields = ("report", "report", "instruction", "context", "context", "situation", "situations")
+    expected += ["'instruction' is empty", *(f"'{field}' is not valid UTF-8" for field in fields)]
+    expected += ["'situations'", "hazards", "context"]
     for error, reason in zip(errors, expected, strict=True):
         assert reason in error
 
@@ -89,6 +96,16 @@ def test_parquet_without_pyarrow_says_what_to_do(tmp_path: Path, monkeypatch: py
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # makes its import fail
     with pytest.raises(ValueError, match="needs pyarrow"):
         next(read_pairs(tmp_path / "pairs.parquet"))
+
+
+def test_a_gz_that_is_not_whole_is_refused(tmp_path: Path) -> None:
+    lines = "".join(f'{{"report": "{i * i}", "instruction": "b"}}\n' for i in range(100)).encode()
+    packed = gzip.compress(lines)
+    path = tmp_path / "pairs.jsonl.gz"
+    for content in (lines, packed[:-20], packed[:20] + b"\xff" * 20 + packed[40:]):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"pairs\.jsonl\.gz: not a whole gzip file .*; compress it again"):
+            list(read_pairs(path))
 
 
 def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from dispatch.decoding import DecodingConfig, TransformerStep, search
 from dispatch.domain.linear import parse_target, source_pieces
-from dispatch.model import load_bundle
-from training.corpus import Pair
-from training.run import hold_out
+from dispatch.model import TokenizerConfig, load_bundle
+from training.corpus import Pair, PairError
+from training.run import hold_out, train
+from training.trainer import TrainConfig
 
 TrainToy = Callable[..., str]
 
@@ -72,6 +73,47 @@ def test_bad_lines_are_shown_and_counted(tmp_path: Path, toy_file: Path, train_t
     assert f"skipped: {toy_file}:21: not JSON" in shown
     assert shown.count("skipped: ") < 15
     assert "20 pairs; skipped 30 bad lines and 0 pairs of more than" in shown
+
+
+def test_without_usable_pairs_the_first_error_is_said(tmp_path: Path, toy_file: Path, train_toy: TrainToy) -> None:
+    toy_file.write_text("not json\n{}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"no usable pairs in .*pairs\.jsonl; the first error is .*:1: not JSON"):
+        train_toy(tmp_path / "run")
+    toy_file.write_text("", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"no usable pairs in .*pairs\.jsonl: it is empty"):
+        train_toy(tmp_path / "run")
+
+
+def test_an_error_late_in_a_file_is_said_in_its_own_words(tmp_path: Path, toy_file: Path) -> None:
+    with toy_file.open("a", encoding="utf-8") as stream:
+        stream.write("not json\n")
+    with pytest.raises(PairError, match=r"pairs\.jsonl:21: not JSON"):
+        train([toy_file], None, tmp_path / "run", TrainConfig(max_steps=1), TokenizerConfig(), strict=True)
+
+
+def test_a_tokenizer_without_a_checkpoint_is_trained_anew(tmp_path: Path, train_toy: TrainToy) -> None:
+    train_toy(tmp_path / "run", max_steps=1)
+    (tmp_path / "failed").mkdir()
+    (tmp_path / "failed/tokenizer.model").write_bytes(b"of other pairs")
+    train_toy(tmp_path / "failed", max_steps=1)
+    proto = (tmp_path / "run/tokenizer.model").read_bytes()
+    assert (tmp_path / "failed/tokenizer.model").read_bytes() == proto
+
+
+def test_a_checkpoint_keeps_its_tokenizer(tmp_path: Path, train_toy: TrainToy, monkeypatch: pytest.MonkeyPatch) -> None:
+    train_toy(tmp_path / "run", max_steps=1)
+    monkeypatch.delattr("training.run.train_tokenizer")
+    assert "going on after step 1" in train_toy(tmp_path / "run", max_steps=2)
+
+
+def test_a_broken_tokenizer_is_named(tmp_path: Path, train_toy: TrainToy) -> None:
+    train_toy(tmp_path / "run", max_steps=1)
+    path = tmp_path / "run/tokenizer.model"
+    path.write_bytes(b"no model")
+    with pytest.raises(ValueError, match=r"run/tokenizer\.model: these bytes are no SentencePiece model; remove it"):
+        train_toy(tmp_path / "run", max_steps=2)
+    path.unlink()
+    assert "going on after step 1" in train_toy(tmp_path / "run", max_steps=2)
 
 
 def test_training_stops_when_validation_no_longer_improves(tmp_path: Path, train_toy: TrainToy) -> None:

@@ -35,8 +35,8 @@ def write_splits(
 ) -> SplitReport:
     """Writes ``train``, ``valid``, ``seen`` and ``unseen`` as JSONL files into the folder ``out``.
 
-    Each of the last three holds ``held_pairs`` pairs. No report stands in two of the files; the same seed gives the
-    same bytes.
+    Each of the last three holds ``held_pairs`` pairs. No pair stands in two of the files, and no report of
+    ``train`` in ``unseen``; the same seed gives the same bytes.
     ``progress`` is called with the number of pairs written so far. Raises ValueError for numbers below 1.
     """
     if train_pairs < 1 or held_pairs < 1:
@@ -77,13 +77,16 @@ def _noting(pairs: Iterator[Pair], said: list[str]) -> Iterator[Pair]:
 
 
 def _in_new_places(pairs: Iterator[Pair], said: list[str]) -> Iterator[Pair]:
-    """Drops pairs whose place stands in a text of ``said`` as a part of another name (S6 in S65, 石桥村 in 大石桥村).
+    """Drops pairs whose report stands in ``said``, or whose place does as a part of another name.
 
-    Only short places can: a longer one holds a held-out name behind another name.
+    S6 is a part of S65, 石桥村 of 大石桥村. Only short places can be: longer ones hold a held-out name behind another.
     """
+    texts: set[str] = set()
     everything = ""
     for pair in pairs:
-        everything = everything or "\n".join(said)
+        everything, texts = everything or "\n".join(said), texts or set(said)
+        if pair.report in texts:
+            continue
         places = {pair.situations[0].location, pair.context.location}
         short = (place for place in places if len(place) <= _SHORT_PLACE and not is_vague_place(place))
         if not any(place in everything for place in short):

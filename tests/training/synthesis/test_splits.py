@@ -54,6 +54,7 @@ def test_places_of_unseen_pairs_are_never_trained_on(tmp_path: Path) -> None:
     write_splits(tmp_path, SIZE, 7, held_pairs=SIZE // 2)
     trained = (tmp_path / "train.jsonl").read_text("utf-8")
     unseen = list(read_pairs(tmp_path / "unseen.jsonl"))
+    assert not {pair.report for pair in unseen} & {pair.report for pair in read_pairs(tmp_path / "train.jsonl")}
     places = {pair.situations[0].location for pair in unseen} | {pair.context.location for pair in unseen}
     specific = {place for place in places if not is_vague_place(place)}
     assert len(specific) > SIZE / 3
