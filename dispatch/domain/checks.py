@@ -91,17 +91,22 @@ def _check_places(candidate: Candidate, doctrine: Doctrine) -> Iterator[Check]:
     places |= {situation.location for situation in candidate.situations}
     for place in sorted(places - {"", UNKNOWN_PLACE}):
         if not any(place in source for source in sources):
-            start = max(candidate.instruction.find(place), 0)
+            start = candidate.instruction.find(place)
+            span = (start, start + len(place)) if start >= 0 else (0, 0)
             message = f"{place} stands neither in the report nor in the context"
-            yield Check("UNGROUNDED_PLACE", "error", message, "instruction", start, start + len(place))
+            yield Check("UNGROUNDED_PLACE", "error", message, "instruction", *span)
 
 
 def _check_numbers(candidate: Candidate) -> Iterator[Check]:
-    """Every number must come from the report, the context, or doctrine applied to the situation."""
+    """Every number must come from the report, the context, or doctrine applied to the situation.
+
+    Without a situation doctrine has no say, and where the numbers come from is not known.
+    """
+    if not candidate.situations:
+        return
     sources = (candidate.report, candidate.context.location, *candidate.context.issued)
     known = {number.value for source in sources for number in find_numbers(source)}
-    if candidate.plans:
-        known |= {number.value for number in find_numbers(render_instruction(candidate.plans))}
+    known |= {number.value for number in find_numbers(render_instruction(candidate.plans))}
     for number in find_numbers(candidate.instruction):
         if number.value not in known:
             message = f"{number.value:g} comes neither from the report nor from doctrine"

@@ -1,7 +1,7 @@
 """Doctrine (预案): reads the rules and applies them to a situation, which makes a plan."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 from dispatch.domain import labels
-from dispatch.domain.formulas import CONDITIONS, FORMULAS, Reading, priority
+from dispatch.domain.formulas import CONDITIONS, FORMULAS, THRESHOLDS, Reading, priority
 from dispatch.domain.plan import AGENCIES, SPOKEN_ACTIONS, UNKNOWN_PLACE, Order, Plan
-from dispatch.domain.situation import Context, Situation
+from dispatch.domain.situation import Situation
 
 _VERBS = {
     "send": "派",
@@ -27,6 +27,8 @@ _VERBS = {
     "verify": "核实",
     "callback": "回拨",
 }
+_RESOURCE_VERBS = ("send", "escort", "carry", "notify", "supply")  # their items are resources, the others' free text
+_SECTIONS = ("thresholds", "resources", "hazards", "needs", "all", "fallback")
 # What a rule's conditions may name, and where a situation holds it.
 _GROUPS = {
     "hazard": ("hazards", labels.HAZARDS),
@@ -77,18 +79,20 @@ class Rule:
 class Doctrine:
     """The rules of one YAML text. ``digest`` identifies them on every stored row.
 
-    Raises ValueError naming the rule when a verb, a condition, a formula, a resource or an agency is unknown.
+    Raises ValueError that names what is missing (a section, a threshold) or unknown (a hazard, a need, an agency, or a
+    rule's verb, condition, formula or resource).
     """
 
     def __init__(self, text: str) -> None:
         data = yaml.safe_load(text)
         self.digest = hashlib.sha256(text.encode()).hexdigest()
+        _check_sections(data)
         self.thresholds: Mapping[str, Any] = data["thresholds"]
         self.resources = {name: _read_resource(name, fields) for name, fields in data["resources"].items()}
-        self.hazards = {hazard: _read_rules(hazard, rules) for hazard, rules in data["hazards"].items()}
-        self.needs = {need: _read_rules(need, rules) for need, rules in data["needs"].items()}
-        self.always = _read_rules("all", data["all"])
-        self.fallback = _read_rules("fallback", [data["fallback"]])[0]
+        self.hazards = {hazard: self._read_rules(hazard, rules) for hazard, rules in data["hazards"].items()}
+        self.needs = {need: self._read_rules(need, rules) for need, rules in data["needs"].items()}
+        self.always = self._read_rules("all", data["all"])
+        self.fallback = self._read_rules("fallback", [data["fallback"]])[0]
         self._canonical = {alias: name for name, resource in self.resources.items() for alias in resource.aliases}
 
     def resource_name(self, word: str) -> str:
@@ -96,13 +100,15 @@ class Doctrine:
         return str(self._canonical.get(word, word))
 
     def agency(self, item: str) -> str:
-        return self.resources[item].agency if item in self.resources else "应急"
+        resource = self.resources.get(self.resource_name(item))
+        return resource.agency if resource else "应急"
 
     def need_of(self, item: str) -> str:
         """The need that an item answers; "" for none."""
-        return self.resources[item].need if item in self.resources else ""
+        resource = self.resources.get(self.resource_name(item))
+        return resource.need if resource else ""
 
-    def plan(self, situation: Situation, context: Context, issued: Sequence[Order] = ()) -> Plan:
+    def plan(self, situation: Situation, issued: Sequence[Order] = ()) -> Plan:
         """Applies the rules to one situation; ``issued`` are the orders read from the context's instructions."""
         reading = Reading(situation, self.thresholds)
         if situation.kind != "request":
@@ -111,7 +117,11 @@ class Doctrine:
         orders = self._wanted(reading)
         orders = [order for order in orders if not self._declined(order.item, situation)]
         orders = self._with_requested(orders, situation)
-        here = [order for order in issued if _same_place(order.place, situation.location)]
+        here = [
+            replace(order, item=self.resource_name(order.item))
+            for order in issued
+            if _same_place(order.place, situation.location)
+        ]
         reinforced = bool(reading.fact("reinforce"))
         orders, covered = _subtract(orders, here, at_least=1 if reinforced else 0)
         orders = _lead(self._fallback_if_idle(orders, covered, reading), reinforced)
@@ -119,6 +129,9 @@ class Doctrine:
         place = situation.location or UNKNOWN_PLACE
         spoken = sorted((replace(order, place=place) for order in orders), key=_action_rank)
         return Plan((*spoken, *covered, *self._totals(reading, place)), priority(reading))
+
+    def _read_rules(self, section: str, rules: Sequence[Mapping[str, Any]]) -> tuple[Rule, ...]:
+        return tuple(_read_rule(section, fields, self.resources) for fields in rules)
 
     def _wanted(self, reading: Reading) -> list[Order]:
         """The orders of every rule that applies; an item named by several rules stands once, at its largest count."""
@@ -188,7 +201,20 @@ def _holds(condition: str, reading: Reading) -> bool:
     return label in values
 
 
+def _check_sections(data: Any) -> None:
+    for section in _SECTIONS:
+        if not isinstance(data, Mapping) or data.get(section) is None:
+            raise ValueError(f"doctrine: section {section!r} is missing")
+    if missing := THRESHOLDS - set(data["thresholds"]):
+        raise ValueError(f"doctrine, thresholds: {', '.join(sorted(missing))} missing")
+    for section, known in (("hazards", labels.HAZARDS), ("needs", labels.NEEDS)):
+        if unknown := set(data[section]) - set(known):
+            raise ValueError(f"doctrine, {section}: unknown label {sorted(map(str, unknown))[0]!r}")
+
+
 def _read_resource(name: str, fields: Mapping[str, Any]) -> Resource:
+    if missing := {"unit", "agency"} - set(fields):
+        raise ValueError(f"doctrine, resource {name}: {', '.join(sorted(missing))} missing")
     resource = Resource(fields["unit"], fields["agency"], fields.get("need", ""), tuple(fields.get("aliases", ())))
     if resource.agency not in AGENCIES:
         raise ValueError(f"doctrine, resource {name}: unknown agency {resource.agency!r}")
@@ -197,11 +223,7 @@ def _read_resource(name: str, fields: Mapping[str, Any]) -> Resource:
     return resource
 
 
-def _read_rules(section: str, rules: Sequence[Mapping[str, Any]]) -> tuple[Rule, ...]:
-    return tuple(_read_rule(section, rule) for rule in rules)
-
-
-def _read_rule(section: str, fields: Mapping[str, Any]) -> Rule:
+def _read_rule(section: str, fields: Mapping[str, Any], resources: Container[str]) -> Rule:
     verbs = [verb for verb in _VERBS if verb in fields]
     if len(verbs) != 1:
         raise ValueError(f"doctrine, {section}: a rule needs exactly one of {', '.join(_VERBS)}: {dict(fields)}")
@@ -213,6 +235,8 @@ def _read_rule(section: str, fields: Mapping[str, Any]) -> Rule:
     )
     if unknown := set(fields) - {verbs[0], "count", "when", "any", "unless"}:
         raise ValueError(f"doctrine, {section}, {rule.item}: unknown field {sorted(unknown)[0]!r}")
+    if verbs[0] in _RESOURCE_VERBS and rule.item not in resources:
+        raise ValueError(f"doctrine, {section}: unknown resource {rule.item!r}, list it under resources")
     if isinstance(rule.count, str) and rule.count not in FORMULAS:
         raise ValueError(f"doctrine, {section}, {rule.item}: unknown formula {rule.count!r}")
     for condition in (*rule.when, *rule.any, *rule.unless):

@@ -7,8 +7,13 @@ _DIGITS = {char: value for value, char in enumerate("零一二三四五六七八
 _UNITS = {"十": 10, "百": 100, "千": 1000, "万": 10_000}
 _NUMBER = re.compile(r"\d+(?:\.\d+)?|[零〇一二两三四五六七八九十百千万]+")
 # Chinese numerals are numbers only before a measure word: 一起, 万店村 and 三岔路 are not.
-_MEASURE_WORD = re.compile(r"[多几余来]?[个名位人户口号台辆艘只米公层楼小时天级度吨亩顶件箱条套床份升年岁]")
-_NOT_A_COUNT = re.compile(r"^(?:[:点时分]\d|[点时分秒%号年月日]|%)")
+_MEASURE = "[个名位人户口号台辆艘只米公层楼小时天级度吨亩顶件箱条套床份升年岁]"
+_MEASURE_WORD = re.compile(rf"[多几余来]?{_MEASURE}")
+# 百, 千 or 万 with no digit before it (上万人) is vague; a digit after one lacks its unit (三百五).
+_NOT_A_NUMERAL = re.compile(r"^[百千万]|[百千万][一二两三四五六七八九]$")
+_BEFORE_NO_COUNT = re.compile(r"(?:[A-Za-z+#第几:]|零下)$")
+_AFTER_NO_COUNT = re.compile(r":\d|[点时分秒%年月日度几]|[多余来]?岁|号(?!人)")
+_EMERGENCY_NUMBERS = ("110", "119", "120", "122")
 
 
 @dataclass(frozen=True)
@@ -33,19 +38,25 @@ def find_numbers(text: str) -> list[Number]:
 
 
 def find_counts(text: str) -> list[Number]:
-    """The numbers that may count people or things: no phones, clock times, percentages, house numbers or degrees."""
-    counts = []
-    for number in find_numbers(text):
-        before, after = text[: number.start], text[number.end :]
-        is_code = number.end - number.start >= 7 or re.search(r"[A-Za-z+#第]$", before) is not None
-        is_cold = after.startswith("度") or before.endswith("零下")
-        if not (is_code or is_cold or _NOT_A_COUNT.match(after) or before.endswith(":")):
-            counts.append(number)
-    return counts
+    """The numbers that may count people or things.
+
+    Not phones, codes, clock times, dates, percentages, house numbers, ages or degrees, nor vague ones (十几人, 几十人).
+    """
+    return [number for number in find_numbers(text) if _may_count(text, number)]
+
+
+def _may_count(text: str, number: Number) -> bool:
+    token = text[number.start : number.end]
+    before, after = text[max(0, number.start - 2) : number.start], text[number.end : number.end + 3]
+    if len(token) >= 7 or (token in _EMERGENCY_NUMBERS and not re.match(_MEASURE, after)):
+        return False
+    return not (_BEFORE_NO_COUNT.search(before) or _AFTER_NO_COUNT.match(after))
 
 
 def read_numeral(text: str) -> int | None:
-    """The value of a Chinese numeral (五十 -> 50, 两千零三 -> 2003); None when it is not one."""
+    """The value of a Chinese numeral (五十 -> 50, 两千零三 -> 2003); None when it is not one (万, 三百五)."""
+    if _NOT_A_NUMERAL.search(text):
+        return None
     if not any(char in _UNITS for char in text):
         digits = [_DIGITS[char] for char in text]
         return int("".join(map(str, digits))) if len(digits) == 1 else None

@@ -1,6 +1,5 @@
 """The named formulas and conditions that doctrine's YAML refers to: small functions of a situation and thresholds."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil
@@ -9,16 +8,59 @@ from typing import Any
 from dispatch.domain.situation import Situation
 
 # A place made of these alone names no place: somebody has to call back and ask.
-_GENERIC_PLACE = re.compile(
-    r"(?:山区|山里|山上|山下|野外|高速|国道|省道|县道|乡道|公路|道路|马路|路上|路边|路段|路|途中|半路|村口|村里|村子|村|镇上|镇里|镇|县里|城里|"
-    r"小区|楼里|楼上|家里|屋里|家|学校|厂里|工地|服务区|隧道|桥下|桥边|桥|河边|江边|水库|附近|旁边|外头|外面|里面|前面|后面|边上|这边|那边|"
-    r"这里|那里|这儿|那儿|一处|某处|我们|咱们|我|的|在|口|上|下|里|边)*"
+_GENERIC_WORDS = (
+    *("山区", "山里", "山上", "山下", "野外", "高速", "国道", "省道", "县道", "乡道", "公路", "道路", "马路"),
+    *("路上", "路边", "路段", "路", "途中", "半路", "村口", "村里", "村子", "村", "镇上", "镇里", "镇"),
+    *("县里", "城里", "小区", "楼里", "楼上", "家里", "屋里", "家", "学校", "厂里", "工地", "服务区", "隧道"),
+    *("桥下", "桥边", "桥", "河边", "江边", "水库", "附近", "旁边", "外头", "外面", "里面", "前面", "后面"),
+    *("边上", "这边", "那边", "这里", "那里", "这儿", "那儿", "一处", "某处", "我们", "咱们", "我", "的"),
+    *("在", "口", "上", "下", "里", "边"),
+)
+
+# The thresholds that the formulas and the plan read: a doctrine has to state every one of them.
+THRESHOLDS = frozenset(
+    {
+        "crew_per_vehicle",
+        "vehicles_by_trapped",
+        "people_per_further_vehicle",
+        "household_people",
+        "medical_people",
+        "moderate_per_ambulance",
+        "light_per_ambulance",
+        "first_wave",
+        "generator_people",
+        "litres_a_person",
+        "rations_a_person",
+        "people_per_tent",
+        "ploughs_most",
+        "ploughs_unknown",
+        "km_per_plough",
+        "light_plough_depth_m",
+        "cars_per_tow_truck",
+        "dogs_least",
+        "people_per_dog",
+        "boats_least",
+        "people_per_boat",
+        "people_per_boat_hard",
+        "wading_depth_m",
+        "excavators_least",
+        "buried_per_excavator",
+        "engines_least",
+        "ladder_floor",
+        "chest_depth_m",
+        "people_per_bus",
+        "waiting_hours",
+    }
 )
 
 
 def is_vague_place(place: str) -> bool:
     """Whether a place is unknown or generic ("", 山区公路, 村口): it holds no proper name and no road number."""
-    return _GENERIC_PLACE.fullmatch(place) is not None
+    reached = {0}  # the offsets that generic words lead to: linear, where a nested pattern would try every split
+    for start in range(len(place)):
+        if start in reached:
+            reached |= {start + len(word) for word in _GENERIC_WORDS if place.startswith(word, start)}
+    return len(place) in reached
 
 
 @dataclass(frozen=True)
@@ -95,9 +137,7 @@ def engines(reading: Reading) -> int:
 def ambulances(reading: Reading) -> int:
     """By severity; injured people of unstated severity count as moderate."""
     severe, light = reading.fact("severe"), reading.fact("light")
-    stated = severe + reading.fact("moderate") + light
-    moderate = max(reading.fact("moderate"), reading.planned("injured") - severe - light) if stated else 0.0
-    moderate = moderate if stated else float(reading.planned("injured"))
+    moderate = max(reading.fact("moderate"), reading.planned("injured") - severe - light)
     thresholds = reading.thresholds
     return int(
         severe + _per(moderate, thresholds["moderate_per_ambulance"]) + _per(light, thresholds["light_per_ambulance"])
@@ -117,7 +157,7 @@ def rations(reading: Reading) -> int:
 
 
 def tents(reading: Reading) -> int:
-    return _per(reading.people(), 4)
+    return _per(reading.people(), reading.thresholds["people_per_tent"])
 
 
 def buses(reading: Reading) -> int:

@@ -15,8 +15,8 @@ from dispatch.domain.situation import Context, Situation
 
 _NUMERALS = "一二三四五六七八九十"
 _UNIT = f"[{''.join(UNITS)}]"
-_COUNTED = re.compile(rf"(\d+)({_UNIT})(.+)")  # 3台除雪车
-_SUPPLY = re.compile(rf"(.+?)(\d+)({_UNIT})")  # 沙袋2000条
+_COUNTED = re.compile(rf"(\d{{1,7}})({_UNIT})(.+)")  # 3台除雪车
+_SUPPLY = re.compile(rf"(.+?)(?<!\d)(\d{{1,7}})({_UNIT})")  # 沙袋2000条
 _NUMBERED = re.compile(rf"(?:^|;)[{_NUMERALS}]、")
 _AMBULANCE = "120派"
 
@@ -25,7 +25,7 @@ def make_plans(situations: Sequence[Situation], context: Context, doctrine: Doct
     """Doctrine applied to each situation, less what the context says was issued already."""
     doctrine = doctrine or default_doctrine()
     issued = [order for text in context.issued for order in parse_orders(text, doctrine)]
-    return tuple(doctrine.plan(situation, context, issued) for situation in situations)
+    return tuple(doctrine.plan(situation, issued) for situation in situations)
 
 
 def render_instruction(plans: Sequence[Plan]) -> str:

@@ -49,6 +49,7 @@ _KNOWN = {
     "measure": labels.MEASURES,
     "fact": labels.FACTS,
 }
+_MOST_SITUATIONS = 10  # the instruction numbers its incidents 一 to 十
 _GROUP_FIELDS = {group: name for name, group in _LABEL_GROUPS.items()}
 _MEANING = {Symbol(f"<{group}:{label}>"): (group, label) for group, known in _KNOWN.items() for label in known}
 
@@ -125,6 +126,8 @@ def parse_target(pieces: Sequence[Piece]) -> ParsedTarget:
             _read_field(fields[-1], symbol, text)
     if instruction is None:
         raise ValueError(f"no {INSTRUCTION}")
+    if len(fields) > _MOST_SITUATIONS:
+        raise ValueError(f"{len(fields)} times {SITUATION}, at most {_MOST_SITUATIONS} can be numbered")
     return ParsedTarget(tuple(Situation(**values) for values in fields), instruction)
 
 

@@ -9,7 +9,9 @@ from dispatch.domain import labels
 
 JsonObject = dict[str, Any]
 
-_REQUESTED = re.compile(rf"(\d+(?:\.\d+)?)([{''.join(labels.UNITS)}])(\S.*)")
+LIMIT = 10_000_000  # every stated number is below it, so that what doctrine computes from it fits 32 bits
+
+_REQUESTED = re.compile(rf"(\d{{1,7}}(?:\.\d+)?)([{''.join(labels.UNITS)}])(\S.*)")
 
 
 def format_number(value: float) -> str:
@@ -29,6 +31,8 @@ class Count:
     def __post_init__(self) -> None:
         if self.min < 0 or (self.max is not None and self.max < self.min):
             raise ValueError(f"count {self.min}-{self.max}: must be 0 <= min <= max")
+        if max(self.min, self.max or 0) >= LIMIT:
+            raise ValueError(f"count {self.min}-{self.max}: must be below {LIMIT}")
 
     @property
     def uncertain(self) -> bool:
@@ -51,7 +55,7 @@ class Count:
     @classmethod
     def from_text(cls, text: str) -> "Count":
         """Inverse of :meth:`to_text`. Raises ValueError for any other text."""
-        match = re.fullmatch(r"(~?)(\d{1,9})(?:-(\d{1,9})|(\+))?(!?)", text, re.ASCII)
+        match = re.fullmatch(r"(~?)(\d{1,7})(?:-(\d{1,7})|(\+))?(!?)", text, re.ASCII)
         if match is None:
             raise ValueError(f"not a count: {text!r}")
         approx, low, high, is_open, conflicting = match.groups()
@@ -80,6 +84,9 @@ class Requested:
     count: float
     unit: str
 
+    def __post_init__(self) -> None:
+        _require_number("requested", self.item, self.count)
+
     def to_text(self) -> str:
         return f"{format_number(self.count)}{self.unit}{self.item}"
 
@@ -96,7 +103,7 @@ class Requested:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Requested":
-        return cls(str(data["item"]), float(data["count"]), str(data.get("unit", "")))
+        return cls(str(data["item"]), _read_number("requested", data["count"]), str(data.get("unit", "")))
 
 
 @dataclass(frozen=True)
@@ -148,13 +155,19 @@ class Situation:
     facts: Mapping[str, float | bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Checks every label against its closed set and puts labels in canonical order."""
+        """Checks every field (labels against their closed sets) and puts labels in canonical order."""
+        for name in ("kind", "location"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"situation.{name}: must be text, not {getattr(self, name)!r}")
         _require_known("kind", (self.kind,), labels.KINDS)
         for name, known in LABEL_FIELDS.items():
             object.__setattr__(self, name, _canonical(name, getattr(self, name), known))
         for name, known in MAP_FIELDS.items():
             values = getattr(self, name)
             object.__setattr__(self, name, {key: values[key] for key in _canonical(name, tuple(values), known)})
+        for name in ("measures", "facts"):
+            for label, value in getattr(self, name).items():
+                _require_number(name, label, value)
 
     def to_dict(self) -> JsonObject:
         """JSON object; empty fields are left out except kind and location."""
@@ -178,15 +191,17 @@ class Situation:
                 location=data.get("location", ""),
                 people={category: Count.from_dict(count) for category, count in data.get("people", {}).items()},
                 requested=tuple(Requested.from_dict(item) for item in data.get("requested", ())),
-                measures={name: float(value) for name, value in data.get("measures", {}).items()},
+                measures={
+                    name: _read_number(f"measures.{name}", value) for name, value in data.get("measures", {}).items()
+                },
                 facts={
-                    name: True if name in labels.FLAG_FACTS else float(value)
+                    name: True if name in labels.FLAG_FACTS else _read_number(f"facts.{name}", value)
                     for name, value in data.get("facts", {}).items()
                     if value is not False
                 },
                 **{name: tuple(data.get(name, ())) for name in LABEL_FIELDS},
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"situation: {error!r}") from error
 
 
@@ -204,6 +219,18 @@ def _require_known(name: str, values: Sequence[str], known: Sequence[str]) -> No
     for value in values:
         if value not in known:
             raise ValueError(f"situation.{name}: unknown label {value!r}, known are {', '.join(known)}")
+
+
+def _require_number(name: str, label: str, value: float) -> None:
+    if not 0 <= value < LIMIT:  # false for NaN too
+        raise ValueError(f"situation.{name}: {label} is {value}, must be a number from 0 to below {LIMIT}")
+
+
+def _read_number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"situation.{name}: must be a number, not {value!r:.40}") from error
 
 
 def _canonical(name: str, values: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:

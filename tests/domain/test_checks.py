@@ -42,8 +42,10 @@ def test_an_invented_place_is_an_error_with_its_span() -> None:
     assert INSTRUCTION.replace("A7", "A9")[check.start : check.end] == "A9公路"
 
 
-def test_an_invented_location_in_the_situation_is_an_error() -> None:
-    assert "UNGROUNDED_PLACE" in findings(dataclasses.replace(SEED, location="B3公路"))
+def test_an_invented_location_in_the_situation_is_an_error_of_the_whole_instruction() -> None:
+    check = findings(dataclasses.replace(SEED, location="B3公路"))["UNGROUNDED_PLACE"]
+    assert (check.severity, check.start, check.end) == ("error", 0, 0)
+    assert "B3公路" in check.message
 
 
 def test_an_invented_number_is_an_error_with_its_span() -> None:
@@ -51,6 +53,11 @@ def test_an_invented_number_is_an_error_with_its_span() -> None:
     check = findings(instruction=text)["UNGROUNDED_NUMBER"]
     assert (check.severity, text[check.start : check.end]) == ("error", "8")
     assert "DOCTRINE_MISMATCH" in findings(instruction=text)
+
+
+def test_numbers_without_a_situation_are_nobodys_invention() -> None:
+    candidate = Candidate("three engines", Context(), (), (), "3辆水罐车", 1.0, False)
+    assert run_checks(candidate, default_doctrine()) == []
 
 
 def test_an_unread_number_is_named_with_its_span() -> None:

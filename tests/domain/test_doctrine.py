@@ -4,7 +4,17 @@ from importlib import resources
 
 import pytest
 
-from dispatch.domain import Context, Count, Doctrine, Requested, Situation, make_plans, render_instruction
+from dispatch.domain import (
+    Context,
+    Count,
+    Doctrine,
+    Requested,
+    Situation,
+    default_doctrine,
+    make_plans,
+    render_instruction,
+)
+from dispatch.domain.formulas import THRESHOLDS
 
 SEED = Situation(
     location="A7公路",
@@ -59,6 +69,18 @@ def test_what_was_issued_is_subtracted() -> None:
     assert answer(SEED, "派3台除雪车至A7公路") == "派医疗队至A7公路,协调电力公司恢复供电"
     assert answer(SEED, answer(SEED)) == "已派力量继续处置"
     assert answer(SEED, "派2台除雪车至乙村") == answer(SEED)
+
+
+def test_what_was_issued_under_another_name_is_subtracted() -> None:
+    stranded = Situation(location="甲村", hazards=("flood",), people=people(trapped="90"), needs=("boat",))
+    assert answer(stranded).startswith("派5艘冲锋舟")
+    assert answer(stranded, "派2艘橡皮艇、1艘快艇至甲村").startswith("派2艘冲锋舟")
+
+
+def test_another_name_has_the_agency_and_the_need_of_its_resource() -> None:
+    doctrine = default_doctrine()
+    assert (doctrine.agency("橡皮艇"), doctrine.need_of("橡皮艇")) == ("消防", "boat")
+    assert (doctrine.agency("热气球"), doctrine.need_of("热气球")) == ("应急", "")
 
 
 def test_what_was_issued_and_is_not_enough_is_reinforced() -> None:
@@ -122,6 +144,7 @@ def test_power_is_not_restored_in_water_before_it_is_safe() -> None:
 
 def test_shelter_in_a_flood_is_indoors() -> None:
     assert "学校" in flood(needs=("shelter",))
+    assert "帐篷3顶" in landslide(needs=("shelter",), people=people(trapped="9"))
     assert "帐篷" in landslide(needs=("shelter",))
 
 
@@ -225,6 +248,19 @@ def test_crew_and_vehicles_are_data_not_text() -> None:
         ("need: snow_clearing", "need: ploughing", "ploughing"),
         ("{verify: 水深,", "{verify: 水深, escort: 医疗队,", "exactly one"),
         ("{verify: 水深,", "{verify: 水深, wenn: [],", "wenn"),
+        ("{send: 清障车,", "{send: 拖车,", "拖车"),
+        ("{send: 清障车,", "{send: 快艇,", "快艇"),
+        ("{escort: 医疗队,", "{escort: 医生,", "医生"),
+        ("{carry: 雪崩探杆,", "{carry: 探杆,", "探杆"),
+        ("{notify: 救护车,", "{notify: 急救车,", "急救车"),
+        ("{supply: 药品}", "{supply: 药}", "'药'"),
+        ("fallback: {send: 抢险救援车,", "fallback: {send: 救援车,", "救援车"),
+        ("  landslide:\n", "  mudslide:\n", "hazards: unknown label 'mudslide'"),
+        ("  drainage: [", "  pumping: [", "needs: unknown label 'pumping'"),
+        ("{unit: 台, agency: 交通, need: snow_clearing}", "{agency: 交通}", "unit missing"),
+        *((f"\n{name}:", f"\n{name}_:", f"{name}' is missing") for name in ("thresholds", "resources", "hazards")),
+        *((f"\n{name}:", f"\n{name}_:", f"{name}' is missing") for name in ("needs", "all", "fallback")),
+        *((f"\n  {name}:", f"\n  {name}_:", f"{name} missing") for name in sorted(THRESHOLDS)),
         ('"people:buried"', '"people:sunken"', "sunken"),
     ],
 )
@@ -233,3 +269,9 @@ def test_a_wrong_rule_is_named(before: str, after: str, named: str) -> None:
     assert before in text
     with pytest.raises(ValueError, match=named):
         Doctrine(text.replace(before, after, 1))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "snow"])
+def test_a_text_without_sections_is_no_doctrine(text: str) -> None:
+    with pytest.raises(ValueError, match="'thresholds' is missing"):
+        Doctrine(text)

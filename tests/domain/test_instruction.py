@@ -30,6 +30,12 @@ def test_the_place_is_what_follows_the_first_verb(text: str, place: str) -> None
     assert {order.place for order in parse_orders(text)} == {place}
 
 
+def test_a_number_of_more_than_seven_digits_is_no_count() -> None:
+    for text in ("派12345678台除雪车至甲村", "调运沙袋12345678条至甲村"):
+        (order,) = parse_orders(text)
+        assert (order.count, order.place) == (None, "甲村")
+
+
 def test_a_clause_outside_the_grammar_becomes_a_task() -> None:
     (order,) = parse_orders("原地待命")
     assert (order.action, order.item, order.count) == ("任务", "原地待命", None)

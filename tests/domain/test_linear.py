@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatch.domain import Context, Situation
+from dispatch.domain import Context, Situation, make_plans, render_instruction
 from dispatch.domain.linear import (
     CONTEXT_ISSUED,
     CONTEXT_LOCATION,
@@ -38,6 +38,13 @@ def test_the_context_stands_before_the_report() -> None:
     assert pieces == [CONTEXT_LOCATION, "A镇", CONTEXT_ISSUED, "派1台", CONTEXT_ISSUED, "派2台", REPORT, "雪大"]
 
 
+def test_more_situations_than_an_instruction_can_number_are_refused() -> None:
+    parsed = parse_target(target_pieces([Situation(location="甲村")] * 10, "派"))
+    assert ";十、" in render_instruction(make_plans(parsed.situations, Context()))
+    with pytest.raises(ValueError, match="11 times <situation>"):
+        parse_target(target_pieces([Situation()] * 11, "派"))
+
+
 @pytest.mark.parametrize(
     "pieces",
     [
@@ -48,6 +55,8 @@ def test_the_context_stands_before_the_report() -> None:
         [SITUATION, REPORT, "x", INSTRUCTION, "派"],
         [SITUATION, Symbol("<people:trapped>"), "许多", INSTRUCTION, "派"],
         [SITUATION, Symbol("<hazard:flood>"), "水", INSTRUCTION, "派"],
+        [SITUATION, Symbol("<measure:floor>"), "nan", INSTRUCTION, "派"],
+        [SITUATION, Symbol("<requested>"), "12345678艘橡皮艇", INSTRUCTION, "派"],
         [INSTRUCTION, "派", SITUATION],
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatch.domain import Context, Count, Situation
+from dispatch.domain import Context, Count, Requested, Situation, labels, make_plans
 
 
 @given(st.from_type(Situation))
@@ -27,7 +27,7 @@ def test_plans_are_made_for_the_upper_bound_but_at_most_twice_the_lower(text: st
     assert Count.from_text(text).planning_number() == planned
 
 
-@pytest.mark.parametrize("text", ["", "五十", "50人", "-5", "50-", "1.5", "5-3"])
+@pytest.mark.parametrize("text", ["", "五十", "50人", "-5", "50-", "1.5", "5-3", "12345678", "1-12345678"])
 def test_what_is_no_count_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="count"):
         Count.from_text(text)
@@ -49,11 +49,56 @@ def test_labels_take_canonical_order_and_stand_once() -> None:
         ({"people": {"trapped": {"max": 1}}}, "min"),
         ({"measures": {"depth": 1}}, "measures"),
         ({"colour": "red"}, "colour"),
+        ({"kind": 5}, "kind"),
+        ({"kind": ["request"]}, "kind"),
+        ({"location": None}, "location"),
+        ({"location": 5}, "location"),
+        ({"measures": {"floor": float("nan")}}, r"measures: floor"),
+        ({"measures": {"floor": "high"}}, r"measures\.floor"),
+        ({"facts": {"cars": float("inf")}}, "facts: cars"),
+        ({"facts": {"displaced": 10**7}}, "facts: displaced"),
+        ({"facts": {"displaced": -5}}, "facts: displaced"),
+        ({"facts": {"cars": 10**400}}, r"facts\.cars"),
+        ({"people": {"trapped": {"min": 10**7, "max": None}}}, "below"),
+        ({"requested": [{"item": "沙袋", "count": float("nan"), "unit": "条"}]}, "requested: 沙袋"),
+        ({"requested": [{"item": "沙袋", "count": 1e7, "unit": "条"}]}, "requested: 沙袋"),
     ],
 )
 def test_a_wrong_field_is_named(data: dict[str, object], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         Situation.from_dict(data)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"kind": 5}, {"location": None}, {"measures": {"floor": float("inf")}}, {"facts": {"cars": float("nan")}}],
+)
+def test_the_constructor_names_a_wrong_field(fields: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=rf"situation\.{next(iter(fields))}"):
+        Situation(**fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["橡皮艇", "12345678艘橡皮艇", "3艘"])
+def test_what_is_no_requested_quantity_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="requested"):
+        Requested.from_text(text)
+
+
+@pytest.mark.parametrize("hazard", labels.HAZARDS)
+def test_whatever_is_computed_from_the_largest_numbers_fits_32_bits(hazard: str) -> None:
+    most = Count(9_999_999, None)
+    for people in ({"trapped": most, "injured": most, "buried": most, "missing": most}, {"households": most}):
+        situation = Situation(
+            location="甲村",
+            hazards=(hazard,),
+            needs=labels.NEEDS,
+            people=people,
+            outages=labels.OUTAGES,
+            measures=dict.fromkeys(labels.MEASURES, 9_999_999.0),
+            facts={name: True if name in labels.FLAG_FACTS else 9_999_999.0 for name in labels.FACTS},
+        )
+        (plan,) = make_plans([situation], Context(issued=("派99999999999艘冲锋舟至甲村",)))
+        assert max(order.count or 0 for order in plan.orders) < 2**31
 
 
 @pytest.mark.parametrize("data", [{"location": 5}, {"issued": "派2台"}, {"issued": [5]}, {"issued": 5}, {"place": "x"}])
