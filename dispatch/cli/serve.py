@@ -36,6 +36,7 @@ def serve(
     with values_as_usage():
         config = ServerConfig(listen or settings.listen, insecure or settings.insecure, settings.grace_s)
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     engine = open_engine(bundle)
     store = Store.open(database_url or settings.database_url)
     run_server(config, Intake(engine, store), store, lambda address: note(f"listening on {address}"))
