@@ -1,7 +1,7 @@
 """`dispatch generate`: reports in, instructions out, in this process or by a server."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -98,6 +98,14 @@ def _answer_argument(answer: "Answer", text: str, context: "Context", as_json: b
         print_json(result)
     else:
         print_result(result["instruction"])
+        _note_errors(result)
+
+
+def _note_errors(result: dict[str, Any]) -> None:
+    """What the checks hold against a draft that is shown without them."""
+    for check in result["checks"]:
+        if check["severity"] == "error":
+            note(f"check: {check['code']}: {check['message']}")
 
 
 def _answer_input(answer: "Answer", context: "Context", as_json: bool, batch_size: int) -> None:
@@ -135,3 +143,5 @@ def _print_line(item: "AnsweredLine", as_json: bool) -> None:
         print_json(item.result)
     else:
         print_result(one_line(item.result["instruction"]) if item.result else "")
+        if item.result:
+            _note_errors(item.result)

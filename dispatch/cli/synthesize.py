@@ -11,7 +11,7 @@ from dispatch.cli.output import print_table
 def synthesize(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files of pairs.")],
     pairs: Annotated[int, typer.Option(min=1, help="Training pairs to make.")] = 200_000,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same pairs.")] = 1,
+    seed: Annotated[int, typer.Option(help="The same seed and number make the same pairs.")] = 1,
 ) -> None:
     """Make training pairs and test splits, one of them of held-out place names and numbers alone.
 

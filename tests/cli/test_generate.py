@@ -152,3 +152,11 @@ def test_many_lines_are_answered_in_batches(dispatch: Any, engine: Any) -> None:
 def test_no_input_is_no_output(dispatch: Any, engine: Any) -> None:
     result = dispatch("generate", "-", typed="")
     assert (result.exit_code, result.stdout) == (0, "")
+
+
+def test_errors_among_the_checks_are_told_beside_the_plain_instruction(dispatch: Any, engine: Any) -> None:
+    for result in (dispatch("generate", "read"), dispatch("generate", "-", typed="read\n")):
+        assert result.exit_code == 0
+        assert result.stderr.startswith("check: UNGROUNDED_PLACE: A7公路 ")
+        assert "check" not in result.stdout
+    assert dispatch("generate", "read", "--location", "A7公路").stderr == ""
