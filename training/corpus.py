@@ -15,8 +15,8 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
-from dispatch.domain import Context, Situation
-from dispatch.domain.linear import source_pieces, target_pieces
+from dispatch.domain import Context, Situation, make_workings
+from dispatch.domain.linear import Piece, source_pieces, target_pieces
 from dispatch.model import Tokenizer
 
 PROGRESS_EVERY = 1000  # pairs between two calls of a progress callback
@@ -267,5 +267,10 @@ class TokenizedCorpus:
 def encode_pair(pair: Pair, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
     """Source ids, and target ids from bos to eos."""
     source = tokenizer.encode_pieces(source_pieces(pair.report, pair.context))
-    target = tokenizer.encode_pieces(target_pieces(pair.situations, pair.instruction))
+    target = tokenizer.encode_pieces(pair_target_pieces(pair))
     return source, [tokenizer.bos_id, *target, tokenizer.eos_id]
+
+
+def pair_target_pieces(pair: Pair) -> list[Piece]:
+    """What the decoder is trained to write for a pair."""
+    return target_pieces(pair.situations, make_workings(pair.situations, pair.context), pair.instruction)

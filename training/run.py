@@ -11,11 +11,11 @@ import torch
 from rich.console import Console
 
 from dispatch.domain import default_doctrine
-from dispatch.domain.linear import SYMBOLS, Symbol, source_pieces, target_pieces
+from dispatch.domain.linear import SYMBOLS, Symbol, source_pieces
 from dispatch.model import BundleConfig, Tokenizer, TokenizerConfig, Transformer, save_bundle, train_tokenizer
 from training.batching import Rows, TokenBatches
 from training.checkpoint import load_checkpoint
-from training.corpus import Pair, PairError, TokenizedCorpus, read_pairs
+from training.corpus import Pair, PairError, TokenizedCorpus, pair_target_pieces, read_pairs
 from training.log import TrainingLog, duration
 from training.memory import keep_freed_memory
 from training.presets import MAX_LENGTH, preset_config
@@ -128,7 +128,7 @@ def _tokenizer(path: Path, pairs: Sequence[Path], config: TokenizerConfig, stric
 def _texts(paths: Sequence[Path], strict: bool) -> Iterator[str]:
     """Every free text of the pairs: what the tokenizer learns its vocabulary from."""
     for pair in _pairs(paths, strict):
-        pieces = source_pieces(pair.report, pair.context) + target_pieces(pair.situations, pair.instruction)
+        pieces = source_pieces(pair.report, pair.context) + pair_target_pieces(pair)
         yield from (piece for piece in pieces if not isinstance(piece, Symbol))
 
 

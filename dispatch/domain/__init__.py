@@ -2,7 +2,7 @@
 
 from dispatch.domain.checks import Check, run_checks
 from dispatch.domain.doctrine import Doctrine, default_doctrine
-from dispatch.domain.instruction import make_plans, parse_orders, render_instruction
+from dispatch.domain.instruction import make_plans, make_workings, parse_orders, render_instruction
 from dispatch.domain.plan import Order, Plan
 from dispatch.domain.situation import Context, Count, Requested, Situation
 
@@ -17,6 +17,7 @@ __all__ = [
     "Situation",
     "default_doctrine",
     "make_plans",
+    "make_workings",
     "parse_orders",
     "render_instruction",
     "run_checks",

@@ -5,6 +5,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
+from math import ceil
 from typing import Any
 
 import yaml
@@ -42,6 +43,7 @@ _GROUPS = {
 _QUESTIONS = ("核实", "回拨")  # asked again however often they were asked before
 _VEHICLE_UNITS = "辆台艘"
 _UNITS_SENT = "辆台艘只支架"  # what comes by itself; anything else is carried to the place
+_UNITS_OF_GOODS = "件床套条顶份副个"  # pieces: 100床 and 100套 are as many
 
 STAND_DOWN = Order("应急", "任务", "暂不派警")
 CONTINUE = Order("应急", "继续", "已派力量继续处置")
@@ -114,26 +116,60 @@ class Doctrine:
         if situation.kind != "request":
             stand_down = (STAND_DOWN, Order("应急", "回拨", "核实后登记"))
             return Plan(stand_down, "一般")
-        orders = self._wanted(reading)
-        orders = [order for order in orders if not self._declined(order.item, situation)]
-        orders = self._with_requested(orders, situation)
-        here = [
-            replace(order, item=self.resource_name(order.item))
-            for order in issued
-            if _same_place(order.place, situation.location)
-        ]
-        reinforced = bool(reading.fact("reinforce"))
-        orders, covered = _subtract(orders, here, at_least=1 if reinforced else 0)
-        orders = _lead(self._fallback_if_idle(orders, covered, reading), reinforced)
-        orders = _first_wave(orders, int(self.thresholds["first_wave"]))
         place = situation.location or UNKNOWN_PLACE
+        orders, covered = self._less_issued(self._wanted(reading), issued, reading)
+        orders = _lead(self._fallback_if_idle(orders, covered, reading), bool(reading.fact("reinforce")))
+        orders = _first_wave(orders, self._first_wave_most)
         spoken = sorted((replace(order, place=place) for order in orders), key=_action_rank)
         return Plan((*spoken, *covered, *self._totals(reading, place)), priority(reading))
+
+    def working(self, situation: Situation, issued: Sequence[Order] = ()) -> str:
+        """The intermediate results between a situation and its plan: ``人390,冲锋舟49-13=36,医疗队-``.
+
+        First the numbers of people that the formulas count with, then the items whose number in the text is not
+        doctrine's own: those issued already (wanted, sent and left, where they have numbers), and those of which only
+        a first wave goes. The decoder writes it before the instruction, because a small network reads well and
+        calculates badly in one step (Nye et al. 2021, "Show Your Work: Scratchpads for Intermediate Computation with
+        Language Models"); nobody acts on it. "" for what is no request.
+        """
+        if situation.kind != "request":
+            return ""
+        reading = Reading(situation, self.thresholds)
+        wanted = self._wanted(reading)
+        left, covered = self._less_issued(wanted, issued, reading)
+        sent = {order.item: order.count for order in covered}
+        still = {order.item: order.count for order in left}
+        steps = [f"{name}{number}" for name, number in reading.amounts().items() if number]
+        for order in wanted:
+            if order.item in sent:
+                numbers = f"{order.count}-{sent[order.item]}={still.get(order.item, 0)}"
+                steps.append(order.item + (numbers if order.count and sent[order.item] else "-"))
+            elif _exceeds_first_wave(order, self._first_wave_most):
+                steps.append(f"{order.item}{order.count}")
+        return ",".join(steps)
+
+    @property
+    def _first_wave_most(self) -> int:
+        return int(self.thresholds["first_wave"])
+
+    def _less_issued(
+        self, wanted: Sequence[Order], issued: Sequence[Order], reading: Reading
+    ) -> tuple[list[Order], list[Order]]:
+        """What is still to be ordered, and what orders issued for this place cover already."""
+        place = reading.situation.location or UNKNOWN_PLACE
+        here = [replace(o, item=self.resource_name(o.item)) for o in issued if _same_place(o.place, place)]
+        return _subtract(wanted, here, at_least=1 if reading.fact("reinforce") else 0)
 
     def _read_rules(self, section: str, rules: Sequence[Mapping[str, Any]]) -> tuple[Rule, ...]:
         return tuple(_read_rule(section, fields, self.resources) for fields in rules)
 
     def _wanted(self, reading: Reading) -> list[Order]:
+        """Whatever was issued: the rules' orders, less the declined, and what was asked."""
+        situation = reading.situation
+        orders = [order for order in self._ruled(reading) if self.need_of(order.item) not in situation.not_needed]
+        return self._with_requested(orders, situation)
+
+    def _ruled(self, reading: Reading) -> list[Order]:
         """The orders of every rule that applies; an item named by several rules stands once, at its largest count."""
         situation = reading.situation
         rules = [rule for hazard in situation.hazards for rule in self.hazards.get(hazard, ())]
@@ -153,23 +189,25 @@ class Doctrine:
         unit = self.resources[rule.item].unit if rule.item in self.resources and count else ""
         return Order(self.agency(rule.item), rule.action, rule.item, count or None, unit)
 
-    def _declined(self, item: str, situation: Situation) -> bool:
-        return self.need_of(item) in situation.not_needed
-
     def _with_requested(self, orders: list[Order], situation: Situation) -> list[Order]:
-        """A quantity asked for on scene is the order; doctrine is the floor."""
+        """A quantity asked for on scene is the order; doctrine is the floor, where both count in units alike.
+
+        100 crates of water are no 100 litres: asked for in a unit of another kind, they are ordered in that unit.
+        """
         asked = {self.resource_name(requested.item): requested for requested in situation.requested}
-        raised = []
-        for order in orders:
-            wanted = asked.pop(order.item, None)
-            count = max(order.count or 0, int(wanted.count)) if wanted else order.count
-            unit = self.resources[order.item].unit if wanted and order.item in self.resources else order.unit
-            raised.append(replace(order, count=count, unit=unit))
+        orders = list(orders)
         for item, requested in asked.items():
-            unit = self.resources[item].unit if item in self.resources else requested.unit
-            action = "派" if unit in _UNITS_SENT else "调运"
-            raised.append(Order(self.agency(item), action, item, int(requested.count), unit))
-        return raised
+            own_unit = self.resources[item].unit if item in self.resources else requested.unit
+            alike = _are_alike(own_unit, requested.unit)
+            count, unit = ceil(requested.count), own_unit if alike else requested.unit
+            index = next((index for index, order in enumerate(orders) if order.item == item), None)
+            if index is None:
+                action = "派" if unit in _UNITS_SENT else "调运"
+                orders.append(Order(self.agency(item), action, item, count, unit))
+            else:
+                floor = (orders[index].count or 0) if alike else 0
+                orders[index] = replace(orders[index], count=max(floor, count), unit=unit)
+        return orders
 
     def _fallback_if_idle(self, orders: list[Order], covered: Sequence[Order], reading: Reading) -> list[Order]:
         """Somebody must be sent or be under way already."""
@@ -248,12 +286,29 @@ def _read_rule(section: str, fields: Mapping[str, Any], resources: Container[str
 
 
 def _same_place(issued: str, wanted: str) -> bool:
-    """Whether an issued order went to this incident's place (one name may be the longer form of the other)."""
-    return bool(issued and wanted) and (issued in wanted or wanted in issued)
+    """Whether an issued order went to this incident's place (one name may be the longer form of the other).
+
+    A road or kilometre post is no longer form of another whose digits it begins: S6 is not S65.
+    """
+    short, long = sorted((issued, wanted), key=len)
+    start = long.find(short) if short else -1
+    if start < 0:
+        return False
+    before, after = long[:start][-1:], long[start + len(short) :][:1]
+    return not (_in_one_word(before, short[0]) or _in_one_word(short[-1], after))
+
+
+def _in_one_word(left: str, right: str) -> bool:
+    return all(character.isascii() and character.isalnum() for character in (left, right))
+
+
+def _are_alike(unit: str, other: str) -> bool:
+    """Whether two measure words count the same: machines by the piece, or goods by the piece."""
+    return unit == other or any(unit in group and other in group for group in (_UNITS_SENT, _UNITS_OF_GOODS))
 
 
 def _subtract(orders: Sequence[Order], issued: Sequence[Order], at_least: int) -> tuple[list[Order], list[Order]]:
-    """What is still to be ordered (``at_least`` of what has a number), and what issued orders cover already."""
+    """What is still to be ordered (``at_least`` of units that have a number), and what issued orders cover already."""
     left, covered = [], []
     for order in orders:
         same = [other for other in issued if other.item == order.item]
@@ -262,7 +317,8 @@ def _subtract(orders: Sequence[Order], issued: Sequence[Order], at_least: int) -
             continue
         sent = sum(other.count or 0 for other in same)
         covered.append(replace(order, action="已派", count=sent or None, place=same[0].place))
-        missing = max(at_least, order.count - sent) if order.count and sent else 0
+        least = at_least if order.unit in _UNITS_SENT else 0  # one more litre of water is no help
+        missing = max(least, order.count - sent) if order.count and sent else 0
         if missing > 0:
             left.append(replace(order, count=missing))
     return left, covered
@@ -280,11 +336,15 @@ def _first_wave(orders: Sequence[Order], most: int) -> list[Order]:
     """At most ``most`` vehicles, machines or boats of a kind go first; the rest stand by."""
     waves: list[Order] = []
     for order in orders:
-        if order.action in ("派", "增派") and order.count and order.count > most and order.unit in _VEHICLE_UNITS:
+        if order.action in ("派", "增派") and order.count and _exceeds_first_wave(order, most):
             waves += [replace(order, count=most), replace(order, action="备勤", count=order.count - most)]
         else:
             waves.append(order)
     return waves
+
+
+def _exceeds_first_wave(order: Order, most: int) -> bool:
+    return (order.count or 0) > most and order.unit in _VEHICLE_UNITS
 
 
 def _action_rank(order: Order) -> int:

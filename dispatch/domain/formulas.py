@@ -80,6 +80,23 @@ class Reading:
         households: int = self.planned("households") * self.thresholds["household_people"]
         return self.planned("trapped") or households or int(self.situation.facts.get("displaced", 0))
 
+    def lost(self) -> int:
+        """How many people have to be searched for."""
+        return self.planned("buried") + self.planned("missing")
+
+    def moderate(self) -> float:
+        """How many are moderately injured; injured people of unstated severity count as that."""
+        return max(self.fact("moderate"), self.planned("injured") - self.fact("severe") - self.fact("light"))
+
+    def amounts(self) -> Mapping[str, int]:
+        """The numbers of people that the formulas count with, by a short name."""
+        return {
+            "人": self.people(),
+            "寻": self.lost(),
+            "埋": self.planned("buried"),
+            "伤": int(self.moderate()),
+        }
+
     def measure(self, name: str) -> float | None:
         return self.situation.measures.get(name)
 
@@ -115,8 +132,7 @@ def tow_trucks(reading: Reading) -> int:
 
 
 def dogs(reading: Reading) -> int:
-    lost = reading.planned("buried") + reading.planned("missing")
-    return int(max(reading.thresholds["dogs_least"], _per(lost, reading.thresholds["people_per_dog"])))
+    return int(max(reading.thresholds["dogs_least"], _per(reading.lost(), reading.thresholds["people_per_dog"])))
 
 
 def boats(reading: Reading) -> int:
@@ -135,13 +151,10 @@ def engines(reading: Reading) -> int:
 
 
 def ambulances(reading: Reading) -> int:
-    """By severity; injured people of unstated severity count as moderate."""
-    severe, light = reading.fact("severe"), reading.fact("light")
-    moderate = max(reading.fact("moderate"), reading.planned("injured") - severe - light)
+    """By severity."""
     thresholds = reading.thresholds
-    return int(
-        severe + _per(moderate, thresholds["moderate_per_ambulance"]) + _per(light, thresholds["light_per_ambulance"])
-    )
+    moderate = _per(reading.moderate(), thresholds["moderate_per_ambulance"])
+    return int(reading.fact("severe") + moderate + _per(reading.fact("light"), thresholds["light_per_ambulance"]))
 
 
 def people(reading: Reading) -> int:

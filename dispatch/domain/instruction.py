@@ -6,6 +6,7 @@ several incidents are numbered: ``一、…;二、…``.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from dispatch.domain.doctrine import CONTINUE, Doctrine, default_doctrine
@@ -19,13 +20,23 @@ _COUNTED = re.compile(rf"(\d{{1,7}})({_UNIT})(.+)")  # 3台除雪车
 _SUPPLY = re.compile(rf"(.+?)(?<!\d)(\d{{1,7}})({_UNIT})")  # 沙袋2000条
 _NUMBERED = re.compile(rf"(?:^|;)[{_NUMERALS}]、")
 _AMBULANCE = "120派"
+_TRANSPORTING = ("派", "增派", "调运")  # the first clause of these says where to
 
 
 def make_plans(situations: Sequence[Situation], context: Context, doctrine: Doctrine | None = None) -> tuple[Plan, ...]:
     """Doctrine applied to each situation, less what the context says was issued already."""
     doctrine = doctrine or default_doctrine()
-    issued = [order for text in context.issued for order in parse_orders(text, doctrine)]
+    issued = _issued_orders(context, doctrine)
     return tuple(doctrine.plan(situation, issued) for situation in situations)
+
+
+def make_workings(
+    situations: Sequence[Situation], context: Context, doctrine: Doctrine | None = None
+) -> tuple[str, ...]:
+    """The working (see :meth:`Doctrine.working`) of each situation."""
+    doctrine = doctrine or default_doctrine()
+    issued = _issued_orders(context, doctrine)
+    return tuple(doctrine.working(situation, issued) for situation in situations)
 
 
 def render_instruction(plans: Sequence[Plan]) -> str:
@@ -41,21 +52,25 @@ def parse_orders(text: str, doctrine: Doctrine | None = None) -> list[Order]:
     doctrine = doctrine or default_doctrine()
     orders: list[Order] = []
     for part in _NUMBERED.split(text):
-        place = ""
-        for clause in filter(None, part.split(",")):
-            read, clause_place = _parse_clause(clause, doctrine)
-            place = place or clause_place
-            orders += [Order(o.agency, o.action, o.item, o.count, o.unit, place) for o in read]
+        read = [_parse_clause(clause, doctrine) for clause in part.split(",") if clause]
+        place = next((clause_place for _, clause_place in read if clause_place), "")
+        orders += [replace(order, place=place) for clause_orders, _ in read for order in clause_orders]
     return orders
 
 
+def _issued_orders(context: Context, doctrine: Doctrine) -> list[Order]:
+    return [order for text in context.issued for order in parse_orders(text, doctrine)]
+
+
 def _render_plan(plan: Plan) -> str:
-    clauses = []
+    clauses: list[str] = []
+    place_said = False
     for action, group in groupby(plan.spoken(), key=lambda order: order.action):
-        clauses += _render_group(action, list(group))
-    first = plan.orders[0]
-    if first.action in ("派", "增派", "调运"):
-        clauses[0] += f"至{first.place}"
+        orders = list(group)
+        clauses += _render_group(action, orders)
+        if action in _TRANSPORTING and not place_said:
+            clauses[-1] += f"至{orders[0].place}"
+            place_said = True
     return ",".join(clauses)
 
 
@@ -68,7 +83,7 @@ def _render_group(action: str, orders: list[Order]) -> list[str]:
         case "备勤":
             return [f"另{'、'.join(counted)}备勤"]
         case "随行":
-            return [f"{'、'.join(items)}随行"]
+            return [f"{'、'.join(counted)}随行"]
         case "通知":
             return [
                 f"通知{_AMBULANCE}{text}" if order.count else f"通知{order.item}"
@@ -98,7 +113,7 @@ def _parse_clause(clause: str, doctrine: Doctrine) -> tuple[list[Order], str]:
     if match := re.fullmatch(r"(.+)待核实", clause):
         return [_plain_order("核实", match[1], doctrine)], ""
     if match := re.fullmatch(r"(.+)随行", clause):
-        return [_plain_order("随行", item, doctrine) for item in match[1].split("、")], ""
+        return [_counted_order("随行", text, doctrine) for text in match[1].split("、")], ""
     if match := re.fullmatch(r"携带(.+)", clause):
         return [_supply_order("携带", text, doctrine) for text in match[1].split("、")], ""
     if match := re.fullmatch(r"(通知|协调|申请|注意|回拨)(.+)", clause):

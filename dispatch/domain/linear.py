@@ -1,7 +1,8 @@
 """The linear form: what the encoder reads and the decoder writes, as pieces of text and control symbols.
 
 Source: ``<context:location> A7公路 <context:issued> 派2台除雪车至A7公路 <report> 山区公路积雪3米…``
-Target: ``<situation> <kind:request> <location> A7公路 <hazard:snow_road> <people:trapped> 50 … <instruction> 派3台…``
+Target: ``<situation> <kind:request> <location> A7公路 <hazard:snow_road> <people:trapped> 50 …
+<working> 人50 <instruction> 派3台…``
 
 Symbols are control symbols of the tokenizer: they enter a sequence by id only, so no caller can type one.
 """
@@ -29,6 +30,7 @@ SITUATION = Symbol("<situation>")
 INSTRUCTION = Symbol("<instruction>")
 LOCATION = Symbol("<location>")
 REQUESTED = Symbol("<requested>")
+WORKING = Symbol("<working>")
 
 # Fields whose labels are one symbol each, and fields whose labels are a symbol followed by a value.
 _LABEL_GROUPS = {
@@ -61,6 +63,7 @@ SYMBOLS: tuple[Symbol, ...] = (
     INSTRUCTION,
     LOCATION,
     REQUESTED,
+    WORKING,
     *_MEANING,
 )
 
@@ -95,15 +98,17 @@ def situation_pieces(situation: Situation) -> list[Piece]:
     return pieces
 
 
-def target_pieces(situations: Sequence[Situation], instruction: str) -> list[Piece]:
-    """What the decoder writes: the situations (none for pairs that have none), then the instruction."""
-    pieces = [piece for situation in situations for piece in situation_pieces(situation)]
+def target_pieces(situations: Sequence[Situation], workings: Sequence[str], instruction: str) -> list[Piece]:
+    """What the decoder writes: each situation (a pair may have none) with its working, then the instruction."""
+    pieces: list[Piece] = []
+    for situation, working in zip(situations, workings, strict=True):
+        pieces += [*situation_pieces(situation), *([WORKING, working] if working else [])]
     return [*pieces, INSTRUCTION, instruction]
 
 
 @dataclass(frozen=True)
 class ParsedTarget:
-    """A decoded sequence, read back."""
+    """A decoded sequence, read back; the working is left out, since doctrine computes anew."""
 
     situations: tuple[Situation, ...]
     instruction: str
@@ -154,6 +159,8 @@ def _read_field(values: dict[str, Any], symbol: Symbol, text: str) -> None:
         values["location"] = text
     elif symbol == REQUESTED:
         values["requested"] = (*values.get("requested", ()), Requested.from_text(text))
+    elif symbol == WORKING:
+        pass
     elif symbol not in _MEANING:
         raise ValueError(f"{symbol} cannot stand in a situation")
     else:

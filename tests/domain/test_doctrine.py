@@ -12,6 +12,7 @@ from dispatch.domain import (
     Situation,
     default_doctrine,
     make_plans,
+    parse_orders,
     render_instruction,
 )
 from dispatch.domain.formulas import THRESHOLDS
@@ -86,6 +87,39 @@ def test_another_name_has_the_agency_and_the_need_of_its_resource() -> None:
 def test_what_was_issued_and_is_not_enough_is_reinforced() -> None:
     short = Situation(**{**vars(SEED), "facts": {"reinforce": True}})
     assert answer(short, "派3台除雪车至A7公路").startswith("增派1台除雪车至A7公路")
+
+
+def test_goods_that_were_issued_in_full_are_not_reinforced() -> None:
+    short = {"people": people(trapped="30"), "needs": ("water",), "facts": {"reinforce": True}}
+    assert "饮用水" not in answer(
+        Situation(location="甲村", hazards=("flood",), **short),  # type: ignore[arg-type]
+        "调运饮用水90升至甲村",
+    )
+
+
+def test_what_was_issued_for_an_unknown_place_is_subtracted() -> None:
+    nowhere = Situation(**{**vars(SEED), "location": ""})
+    assert answer(nowhere, answer(nowhere)) == "已派力量继续处置,回拨核实位置"
+
+
+@pytest.mark.parametrize(
+    ("issued", "machines"),
+    [("S6", 3), ("S651", 3), ("甲镇S65", 1), ("S65垭口", 1), ("S65K12", 3)],
+)
+def test_another_road_number_is_another_place(issued: str, machines: int) -> None:
+    road = Situation(**{**vars(SEED), "location": "S65"})
+    assert answer(road, f"派2台除雪车至{issued}").startswith(f"派{machines}台除雪车至S65")
+
+
+def test_the_working_tells_what_is_counted_with_and_what_is_left() -> None:
+    doctrine, vulnerable = default_doctrine(), ("elderly",)
+    many = Situation(location="甲村", hazards=("flood",), people=people(trapped="200-390"), vulnerable=vulnerable)
+    issued = parse_orders("派13艘橡皮艇至甲村,携带救生衣")
+    assert doctrine.working(many) == "人390,冲锋舟49"
+    assert doctrine.working(many, issued) == "人390,冲锋舟49-13=36,救生衣-"
+    hurt = Situation(hazards=("landslide",), people=people(buried="7+", missing="3", injured="9"), facts={"severe": 2})
+    assert doctrine.working(hurt) == "寻17,埋14,伤7"
+    assert doctrine.working(Situation(kind="offer")) == ""
 
 
 @pytest.mark.parametrize(
@@ -200,6 +234,25 @@ def test_a_quantity_asked_for_is_the_order_and_doctrine_is_the_floor() -> None:
     assert more.startswith("派5艘冲锋舟")
     assert fewer.startswith("派5艘冲锋舟")
     assert flood(needs=("sandbag",), requested=(Requested("沙袋", 2000, "条"),)) == "调运沙袋2000条至甲村"
+
+
+def test_a_quantity_asked_for_in_another_unit_is_ordered_in_that_unit() -> None:
+    assert "饮用水100箱" in flood(
+        people=people(trapped="30"), needs=("water",), requested=(Requested("饮用水", 100, "箱"),)
+    )
+    assert "棉衣棉被100套" in snow(
+        people=people(trapped="30"), needs=("warmth",), requested=(Requested("棉被", 100, "床"),)
+    )
+
+
+def test_a_part_of_a_quantity_is_rounded_up() -> None:
+    assert "油料1吨" in snow(needs=("fuel",), requested=(Requested("油料", 0.5, "吨"),))
+
+
+def test_medical_teams_that_are_asked_for_keep_their_number() -> None:
+    text = snow(needs=("medical",), requested=(Requested("医疗队", 2, "支"),))
+    assert "2支医疗队随行" in text
+    assert ("随行", "医疗队", 2) in {(order.action, order.item, order.count) for order in parse_orders(text)}
 
 
 def test_a_critical_site_gets_a_generator() -> None:

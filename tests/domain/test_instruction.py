@@ -40,3 +40,17 @@ def test_a_clause_outside_the_grammar_becomes_a_task() -> None:
     (order,) = parse_orders("原地待命")
     assert (order.action, order.item, order.count) == ("任务", "原地待命", None)
     assert parse_orders("") == []
+
+
+def test_the_first_clause_that_brings_something_names_the_place() -> None:
+    flooded = Situation(
+        location="甲村",
+        hazards=("flood",),
+        people={"trapped": Count(4, 4)},
+        needs=("water",),
+        measures={"water_depth_m": 1},
+    )
+    plans = make_plans([flooded], Context(issued=("派2艘冲锋舟至甲村",)))
+    text = render_instruction(plans)
+    assert text == "携带救生衣,调运饮用水12升至甲村"
+    assert {order.place for order in parse_orders(text)} == {"甲村"}

@@ -13,6 +13,7 @@ from dispatch.domain.linear import (
     REPORT,
     SITUATION,
     SYMBOLS,
+    WORKING,
     Piece,
     Symbol,
     parse_target,
@@ -21,15 +22,18 @@ from dispatch.domain.linear import (
 )
 
 
-@given(st.lists(st.from_type(Situation), max_size=3), st.text(max_size=30))
-def test_situations_and_instruction_read_back(many: list[Situation], instruction: str) -> None:
-    parsed = parse_target(target_pieces(many, instruction))
+@given(st.lists(st.tuples(st.from_type(Situation), st.text(max_size=20)), max_size=3), st.text(max_size=30))
+def test_situations_and_instruction_read_back_without_the_working(
+    written: list[tuple[Situation, str]], instruction: str
+) -> None:
+    many, workings = [situation for situation, _ in written], [working for _, working in written]
+    parsed = parse_target(target_pieces(many, workings, instruction))
     assert (list(parsed.situations), parsed.instruction) == (many, instruction)
 
 
 @given(st.from_type(Situation))
 def test_every_symbol_written_is_one_of_the_closed_list(situation: Situation) -> None:
-    symbols = {piece for piece in target_pieces([situation], "") if isinstance(piece, Symbol)}
+    symbols = {piece for piece in target_pieces([situation], ["人5"], "") if isinstance(piece, Symbol)}
     assert symbols <= set(SYMBOLS)
 
 
@@ -39,10 +43,10 @@ def test_the_context_stands_before_the_report() -> None:
 
 
 def test_more_situations_than_an_instruction_can_number_are_refused() -> None:
-    parsed = parse_target(target_pieces([Situation(location="甲村")] * 10, "派"))
+    parsed = parse_target(target_pieces([Situation(location="甲村")] * 10, [""] * 10, "派"))
     assert ";十、" in render_instruction(make_plans(parsed.situations, Context()))
     with pytest.raises(ValueError, match="11 times <situation>"):
-        parse_target(target_pieces([Situation()] * 11, "派"))
+        parse_target(target_pieces([Situation()] * 11, [""] * 11, "派"))
 
 
 @pytest.mark.parametrize(
@@ -52,6 +56,7 @@ def test_more_situations_than_an_instruction_can_number_are_refused() -> None:
         [SITUATION, Symbol("<kind:request>")],  # no instruction
         ["派", INSTRUCTION, "派"],  # text before the first symbol
         [LOCATION, "A镇", INSTRUCTION, "派"],  # outside a situation
+        [WORKING, "人5", INSTRUCTION, "派"],
         [SITUATION, REPORT, "x", INSTRUCTION, "派"],
         [SITUATION, Symbol("<people:trapped>"), "许多", INSTRUCTION, "派"],
         [SITUATION, Symbol("<hazard:flood>"), "水", INSTRUCTION, "派"],

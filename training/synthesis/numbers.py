@@ -1,5 +1,6 @@
 """Numbers as people say them: digits, Chinese numerals, and exact, approximate, ranged or vague counts."""
 
+import random
 from collections.abc import Sequence
 
 from dispatch.domain.situation import Count, format_number
@@ -54,13 +55,13 @@ def draw_count(slot: str, draw: Draw, spoken: bool, most: int) -> tuple[Count, s
         other = draw.number(slot, number + 1, number + 99) if number >= 10 else number + 1
         joiner = rng.choice(("到", "至", "-", "~"))
         return Count(number, other), f"{number}{joiner}{other}", ""
-    return _vague_count(draw.rng.choice(_VAGUE), digits)
+    return _vague_count(rng.choice(_VAGUE), rng)
 
 
 _VAGUE: Sequence[str] = ("十几", "十余", "几十", "几个", "tens", "hundreds")
 
 
-def _vague_count(kind: str, digits: str) -> tuple[Count, str, str]:
+def _vague_count(kind: str, rng: random.Random) -> tuple[Count, str, str]:
     match kind:
         case "十几":
             return Count(11, 19), "十几", ""
@@ -72,5 +73,5 @@ def _vague_count(kind: str, digits: str) -> tuple[Count, str, str]:
             return Count(2, 9), "几", ""
         case _:
             step = 10 if kind == "tens" else 100
-            base = step * (2 + sum(map(ord, digits)) % 7)
+            base = step * rng.randint(2, 8)
             return Count(base, base + step - 1), f"{base}多", ""

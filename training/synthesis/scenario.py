@@ -275,11 +275,11 @@ def _needs(scenario: Scenario, draw: Draw, chances: Mapping[str, float]) -> None
 
 
 def _requested(scenario: Scenario, draw: Draw, chance: float, items: Mapping[str, tuple[str, str]]) -> None:
-    """A quantity asked for: 请派橡皮艇3艘."""
-    if not draw.chance(chance):
-        return
+    """A quantity asked for: 请派橡皮艇3艘. Never of what is declined."""
     item = draw.rng.choice(list(items))
     unit, need = items[item]
+    if not draw.chance(chance) or need in scenario.fields.get("not_needed", ()):
+        return
     limits = (100, 3000) if item == "沙袋" else (10, 200) if unit in "件床" else (1, 9)
     number = draw.number(f"requested:{item}", *limits)
     scenario.fields["requested"] = (Requested(item, float(number), unit),)

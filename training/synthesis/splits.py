@@ -94,10 +94,10 @@ def _in_new_places(pairs: Iterator[Pair], said: list[str]) -> Iterator[Pair]:
 
 
 def _without_repeats(pairs: Iterator[Pair]) -> Iterator[Pair]:
-    """Drops pairs whose report and context came before (the generator repeats short ones)."""
+    """Drops pairs whose report came before, in whatever context (the generator repeats short ones)."""
     seen: set[int] = set()
     for pair in pairs:
-        key = hash((pair.report, pair.context))
+        key = hash(pair.report)
         if key not in seen:
             seen.add(key)
             yield pair

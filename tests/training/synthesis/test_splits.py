@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dispatch.domain import default_doctrine, make_plans, parse_orders, render_instruction
+from dispatch.domain import default_doctrine, make_plans, parse_orders, render_instruction, run_checks
+from dispatch.domain.checks import Candidate
 from dispatch.domain.formulas import is_vague_place
 from training.corpus import Pair, read_pairs
 from training.synthesis import Lexicon, PairGenerator, write_splits
@@ -75,6 +76,14 @@ def test_every_pair_is_what_doctrine_answers_and_reads_back() -> None:
         assert read == spoken
 
 
+def test_no_pair_carries_an_error() -> None:
+    doctrine = default_doctrine()
+    for pair in (*sample(False), *sample(True)):
+        plans = make_plans(pair.situations, pair.context)
+        candidate = Candidate(pair.report, pair.context, pair.situations, plans, pair.instruction, 1.0, False)
+        assert not [check for check in run_checks(candidate, doctrine) if check.severity == "error"]
+
+
 def test_a_location_is_a_span_of_the_report_or_is_the_context() -> None:
     for pair in (*sample(False), *sample(True)):
         location = pair.situations[0].location
@@ -95,13 +104,13 @@ def test_splits_are_disjoint_and_the_same_seed_gives_the_same_bytes(tmp_path: Pa
     calls: list[int] = []
     report = write_splits(tmp_path / "a", 200, 3, held_pairs=50, progress=calls.append)
     write_splits(tmp_path / "b", 200, 3, held_pairs=50)
-    reports: list[tuple[str, str]] = []
+    reports: list[str] = []
     for split, size in (("train", 200), ("valid", 50), ("seen", 50), ("unseen", 50)):
         name = f"{split}.jsonl"
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
         pairs = list(read_pairs(tmp_path / "a" / name, strict=True))
         assert len(pairs) == size == report.total(split)
-        reports += [(pair.report, str(pair.context)) for pair in pairs]
+        reports += [pair.report for pair in pairs]
     assert len(set(reports)) == len(reports)
     assert calls[-1] == 350
 
