@@ -1,8 +1,8 @@
 # Dispatch. `make` alone lists the targets. Each one makes the pinned environment in .venv first, where there is none.
 PYTHON ?= python3
 WORKERS ?= 2
-# Of `make train`: about 50 minutes on 2 idle cores by the measured rate. The shipped model took 15000.
-STEPS ?= 12000
+# Updates of `make train`.
+STEPS ?= 12500
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -54,11 +54,11 @@ check-protos: $(STAMP) ## Lint the protos, hold them compatible, and dispatch/v1
 release-protos: $(STAMP) ## Record the present interface as the released one
 	$(BIN)/python tools/protos.py release
 
-train: $(STAMP) ## Make the pairs, train the shipped model into runs/ and measure it (about an hour on 2 idle cores)
+train: $(STAMP) ## Make the pairs, train the shipped model into runs/ and measure it (under an hour on 2 idle cores)
 	$(BIN)/dispatch synthesize --out runs/pairs --pairs 330000 --seed 1
 	OMP_WAIT_POLICY=ACTIVE $(BIN)/dispatch train --pairs runs/pairs/train.jsonl --valid runs/pairs/valid.jsonl \
 	    --out runs/default --name default --card data/default_card.md --preset default --max-steps $(STEPS) --batch-tokens 4096 --peak-lr 2e-3 \
-	    --warmup-steps 500 --cooldown-steps 3000 --dropout 0 --label-smoothing 0.05 --validate-every 1000 --seed 1
+	    --warmup-steps 500 --cooldown-steps 4000 --dropout 0 --label-smoothing 0.05 --validate-every 1000 --seed 1
 	$(BIN)/dispatch evaluate runs/default/bundle runs/pairs/seen.jsonl runs/pairs/unseen.jsonl --write-metrics
 
 clean: ## Remove the environment, caches and build outputs
