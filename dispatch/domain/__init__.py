@@ -2,7 +2,7 @@
 
 from dispatch.domain.checks import Check, run_checks
 from dispatch.domain.doctrine import Doctrine, default_doctrine
-from dispatch.domain.instruction import make_plans, make_workings, parse_orders, render_instruction
+from dispatch.domain.instruction import by_urgency, make_plans, make_workings, parse_orders, render_instruction
 from dispatch.domain.plan import Order, Plan
 from dispatch.domain.situation import Context, Count, Requested, Situation
 
@@ -15,6 +15,7 @@ __all__ = [
     "Plan",
     "Requested",
     "Situation",
+    "by_urgency",
     "default_doctrine",
     "make_plans",
     "make_workings",

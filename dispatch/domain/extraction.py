@@ -13,6 +13,7 @@ _MEASURE_WORD = re.compile(rf"[多几余来]?{_MEASURE}")
 _NOT_A_NUMERAL = re.compile(r"^[百千万]|[百千万][一二两三四五六七八九]$")
 _BEFORE_NO_COUNT = re.compile(r"(?:[A-Za-z+#第几:]|零下)$")
 _AFTER_NO_COUNT = re.compile(r":\d|[点时分秒%年月日度几]|[多余来]?岁|号(?!人)")
+_LONGEST_NUMERAL = 16  # 九千九百九十九万九千九百九十九 has 15
 _EMERGENCY_NUMBERS = ("110", "119", "120", "122")
 
 
@@ -54,8 +55,8 @@ def _may_count(text: str, number: Number) -> bool:
 
 
 def read_numeral(text: str) -> int | None:
-    """The value of a Chinese numeral (五十 -> 50, 两千零三 -> 2003); None when it is not one (万, 三百五)."""
-    if _NOT_A_NUMERAL.search(text):
+    """The value of a Chinese numeral (五十 -> 50, 两千零三 -> 2003); None when it is not one (万, 三百五, 万万万…)."""
+    if len(text) > _LONGEST_NUMERAL or _NOT_A_NUMERAL.search(text):
         return None
     if not any(char in _UNITS for char in text):
         digits = [_DIGITS[char] for char in text]

@@ -1,11 +1,9 @@
-"""The named formulas and conditions that doctrine's YAML refers to: small functions of a situation and thresholds."""
+"""The named formulas that doctrine's YAML counts with, and what makes a place vague: small functions of a situation."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
 from math import ceil
-from typing import Any
 
-from dispatch.domain.situation import Situation
+from dispatch.domain.reading import Reading
 
 # A place made of these alone names no place: somebody has to call back and ask.
 _GENERIC_WORDS = (
@@ -15,42 +13,6 @@ _GENERIC_WORDS = (
     *("桥下", "桥边", "桥", "河边", "江边", "水库", "附近", "旁边", "外头", "外面", "里面", "前面", "后面"),
     *("边上", "这边", "那边", "这里", "那里", "这儿", "那儿", "一处", "某处", "我们", "咱们", "我", "的"),
     *("在", "口", "上", "下", "里", "边"),
-)
-
-# The thresholds that the formulas and the plan read: a doctrine has to state every one of them.
-THRESHOLDS = frozenset(
-    {
-        "crew_per_vehicle",
-        "vehicles_by_trapped",
-        "people_per_further_vehicle",
-        "household_people",
-        "medical_people",
-        "moderate_per_ambulance",
-        "light_per_ambulance",
-        "first_wave",
-        "generator_people",
-        "litres_a_person",
-        "rations_a_person",
-        "people_per_tent",
-        "ploughs_most",
-        "ploughs_unknown",
-        "km_per_plough",
-        "light_plough_depth_m",
-        "cars_per_tow_truck",
-        "dogs_least",
-        "people_per_dog",
-        "boats_least",
-        "people_per_boat",
-        "people_per_boat_hard",
-        "wading_depth_m",
-        "excavators_least",
-        "buried_per_excavator",
-        "engines_least",
-        "ladder_floor",
-        "chest_depth_m",
-        "people_per_bus",
-        "waiting_hours",
-    }
 )
 
 
@@ -63,63 +25,42 @@ def is_vague_place(place: str) -> bool:
     return len(place) in reached
 
 
-@dataclass(frozen=True)
-class Reading:
-    """A situation as the formulas see it, with doctrine's thresholds beside it."""
-
-    situation: Situation
-    thresholds: Mapping[str, Any]
-
-    def planned(self, category: str) -> int:
-        """Planning number of a category of people; 0 when the report states none."""
-        count = self.situation.people.get(category)
-        return count.planning_number() if count else 0
-
-    def people(self) -> int:
-        """How many people the supplies and vehicles are for; 0 when unknown."""
-        households: int = self.planned("households") * self.thresholds["household_people"]
-        return self.planned("trapped") or households or int(self.situation.facts.get("displaced", 0))
-
-    def lost(self) -> int:
-        """How many people have to be searched for."""
-        return self.planned("buried") + self.planned("missing")
-
-    def moderate(self) -> float:
-        """How many are moderately injured; injured people of unstated severity count as that."""
-        return max(self.fact("moderate"), self.planned("injured") - self.fact("severe") - self.fact("light"))
-
-    def amounts(self) -> Mapping[str, int]:
-        """The numbers of people that the formulas count with, by a short name."""
-        return {
-            "人": self.people(),
-            "寻": self.lost(),
-            "埋": self.planned("buried"),
-            "伤": int(self.moderate()),
-        }
-
-    def measure(self, name: str) -> float | None:
-        return self.situation.measures.get(name)
-
-    def fact(self, name: str) -> float:
-        return float(self.situation.facts.get(name, 0))
-
-
 def _per(amount: float, size: float) -> int:
     """How many units of ``size`` hold ``amount``; guards against 0.1 + 0.2 style rounding."""
     return ceil(round(amount / size, 6))
 
 
+def _look_up(table: Sequence[Sequence[int]], number: int) -> int | None:
+    """The second figure of the first line whose first figure is not below ``number``; None beyond the last line."""
+    return next((count for most, count in table if number <= most), None)
+
+
+def _vehicles_for(number: int, reading: Reading) -> int:
+    table = reading.thresholds["vehicles_by_trapped"]
+    found = _look_up(table, number)
+    if found is not None:
+        return found
+    most, count = table[-1]
+    return int(count) + _per(number - most, reading.thresholds["people_per_further_vehicle"])
+
+
 def vehicles(reading: Reading) -> int:
     """Rescue vehicles by people trapped."""
-    people, thresholds = reading.people(), reading.thresholds
-    for most, count in thresholds["vehicles_by_trapped"]:
-        if people <= most:
-            return int(count)
-    most, count = thresholds["vehicles_by_trapped"][-1]
-    return int(count) + _per(people - most, thresholds["people_per_further_vehicle"])
+    return _vehicles_for(reading.people(), reading)
+
+
+def search_vehicles(reading: Reading) -> int:
+    """Rescue vehicles by people trapped, buried or missing."""
+    return _vehicles_for(reading.caught(), reading)
+
+
+def crew(reading: Reading) -> int:
+    """The crew of the rescue vehicles."""
+    return vehicles(reading) * int(reading.thresholds["crew_per_vehicle"])
 
 
 def ploughs(reading: Reading) -> int:
+    """By depth and length, whichever calls for more."""
     depth, km, thresholds = reading.measure("snow_depth_m"), reading.fact("km"), reading.thresholds
     if depth is None and not km:
         return int(thresholds["ploughs_unknown"])
@@ -128,134 +69,158 @@ def ploughs(reading: Reading) -> int:
 
 
 def tow_trucks(reading: Reading) -> int:
+    """By stuck cars."""
     return max(1, _per(reading.fact("cars"), reading.thresholds["cars_per_tow_truck"]))
 
 
+def cars(reading: Reading) -> int:
+    """The stuck cars themselves."""
+    return ceil(reading.fact("cars"))
+
+
 def dogs(reading: Reading) -> int:
+    """By people buried or missing; they work in pairs."""
     return int(max(reading.thresholds["dogs_least"], _per(reading.lost(), reading.thresholds["people_per_dog"])))
 
 
+def rubble_dogs(reading: Reading) -> int:
+    """By people buried, missing or trapped in a building that fell."""
+    return max(1, _per(reading.caught(), reading.thresholds["people_per_dog"]))
+
+
 def boats(reading: Reading) -> int:
+    """By people trapped, more in fast water or for people who cannot help themselves."""
     hard = bool(reading.fact("current")) or bool(reading.situation.vulnerable)
     size = reading.thresholds["people_per_boat_hard" if hard else "people_per_boat"]
-    return int(max(reading.thresholds["boats_least"], _per(reading.people(), size)))
+    return int(max(reading.thresholds["boats_least"], _per(reading.trapped(), size)))
+
+
+def jackets(reading: Reading) -> int:
+    """For the people trapped and for the crew."""
+    return reading.trapped() + crew(reading)
 
 
 def excavators(reading: Reading) -> int:
+    """By people buried."""
     thresholds = reading.thresholds
     return int(max(thresholds["excavators_least"], _per(reading.planned("buried"), thresholds["buried_per_excavator"])))
 
 
+def heavy_teams(reading: Reading) -> int:
+    """Heavy rescue teams by people trapped, buried or missing."""
+    return max(1, _per(reading.caught(), reading.thresholds["people_per_heavy_team"]))
+
+
 def engines(reading: Reading) -> int:
+    """Fire engines by people trapped."""
     return max(int(reading.thresholds["engines_least"]), vehicles(reading))
 
 
-def ambulances(reading: Reading) -> int:
-    """By severity."""
+def forest_crews(reading: Reading) -> int:
+    """Forest fire crews by burning area."""
     thresholds = reading.thresholds
+    wanted = _per(reading.measure("area_ha") or 0, thresholds["ha_per_forest_crew"])
+    return int(min(max(1, wanted), thresholds["forest_crews_most"]))
+
+
+def tankers(reading: Reading) -> int:
+    """Tankers that take over what has not leaked yet."""
+    return max(1, _per(reading.measure("leak_tonnes") or 0, reading.thresholds["tonnes_per_tanker"]))
+
+
+def crash_vehicles(reading: Reading) -> int:
+    """Rescue vehicles of one fire station, or of two where more than one person is pinned."""
+    stations = 2 if reading.fact("pinned") > 1 else 1
+    return max(stations * int(reading.thresholds["crash_vehicles"]), vehicles(reading))
+
+
+def wreckers(reading: Reading) -> int:
+    """By vehicles in the collision."""
+    return max(1, _per(reading.fact("vehicles"), reading.thresholds["vehicles_per_wrecker"]))
+
+
+def collapse_vehicles(reading: Reading) -> int:
+    """Rescue vehicles by people buried, missing or trapped in a building that fell."""
+    found = _look_up(reading.thresholds["collapse_vehicles"], reading.caught())
+    return int(reading.thresholds["collapse_vehicles_most"]) if found is None else found
+
+
+def ambulances(reading: Reading) -> int:
+    """By severity; one for every person pinned, and never none."""
+    thresholds = reading.thresholds
+    severe = ceil(reading.fact("severe"))
     moderate = _per(reading.moderate(), thresholds["moderate_per_ambulance"])
-    return int(reading.fact("severe") + moderate + _per(reading.fact("light"), thresholds["light_per_ambulance"]))
+    light = _per(reading.fact("light"), thresholds["light_per_ambulance"])
+    return max(severe + moderate + light, ceil(reading.fact("pinned")), 1)
 
 
 def people(reading: Reading) -> int:
+    """One for everybody."""
     return reading.people()
 
 
 def litres(reading: Reading) -> int:
+    """Drinking water for a day."""
     return reading.people() * int(reading.thresholds["litres_a_person"])
 
 
 def rations(reading: Reading) -> int:
+    """Food for a day."""
     return reading.people() * int(reading.thresholds["rations_a_person"])
 
 
 def tents(reading: Reading) -> int:
-    return _per(reading.people(), reading.thresholds["people_per_tent"])
+    """By people without a roof."""
+    return _per(reading.sheltered(), reading.thresholds["people_per_tent"])
+
+
+def beds(reading: Reading) -> int:
+    """One for everybody without a roof."""
+    return reading.sheltered()
+
+
+def quilts(reading: Reading) -> int:
+    """One for everybody without a roof, more in winter."""
+    each = reading.thresholds["winter_quilts_a_person"] if reading.fact("winter") or reading.fact("cold") else 1
+    return reading.sheltered() * int(each)
 
 
 def buses(reading: Reading) -> int:
+    """By people to be taken away."""
     return max(1, _per(reading.people(), reading.thresholds["people_per_bus"]))
 
 
 FORMULAS: Mapping[str, Callable[[Reading], int]] = {
     formula.__name__: formula
     for formula in (
-        vehicles,
-        ploughs,
-        tow_trucks,
-        dogs,
-        boats,
-        excavators,
-        engines,
-        ambulances,
-        people,
-        litres,
-        rations,
-        tents,
-        buses,
+        *(vehicles, search_vehicles, crash_vehicles, collapse_vehicles, engines),
+        *(ploughs, tow_trucks, cars, wreckers, excavators, tankers, buses, ambulances),
+        *(dogs, rubble_dogs, boats, jackets, heavy_teams, forest_crews),
+        *(people, litres, rations, tents, beds, quilts),
     )
 }
 
-
-def shallow_snow(reading: Reading) -> bool:
-    depth = reading.measure("snow_depth_m")
-    return depth is not None and depth <= float(reading.thresholds["light_plough_depth_m"])
-
-
-def wading(reading: Reading) -> bool:
-    """Still water that high-clearance vehicles can drive through."""
-    depth = reading.measure("water_depth_m")
-    return depth is not None and depth < float(reading.thresholds["wading_depth_m"]) and not reading.fact("current")
-
-
-def people_stranded(reading: Reading) -> bool:
-    return bool(reading.people() or reading.fact("in_water") or {"rescue", "evacuation"} & set(reading.situation.needs))
-
-
-def high_floor(reading: Reading) -> bool:
-    return (reading.measure("floor") or 0) >= int(reading.thresholds["ladder_floor"])
-
-
-def many_people(reading: Reading) -> bool:
-    return reading.people() >= int(reading.thresholds["medical_people"])
-
-
-def supply_is_vital(reading: Reading) -> bool:
-    """A site that must not lose power, very many people, or an output in kilowatts that was asked for."""
-    crowd = reading.people() >= reading.thresholds["generator_people"]
-    return bool(reading.fact("critical_site") or reading.fact("kilowatts") or crowd)
-
-
-def uncertain_people(reading: Reading) -> bool:
-    return any(count.uncertain for count in reading.situation.people.values())
-
-
-def vague_place(reading: Reading) -> bool:
-    return is_vague_place(reading.situation.location)
-
-
-CONDITIONS: Mapping[str, Callable[[Reading], bool]] = {
-    condition.__name__: condition
-    for condition in (
-        shallow_snow,
-        wading,
-        people_stranded,
-        high_floor,
-        many_people,
-        supply_is_vital,
-        uncertain_people,
-        vague_place,
-    )
+# The numbers of people that formulas count with, by the short name under which the working tells them.
+_AMOUNTS: Mapping[str, Callable[[Reading], float]] = {
+    "人": Reading.people,
+    "寻": Reading.lost,
+    "埋": lambda reading: reading.planned("buried"),
+    "伤": Reading.moderate,
+    "困": Reading.caught,
+    "员": crew,
+}
+# Those that are told only where the formula is used.
+_TOLD_WITH = {
+    "困": ("search_vehicles", "collapse_vehicles", "rubble_dogs", "heavy_teams"),
+    "员": ("jackets",),
 }
 
 
-def priority(reading: Reading) -> str:
-    """特急, 紧急 or 一般, from what threatens life soonest."""
-    situation, thresholds = reading.situation, reading.thresholds
-    deep_water = (reading.measure("water_depth_m") or 0) >= thresholds["chest_depth_m"]
-    deadly = any(reading.fact(name) for name in ("gas", "current", "unconscious", "cold", "in_water"))
-    if deadly or deep_water or "buried" in situation.people or "building_fire" in situation.hazards:
-        return "特急"
-    if set(situation.people) or situation.vulnerable or reading.fact("hours") > thresholds["waiting_hours"]:
-        return "紧急"
-    return "一般"
+def amounts(reading: Reading, used: Collection[str]) -> Mapping[str, int]:
+    """The numbers of people that the formulas ``used`` count with, by a short name; those that are 0 are left out."""
+    told = {
+        name: int(amount(reading))
+        for name, amount in _AMOUNTS.items()
+        if name not in _TOLD_WITH or any(formula in used for formula in _TOLD_WITH[name])
+    }
+    return {name: number for name, number in told.items() if number > 0}

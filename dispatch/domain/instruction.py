@@ -1,7 +1,7 @@
 """The instruction's grammar: a plan as text, and such a text read back into orders.
 
-``派N+量词+资源、…至地点,另N…备勤,X随行,携带…,通知120派N辆救护车,调运…,协调…,申请…,任务,注意…,X待核实,回拨核实…``;
-several incidents are numbered: ``一、…;二、…``.
+``派N+量词+资源、…至地点,另N…备勤,X随行,携带…,通知120派N辆救护车,调运…,协调…,申请…,任务,注意…,X待核实,联系…,回拨…``;
+a task may have an extent (警戒半径500米); several incidents are numbered: ``一、…;二、…``.
 """
 
 import re
@@ -16,9 +16,11 @@ from dispatch.domain.situation import Context, Situation
 
 _NUMERALS = "一二三四五六七八九十"
 _UNIT = f"[{''.join(UNITS)}]"
-_COUNTED = re.compile(rf"(\d{{1,7}})({_UNIT})(.+)")  # 3台除雪车
-_SUPPLY = re.compile(rf"(.+?)(?<!\d)(\d{{1,7}})({_UNIT})")  # 沙袋2000条
+_COUNTED = re.compile(rf"(\d{{1,9}})({_UNIT})(.+)")  # 3台除雪车
+_SUPPLY = re.compile(rf"(.+?)(?<!\d)(\d{{1,9}})({_UNIT})")  # 沙袋2000条
+_EXTENT = re.compile(r"(.+?)(?<!\d)(\d{1,9})(米)")  # 警戒半径500米
 _NUMBERED = re.compile(rf"(?:^|;)[{_NUMERALS}]、")
+_MEDICAL = "医疗120"
 _AMBULANCE = "120派"
 _TRANSPORTING = ("派", "增派", "调运")  # the first clause of these says where to
 
@@ -37,6 +39,12 @@ def make_workings(
     doctrine = doctrine or default_doctrine()
     issued = _issued_orders(context, doctrine)
     return tuple(doctrine.working(situation, issued) for situation in situations)
+
+
+def by_urgency(situations: Sequence[Situation], doctrine: Doctrine | None = None) -> tuple[Situation, ...]:
+    """The situations, the most urgent first (see :meth:`Doctrine.urgency`), whichever was reported first."""
+    doctrine = doctrine or default_doctrine()
+    return tuple(sorted(situations, key=doctrine.urgency))
 
 
 def render_instruction(plans: Sequence[Plan]) -> str:
@@ -75,7 +83,7 @@ def _render_plan(plan: Plan) -> str:
 
 
 def _render_group(action: str, orders: list[Order]) -> list[str]:
-    counted = [f"{order.count or ''}{order.unit}{order.item}" for order in orders]
+    counted = [_counted(order) for order in orders]
     items = [order.item for order in orders]
     match action:
         case "派" | "增派":
@@ -85,27 +93,40 @@ def _render_group(action: str, orders: list[Order]) -> list[str]:
         case "随行":
             return [f"{'、'.join(counted)}随行"]
         case "通知":
-            return [
-                f"通知{_AMBULANCE}{text}" if order.count else f"通知{order.item}"
-                for order, text in zip(orders, counted, strict=True)
-            ]
+            return [f"通知{_AMBULANCE if _is_ambulance(order) else ''}{_counted(order)}" for order in orders]
+        case "申请":
+            return [action + text for text in counted]
         case "携带" | "调运":
-            return [action + "、".join(f"{order.item}{order.count or ''}{order.unit}" for order in orders)]
+            return [action + "、".join(map(_measured, orders))]
         case "任务" | "继续":
-            return items
+            return [_measured(order) for order in orders]
         case "核实":
             return [f"{item}待核实" for item in items]
-        case _:  # 协调, 申请, 注意, 回拨
+        case _:  # 协调, 注意, 联系, 回拨
             return [action + item for item in items]
+
+
+def _counted(order: Order) -> str:
+    """3台除雪车"""
+    return f"{order.count or ''}{order.unit}{order.item}"
+
+
+def _measured(order: Order) -> str:
+    """沙袋2000条"""
+    return f"{order.item}{order.count or ''}{order.unit}"
+
+
+def _is_ambulance(order: Order) -> bool:
+    return bool(order.count) and order.agency == _MEDICAL
 
 
 def _parse_clause(clause: str, doctrine: Doctrine) -> tuple[list[Order], str]:
     """The orders of one clause, and the place that it names ("" for none)."""
-    if match := re.fullmatch(r"(派|增派|调派)(.+?)至(.+)", clause):
+    if match := re.fullmatch(r"(派|增派|调派)(.+?)(?:至|赴|前往|到)(.+)", clause):
         action = "增派" if match[1] == "增派" else "派"
         return [_counted_order(action, text, doctrine) for text in match[2].split("、")], match[3]
     if match := re.fullmatch(r"调运(.+?)(?:至(.+))?", clause):
-        return [_supply_order("调运", text, doctrine) for text in match[1].split("、")], match[2] or ""
+        return [_measured_order("调运", text, _SUPPLY, doctrine) for text in match[1].split("、")], match[2] or ""
     if match := re.fullmatch(r"另(.+)备勤", clause):
         return [_counted_order("备勤", text, doctrine) for text in match[1].split("、")], ""
     if match := re.fullmatch(rf"通知{_AMBULANCE}(.+)", clause):
@@ -115,10 +136,14 @@ def _parse_clause(clause: str, doctrine: Doctrine) -> tuple[list[Order], str]:
     if match := re.fullmatch(r"(.+)随行", clause):
         return [_counted_order("随行", text, doctrine) for text in match[1].split("、")], ""
     if match := re.fullmatch(r"携带(.+)", clause):
-        return [_supply_order("携带", text, doctrine) for text in match[1].split("、")], ""
-    if match := re.fullmatch(r"(通知|协调|申请|注意|回拨)(.+)", clause):
+        return [_measured_order("携带", text, _SUPPLY, doctrine) for text in match[1].split("、")], ""
+    if match := re.fullmatch(r"(通知|申请)(.+)", clause):
+        return [_counted_order(match[1], match[2], doctrine)], ""
+    if match := re.fullmatch(r"(协调|注意|联系|回拨)(.+)", clause):
         return [_plain_order(match[1], match[2], doctrine)], ""
-    return [_plain_order(CONTINUE.action if clause == CONTINUE.item else "任务", clause, doctrine)], ""
+    if clause == CONTINUE.item:
+        return [CONTINUE], ""
+    return [_measured_order("任务", clause, _EXTENT, doctrine)], ""
 
 
 def _counted_order(action: str, text: str, doctrine: Doctrine) -> Order:
@@ -127,8 +152,8 @@ def _counted_order(action: str, text: str, doctrine: Doctrine) -> Order:
     return _plain_order(action, text, doctrine)
 
 
-def _supply_order(action: str, text: str, doctrine: Doctrine) -> Order:
-    if match := _SUPPLY.fullmatch(text):
+def _measured_order(action: str, text: str, pattern: re.Pattern[str], doctrine: Doctrine) -> Order:
+    if match := pattern.fullmatch(text):
         return Order(doctrine.agency(match[1]), action, match[1], int(match[2]), match[3])
     return _plain_order(action, text, doctrine)
 

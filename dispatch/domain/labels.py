@@ -66,6 +66,11 @@ FLAG_FACTS = (
     "low_battery",
     "caller_elsewhere",  # a relative or a volunteer calls: the phone's place is not the incident's
     "mine",
+    "flammable",
+    "reactive",  # reacts with water
+    "trees",  # fallen trees block the way
+    "villages",  # villages are downwind of a wildfire
+    "unreachable",  # no road leads there
     "indoor",
     "winter",
 )
@@ -89,4 +94,4 @@ NUMBER_FACTS = (
 
 FACTS = FLAG_FACTS + NUMBER_FACTS
 
-UNITS = tuple("辆台艘只件套顶床份升条箱支名架个袋桶吨人副")
+UNITS = tuple("辆台艘只件套顶床张份升条箱支部名架个袋桶吨人副")

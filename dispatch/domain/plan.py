@@ -11,10 +11,12 @@ AGENCIES = ("消防", "公安交警", "医疗120", "电力", "交通", "水利",
 # Actions in the order in which the instruction's text names them.
 SPOKEN_ACTIONS = (
     *("继续", "派", "增派", "备勤", "随行", "携带", "通知", "调运"),
-    *("协调", "申请", "任务", "注意", "核实", "回拨"),
+    *("协调", "申请", "任务", "注意", "核实", "联系", "回拨"),
 )
 # Actions that are data for agencies and reviewers only: totals of crew and vehicles, and what was issued already.
 SILENT_ACTIONS = ("出动", "已派")
+
+PRIORITIES = ("特急", "紧急", "一般")  # most urgent first
 
 UNKNOWN_PLACE = "待核实地点"
 

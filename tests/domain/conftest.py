@@ -2,7 +2,19 @@
 
 from hypothesis import strategies as st
 
-from dispatch.domain import Count, Requested, Situation, labels
+from dispatch.domain import Count, Requested, Situation, default_doctrine, labels
+
+# What people ask for: resources, other words for them, and words that doctrine does not know.
+_ITEMS = (
+    *default_doctrine().resources,
+    "橡皮艇",
+    "登高车",
+    "热气球",
+    "水、面包",
+    "A2型泵,软管",
+    "至尊帐篷",
+    "关气断电",
+)
 
 _counts = st.builds(
     lambda low, extra, approx, conflicting: Count(low, None if extra is None else low + extra, approx, conflicting),
@@ -32,7 +44,7 @@ _situations = st.builds(
     requested=st.lists(
         st.builds(
             Requested,
-            st.sampled_from(("橡皮艇", "沙袋", "水罐车")),
+            st.sampled_from(_ITEMS),
             st.integers(1, 9999).map(float),
             st.sampled_from(labels.UNITS),
         ),
@@ -40,7 +52,7 @@ _situations = st.builds(
     ).map(tuple),
     measures=st.dictionaries(st.sampled_from(labels.MEASURES), _numbers),
     facts=st.dictionaries(st.sampled_from(labels.NUMBER_FACTS), _numbers).flatmap(
-        lambda numbers: st.lists(st.sampled_from(labels.FLAG_FACTS), unique=True, max_size=3).map(
+        lambda numbers: st.lists(st.sampled_from(labels.FLAG_FACTS), unique=True, max_size=6).map(
             lambda flags: {**numbers, **dict.fromkeys(flags, True)}
         )
     ),

@@ -47,3 +47,7 @@ def test_a_numeral_without_a_value_is_no_number(text: str) -> None:
 )
 def test_what_counts_people(text: str, value: int) -> None:
     assert [number.value for number in find_counts(text)] == [value]
+
+
+def test_a_numeral_of_absurd_length_is_no_number() -> None:
+    assert find_numbers("一" + "万" * 80 + "人") == []

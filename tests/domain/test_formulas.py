@@ -3,7 +3,8 @@
 import pytest
 
 from dispatch.domain import default_doctrine
-from dispatch.domain.formulas import THRESHOLDS, is_vague_place
+from dispatch.domain.formulas import is_vague_place
+from dispatch.domain.reading import THRESHOLDS
 
 
 @pytest.mark.parametrize("place", ["", "山区公路", "村口", "路边", "我们村里的小区", "路上" * 500])

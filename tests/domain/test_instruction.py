@@ -2,7 +2,7 @@
 
 import pytest
 
-from dispatch.domain import Context, Count, Situation, make_plans, parse_orders, render_instruction
+from dispatch.domain import Context, Count, Order, Situation, make_plans, parse_orders, render_instruction
 
 
 def test_several_incidents_are_numbered_and_read_back() -> None:
@@ -24,16 +24,43 @@ def test_several_incidents_are_numbered_and_read_back() -> None:
         ("调派2台除雪车至甲村", "甲村"),
         ("增派1台除雪车、2辆清障车至甲村,医疗队随行", "甲村"),
         ("调运沙袋2000条至甲村", "甲村"),
+        ("派2台水罐车赴甲村", "甲村"),
+        ("派2台水罐车前往甲村", "甲村"),
+        ("派2台水罐车到甲村", "甲村"),
     ],
 )
 def test_the_place_is_what_follows_the_first_verb(text: str, place: str) -> None:
     assert {order.place for order in parse_orders(text)} == {place}
 
 
-def test_a_number_of_more_than_seven_digits_is_no_count() -> None:
-    for text in ("派12345678台除雪车至甲村", "调运沙袋12345678条至甲村"):
+def test_a_number_of_more_than_nine_digits_is_no_count() -> None:
+    for text in ("派1234567890台除雪车至甲村", "调运沙袋1234567890条至甲村"):
         (order,) = parse_orders(text)
         assert (order.count, order.place) == (None, "甲村")
+
+
+@pytest.mark.parametrize(
+    ("clause", "order"),
+    [
+        ("警戒半径500米", Order("公安交警", "任务", "警戒半径", 500, "米")),
+        ("申请直升机", Order("应急", "申请", "直升机")),
+        ("申请2架直升机", Order("应急", "申请", "直升机", 2, "架")),
+        ("通知120派3辆救护车", Order("医疗120", "通知", "救护车", 3, "辆")),
+        ("通知生态环境部门", Order("应急", "通知", "生态环境部门")),
+        ("通知矿山救护队", Order("应急", "通知", "矿山救护队")),
+        ("通知交警来车方向预警", Order("公安交警", "通知", "交警来车方向预警")),
+        ("1名向导、医疗队随行", Order("应急", "随行", "向导", 1, "名")),
+        ("协调电力公司断电排险", Order("电力", "协调", "电力公司断电排险")),
+        ("确认安全后恢复供电", Order("电力", "任务", "确认安全后恢复供电")),
+        ("关气断电", Order("消防", "任务", "关气断电")),
+        ("注意严禁明火", Order("消防", "注意", "严禁明火")),
+        ("联系发布人核实位置", Order("应急", "联系", "发布人核实位置")),
+        ("水深待核实", Order("应急", "核实", "水深")),
+        ("转值班指挥长", Order("应急", "任务", "转值班指挥长")),
+    ],
+)
+def test_each_kind_of_clause_reads_back_with_its_agency(clause: str, order: Order) -> None:
+    assert parse_orders(clause)[0] == order
 
 
 def test_a_clause_outside_the_grammar_becomes_a_task() -> None:
@@ -52,5 +79,5 @@ def test_the_first_clause_that_brings_something_names_the_place() -> None:
     )
     plans = make_plans([flooded], Context(issued=("派2艘冲锋舟至甲村",)))
     text = render_instruction(plans)
-    assert text == "携带救生衣,调运饮用水12升至甲村"
+    assert text == "携带救生衣19件,调运饮用水12升至甲村"
     assert {order.place for order in parse_orders(text)} == {"甲村"}
