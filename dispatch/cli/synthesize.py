@@ -12,8 +12,9 @@ def synthesize(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files of pairs.")],
     pairs: Annotated[int, typer.Option(min=1, help="Training pairs to make.")] = 200_000,
     seed: Annotated[int, typer.Option(help="The same seed and number make the same pairs.")] = 1,
+    held_pairs: Annotated[int, typer.Option(min=1, help="Pairs of each of the other files.")] = 1000,
 ) -> None:
-    """Make training pairs and test splits, one of them of held-out place names and numbers alone.
+    """Make training pairs, and test splits that each hold what training never sees.
 
     Example: `dispatch synthesize --out pairs --pairs 200000 --seed 1`
     """
@@ -25,7 +26,9 @@ def synthesize(
 
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("pairs", total=None)
-        report = write_splits(out, pairs, seed, progress=lambda done: progress.update(task, completed=done))
+        report = write_splits(
+            out, pairs, seed, held_pairs=held_pairs, progress=lambda done: progress.update(task, completed=done)
+        )
     table = Table("file", "pairs", "by hazard or kind", title=str(out))
     for split, counts in report.files.items():
         most_first = sorted(counts.items(), key=lambda item: -item[1])

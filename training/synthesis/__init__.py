@@ -1,7 +1,19 @@
-"""Synthesis of pairs: scenario -> situation -> plan -> phrasing -> pair (see splits.py for what is held out)."""
+"""Synthesis of pairs: scenario -> situation -> plan -> phrasing -> noise -> pair; splits.py says what is held out."""
 
 from training.synthesis.lexicon import Lexicon, default_lexicon_folder
-from training.synthesis.pairs import PairGenerator
-from training.synthesis.splits import SplitReport, write_splits
+from training.synthesis.noise import NoiseConfig
+from training.synthesis.pairs import PairGenerator, Recipe, Sample
+from training.synthesis.splits import RECIPES, SplitReport, split_pairs, write_splits
 
-__all__ = ["Lexicon", "PairGenerator", "SplitReport", "default_lexicon_folder", "write_splits"]
+__all__ = [
+    "RECIPES",
+    "Lexicon",
+    "NoiseConfig",
+    "PairGenerator",
+    "Recipe",
+    "Sample",
+    "SplitReport",
+    "default_lexicon_folder",
+    "split_pairs",
+    "write_splits",
+]

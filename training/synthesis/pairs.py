@@ -1,105 +1,272 @@
-"""Pairs: a scenario, a place and a context become a report and what doctrine answers to it."""
+"""Pairs: scenarios, places and a context become a report and what doctrine answers to it."""
 
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from dispatch.domain import Context, Order, Situation, make_plans, render_instruction
+from dispatch.domain import Context, Order, Situation, by_urgency, make_plans, render_instruction
 from training.corpus import Pair
+from training.synthesis.draft import Draft
 from training.synthesis.gazetteer import Gazetteer
-from training.synthesis.holdout import Draw
+from training.synthesis.hazards import TABLES
+from training.synthesis.holdout import Draw, Sides
+from training.synthesis.items import ITEMS
 from training.synthesis.lexicon import Lexicon
-from training.synthesis.phrasing import Phrasing
-from training.synthesis.scenario import SAMPLERS, draw_scenario
+from training.synthesis.noise import Noise, NoiseConfig
+from training.synthesis.others import OtherPhrasing
+from training.synthesis.phrasing import Phrasing, Site
+from training.synthesis.scenario import Scenario, Utterance, draw_scenario
+from training.synthesis.slots import SlotMaker
+from training.synthesis.styles import Voice, draw_voice, tersely
 
-_HAZARDS = tuple(SAMPLERS)
+_HAZARDS = tuple(TABLES)
+_TERSE = 0.05  # the richness of an incident of which only place and hazard are said: A区雪崩,B区塌方
+_TERSE_SHARE = 0.3  # of reports of two incidents
+_SAME_HAZARD_SHARE = 0.15  # of reports of two incidents
+
+# Where a report and its context say the incident is, by weight.
+PLACINGS: Mapping[str, float] = {
+    "said": 0.58,  # in the report
+    "said_twice": 0.05,  # in the report, and the caller is there
+    "said_beside": 0.06,  # in the report, and the caller is somewhere else without saying so
+    "relayed": 0.06,  # in the report, and the speaker says that they are not there
+    "hinted": 0.11,  # a place without a name in the report, the place in the context
+    "unsaid": 0.06,  # in the context alone
+    "vague": 0.05,  # a place without a name, and no context
+    "unknown": 0.03,
+}
+
+# A relative speaks for others: where the phone is known, it is not where help is needed.
+_FROM_AFAR = {
+    **dict.fromkeys(("said", "said_twice", "said_beside", "relayed"), "relayed"),
+    **dict.fromkeys(("hinted", "vague"), "vague"),
+    **dict.fromkeys(("unsaid", "unknown"), "unknown"),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the pairs of a split are made of. All but ``sides``, ``asides`` and ``noise`` are chances or weights."""
+
+    sides: Sides = field(default_factory=Sides)
+    noise: NoiseConfig = field(default_factory=NoiseConfig)
+    other: float = 0.08  # reports that are no requests
+    two_incidents: float = 0.05
+    issued: float = 0.2  # something was issued before
+    declined: float = 0.05
+    placings: Mapping[str, float] = field(default_factory=lambda: PLACINGS)
+    asides: int = 0  # at least so many numbers that count nobody, beside people who are counted
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A pair, and how it was made."""
+
+    pair: Pair
+    style: str  # "" for what is no request
+
+
+@dataclass(frozen=True)
+class _Composition:
+    """A request before its clauses are put together and made noisy."""
+
+    draft: Draft
+    voice: Voice
+    places: tuple[str, ...]
+    context: Context
+    situations: tuple[Situation, ...]
 
 
 @dataclass(frozen=True)
 class _Placing:
     """Where the incident is: what the report says, what the context says, and which of them is the location."""
 
-    said: str
+    site: Site
     context: str
     location: str
 
 
 class PairGenerator:
-    """An endless source of pairs, reproducible by seed.
+    """An endless source of pairs by one recipe, reproducible by seed."""
 
-    ``unseen`` pairs are made of held-out names and numbers alone, the others of the rest (see holdout.py).
-    """
-
-    def __init__(self, lexicon: Lexicon, seed: int, unseen: bool) -> None:
-        self._draw = Draw(random.Random(f"{seed}:{unseen}"), unseen)
+    def __init__(self, lexicon: Lexicon, seed: str, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self._draw = Draw(random.Random(seed), recipe.sides)
+        self._finish_draw = Draw(random.Random(f"{seed}:text"), recipe.sides)
+        self._reorder_draw = Draw(random.Random(f"{seed}:order"), recipe.sides)
         self._gazetteer = Gazetteer(lexicon)
-        self._phrasing = Phrasing(lexicon)
+        slots = SlotMaker(lexicon.frames["names"], tuple(ITEMS))
+        self._phrasing = Phrasing(lexicon, slots)
+        self._others = OtherPhrasing(lexicon, slots)
+        self._noise = Noise(lexicon)
 
-    def pairs(self, other_share: float = 0.06) -> Iterator[Pair]:
-        """``other_share`` of the pairs are no requests: offers, resolved incidents, news and chatter."""
+    def pairs(self) -> Iterator[Pair]:
+        for sample in self.samples():
+            yield sample.pair
+
+    def samples(self) -> Iterator[Sample]:
+        """Every pair holds something of each held-out side that the recipe draws from."""
         while True:
-            hazard = self._draw.rng.choice(_HAZARDS)
-            yield self._other(hazard) if self._draw.chance(other_share) else self._request(hazard)
+            self._draw.used.clear()
+            if self._draw.chance(self._recipe.other):
+                sample = Sample(self._other(), "")
+            else:
+                composition = self._composition()
+                sample = Sample(self._finished(composition, composition.draft), composition.voice.name)
+            if self._holds_what_it_should():
+                yield sample
 
-    def _request(self, hazard: str) -> Pair:
-        draw = self._draw
-        scenario = draw_scenario(hazard, draw)
-        placing = self._place(hazard)
-        report = self._phrasing.report(scenario, placing.said, draw)
+    def reordered(self) -> Iterator[Pair]:
+        """The requests of :meth:`pairs` that have more than one order, their clauses in another one."""
+        while True:
+            if self._draw.chance(self._recipe.other):
+                self._other()
+                continue
+            composition = self._composition()
+            draft = composition.draft.reordered(self._reorder_draw)
+            if draft is not None:
+                yield self._finished(composition, draft)
+
+    def _holds_what_it_should(self) -> bool:
+        sides = self._recipe.sides
+        wanted = {name for name in vars(sides) if getattr(sides, name)}
+        return not wanted or bool(wanted & self._draw.used)
+
+    def _finished(self, composition: _Composition, draft: Draft) -> Pair:
+        draw = self._finish_draw
+        report = self._noise.apply(
+            draft.text(draw), composition.voice.name, composition.places, self._recipe.noise, draw
+        )
+        return _pair(report, composition.context, composition.situations)
+
+    def _composition(self) -> _Composition:
+        two = self._draw.chance(self._recipe.two_incidents)
+        return self._two_incidents() if two else self._one_incident()
+
+    def _one_incident(self) -> _Composition:
+        draw, recipe = self._draw, self._recipe
+        voice = draw_voice(draw, self._phrasing.registers)
+        scenario = self._scenario(draw.pick(_HAZARDS), voice, voice.richness, recipe.declined)
+        placing = self._place(scenario, voice)
         situation = Situation(location=placing.location, **scenario.fields)
         context = Context(placing.context, self._issued(situation))
-        return _pair(report, context, situation)
+        draft = self._phrasing.draft(voice, [(scenario, placing.site)], draw, recipe.asides)
+        places = (placing.site.place, placing.location)
+        return _Composition(draft, voice, places, context, (situation,))
 
-    def _other(self, hazard: str) -> Pair:
+    def _two_incidents(self) -> _Composition:
         draw = self._draw
-        kind = draw.rng.choice(("offer", "resolved", "other"))
+        voice = draw_voice(draw, self._phrasing.registers)
+        while voice.name == "relative":  # speaks for one family, at one place
+            voice = draw_voice(draw, self._phrasing.registers)
+        richness = voice.richness * 0.6
+        if draw.chance(_TERSE_SHARE):
+            voice, richness = tersely(voice), _TERSE
+        first = draw.pick(_HAZARDS)
+        second = first if draw.chance(_SAME_HAZARD_SHARE) else draw.pick(_HAZARDS)
+        places = self._two_places()
+        scenarios = [self._scenario(hazard, voice, richness, 0.0) for hazard in (first, second)]
+        situations = [Situation(location=p, **s.fields) for s, p in zip(scenarios, places, strict=True)]
+        incidents = [(scenario, Site(place)) for scenario, place in zip(scenarios, places, strict=True)]
+        draft = self._phrasing.draft(voice, incidents, draw, self._recipe.asides)
+        near = draw.pick((*places, "", "", "", ""))
+        context = Context(near, self._issued(draw.pick(situations)))
+        return _Composition(draft, voice, places, context, by_urgency(situations))
+
+    def _two_places(self) -> tuple[str, str]:
+        first = self._gazetteer.place(self._draw)
+        while True:
+            second = self._gazetteer.place(self._draw)
+            if first not in second and second not in first:
+                return first, second
+
+    def _scenario(self, hazard: str, voice: Voice, richness: float, declined: float) -> Scenario:
+        while True:
+            scenario = draw_scenario(hazard, self._draw, voice.spoken, richness, declined)
+            if not self._recipe.asides or scenario.values("people"):
+                return scenario
+
+    def _other(self) -> Pair:
+        draw = self._draw
+        kind, hazard = draw.pick(("offer", "resolved", "other")), draw.pick(_HAZARDS)
         place = self._gazetteer.place(draw)
-        report = self._phrasing.other(kind, hazard, place, draw)
-        context = Context(self._gazetteer.place(draw) if draw.chance(0.1) else "")
-        return _pair(report, context, Situation(kind=kind))
+        earlier = ""
+        if self._others.is_appended(kind, draw):
+            voice = draw_voice(draw, self._phrasing.registers)
+            scenario = self._scenario(hazard, voice, voice.richness, 0.0)
+            earlier = self._phrasing.draft(voice, [(scenario, Site(place))], draw).text(draw)
+        report = self._others.report(kind, hazard, place, draw, earlier)
+        report = self._noise.apply(report, "post", (place,), self._recipe.noise, draw)
+        near = self._gazetteer.place(draw) if draw.chance(0.12) else ""
+        return _pair(report, Context(near), (Situation(kind=kind),))
 
-    def _place(self, hazard: str) -> _Placing:
+    def _place(self, scenario: Scenario, voice: Voice) -> _Placing:
         """A specific span of the report wins; else the context's location; else the generic span."""
+        draw, placings = self._draw, self._recipe.placings
+        kind = draw.rng.choices(tuple(placings), tuple(placings.values()))[0]
+        if voice.name == "relative":
+            kind = _FROM_AFAR[kind]
+        place = "" if kind in ("vague", "unknown") else self._gazetteer.place(draw)
+        match kind:
+            case "said":
+                return _Placing(Site(place), "", place)
+            case "said_twice":
+                return _Placing(Site(place), place, place)
+            case "said_beside":
+                return _Placing(Site(place), self._gazetteer.place(draw), place)
+            case "relayed":
+                return self._relayed(scenario, voice, place)
+            case "hinted":
+                return _Placing(Site(self._gazetteer.generic(scenario.hazards[0], draw)), place, place)
+            case "unsaid":
+                return _Placing(Site(""), place, place)
+            case "vague":
+                return self._vague(scenario, voice, self._gazetteer.generic(scenario.hazards[0], draw))
+            case _:
+                return self._vague(scenario, voice, "")
+
+    def _relayed(self, scenario: Scenario, voice: Voice, place: str) -> _Placing:
+        """The speaker says that they are elsewhere: the phone's place, where it is known, is not the incident's."""
         draw = self._draw
-        specific, generic = self._gazetteer.place(draw), self._gazetteer.generic(hazard, draw)
-        kind = draw.rng.random()
-        if kind < 0.62:
-            return _Placing(specific, "", specific)
-        if kind < 0.72:
-            return _Placing(specific, self._gazetteer.place(draw), specific)
-        if kind < 0.86:
-            return _Placing(generic, specific, specific)
-        if kind < 0.92:
-            return _Placing("", specific, specific)
-        if kind < 0.97:
-            return _Placing(generic, "", generic)
-        return _Placing("", "", "")
+        scenario.add_value("facts", "caller_elsewhere", True)
+        if not self._phrasing.can_relay(voice):
+            scenario.say(Utterance("fact", "caller_elsewhere"))
+        return _Placing(Site(place, elsewhere=True), self._gazetteer.place(draw) if draw.chance(0.6) else "", place)
+
+    def _vague(self, scenario: Scenario, voice: Voice, generic: str) -> _Placing:
+        """Nobody knows the place: where the speaker is elsewhere, not even the phone does."""
+        if voice.name == "relative":
+            scenario.add_value("facts", "caller_elsewhere", True)
+        return _Placing(Site(generic, elsewhere=voice.name == "relative"), "", generic)
 
     def _issued(self, situation: Situation) -> tuple[str, ...]:
         """At times part of what doctrine wants was ordered before, for this place or for another one."""
-        draw = self._draw
-        if not situation.location or not draw.chance(0.25 if "reinforce" not in situation.facts else 0.8):
+        draw, recipe = self._draw, self._recipe
+        reinforced = "reinforce" in situation.facts
+        if not situation.location or not draw.chance(max(recipe.issued, 0.8 if reinforced else 0.0)):
             return ()
         place = situation.location if draw.chance(0.85) else self._gazetteer.place(draw)
         (plan,) = make_plans([situation], Context())
         heads = [order for order in plan.spoken() if order.action == "派" and order.count]
         if not heads or draw.chance(0.15):
             return (render_instruction([plan]),)
-        return (f"派{_part_of(draw.rng.choice(heads), draw)}至{place}",)
+        issued = [f"派{_part_of(draw.pick(heads), draw)}至{place}"]
+        if len(heads) > 1 and draw.chance(0.2):
+            issued.append(f"派{_part_of(draw.pick(heads), draw)}至{place}")
+        return tuple(issued)
 
 
 def _part_of(order: Order, draw: Draw) -> str:
     assert order.count is not None
-    return f"{draw.rng.randint(1, order.count)}{order.unit}{order.item}"
+    return f"{draw.whole(1, order.count)}{order.unit}{order.item}"
 
 
-def _pair(report: str, context: Context, situation: Situation) -> Pair:
-    instruction = render_instruction(make_plans([situation], context))
-    return Pair(report=report, instruction=instruction, context=context, situations=(situation,))
+def _pair(report: str, context: Context, situations: tuple[Situation, ...]) -> Pair:
+    return Pair(report, render_instruction(make_plans(situations, context)), context, situations)
 
 
 def hazards_of(pairs: Sequence[Pair]) -> dict[str, int]:
-    """How many of the pairs are requests in each hazard; other kinds count under their kind."""
+    """How many of the pairs are requests in each hazard (that of the first situation); others by their kind."""
     counts: dict[str, int] = {}
     for pair in pairs:
         situation = pair.situations[0]

@@ -1,133 +1,253 @@
-"""Phrasing: a scenario and its place become the text of a report, in a formal or a spoken style."""
+"""Phrasing: scenarios and their places become the draft of a report, in the lexicon's words and one of five styles."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from training.synthesis.draft import Block, Draft
 from training.synthesis.holdout import Draw
-from training.synthesis.lexicon import Lexicon, fill
+from training.synthesis.lexicon import Entries, Lexicon, Template
 from training.synthesis.scenario import Scenario, Utterance
+from training.synthesis.slots import SlotMaker
+from training.synthesis.styles import STYLES, Voice
 
-_SURNAME_DIGITS = "3456789"
+_MOST_PADDING = 16
+_HAZARD_UNSAID = 0.45  # where the depth tells it: 山区公路积雪3米
+_TELLING = {"snow_road": "snow_depth_m", "flood": "water_depth_m"}
+_JOINED_BY_A_MARK = 0.4
+_BARE_PLACE = 0.3  # of the places that are said first: nothing but the place
+_BARE_PLACE_TERSELY = 0.8
+_SHUFFLED = 0.5  # of reports: facts in any order
+_NEEDS_ANYWHERE = 0.15  # of reports: needs among the facts, not behind them
+_COMMON = ("digressions", "emotions", "times", "updates", "verified", "repost", "numbers_aside")
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a report says an incident is ("" for nowhere), and whether somebody says so who is not there."""
+
+    place: str
+    elsewhere: bool = False
 
 
 class Phrasing:
     """Says scenarios in the lexicon's words."""
 
-    def __init__(self, lexicon: Lexicon) -> None:
-        self._lexicon = lexicon
-
-    def report(self, scenario: Scenario, place: str, draw: Draw) -> str:
-        """The report's text; ``place`` is "" when the report names none."""
-        style = "spoken" if scenario.spoken else "formal"
-        frame = self._lexicon.frames[style]
-        hazard = self._say(Utterance("hazard", scenario.hazard), style, draw)
-        clauses = [self._say(utterance, style, draw) for utterance in self._ordered(scenario, draw)]
-        has_measure = any(u.section in ("measure", "depth_words") and u.key != "floor" for u in scenario.said)
-        # 山区公路积雪3米: a depth alone tells the hazard, and may follow the place without another word.
-        if not (has_measure and clauses and draw.chance(0.45)):
-            clauses = [hazard, *clauses]
-        if scenario.spoken and draw.chance(0.35):
-            position = draw.rng.randint(0, len(clauses))
-            digression = draw.rng.choice(self._lexicon.frames["digressions"])
-            clauses.insert(position, self._fill(digression, draw))
-        opening, clauses = self._placed(place, frame, clauses, draw)
-        clauses += self._needs(scenario, style, draw)
-        if closing := self._fill(draw.rng.choice(frame["closing"]), draw):
-            clauses.append(closing)
-        return opening + self._join(clauses, frame, draw)
-
-    def other(self, kind: str, hazard: str, place: str, draw: Draw) -> str:
-        """A report that asks for nobody: an offer, a resolved incident, or anything else."""
-        words = self._lexicon.other
-        slots = {
-            "place": place,
-            "hazard": draw.rng.choice(words["hazard_words"][hazard]),
-            "phone": self.phone(draw),
-            "n": str(draw.rng.randint(2, 30)),
+    def __init__(self, lexicon: Lexicon, slots: SlotMaker) -> None:
+        self._facts = lexicon.facts
+        self._frames = lexicon.frames
+        self._slots = slots
+        self.registers: Mapping[str, tuple[str, ...]] = {
+            name: tuple(str(template.text) for template in lexicon.frames["styles"][name]["registers"])
+            for name in STYLES
         }
-        return fill(draw.rng.choice(words[kind]), draw.rng, slots)
 
-    def phone(self, draw: Draw) -> str:
-        rng = draw.rng
-        return "1" + rng.choice(_SURNAME_DIGITS) + "".join(rng.choices("0123456789", k=9))
+    def can_relay(self, voice: Voice) -> bool:
+        """Whether the style has words for a speaker who is not there and says where the others are."""
+        return "relay" in self._frame(voice)
 
-    def _fill(self, template: str, draw: Draw, place: str = "") -> str:
-        slots = {
-            "place": place,
-            "phone": self.phone(draw),
-            "name": draw.rng.choice(self._lexicon.frames["names"]),
-            "hour": str(draw.rng.randint(0, 23)),
-            "minute": f"{draw.rng.randint(0, 59):02d}",
-            "n": str(draw.rng.randint(2, 30)),
-        }
-        return fill(template, draw.rng, slots)
+    def draft(self, voice: Voice, incidents: Sequence[tuple[Scenario, Site]], draw: Draw, asides: int = 0) -> Draft:
+        """The draft of a request of one or two incidents, with at least ``asides`` numbers that count nobody."""
+        calm = not any("rescue" in scenario.values("needs") for scenario, _ in incidents)
+        elsewhere = any(site.elsewhere for _, site in incidents)
+        speaker = _Speaker(self, voice, calm, elsewhere, draw)
+        frame = self._frame(voice)
+        blocks = [self._block(scenario, site, speaker) for scenario, site in incidents]
+        opening = self._opening(speaker, incidents[0][1])
+        tail: list[str] = []
+        among: list[str] = []
+        while len(among) < asides:
+            among += speaker.common("aside")
+        style = voice.style
+        for kind, chance in (("times", style.time), ("aside", style.aside), ("verified", style.verified)):
+            among += speaker.common(kind) if voice.has(chance, draw) else []
+        for kind, chance in (
+            ("contacts", style.contact),
+            ("pleas", style.plea),
+            ("repost", style.repost),
+            ("closings", style.closing),
+        ):
+            tail += speaker.common(kind) if voice.has(chance, draw) else []
+        draw.rng.shuffle(tail)
+        said = len(opening) + sum(len(clause) + 1 for block in blocks for clause in block.clauses())
+        self._pad(speaker, voice.length - said, among, tail)
+        blocks[0] = _with_units(blocks[0], among, draw)
+        return Draft(
+            opening,
+            tuple(blocks),
+            self._second(draw) if len(blocks) > 1 else "",
+            tuple(tail),
+            tuple(template.text for template in frame["joiners"]),
+            tuple(template.text for template in frame["finals"]),
+        )
 
-    def _say(self, utterance: Utterance, style: str, draw: Draw) -> str:
-        facts = self._lexicon.facts
-        if utterance.section == "requested":
-            templates = facts["requested"]
-        elif utterance.section == "depth_words":
+    def _second(self, draw: Draw) -> str:
+        """How the second incident is joined to the first: by words of its own, or by a mark alone."""
+        second = "{second}"
+        return second if draw.chance(_JOINED_BY_A_MARK) else self.fill(self._frames["second"], draw, {"second": second})
+
+    def _frame(self, voice: Voice) -> Mapping[str, Any]:
+        frame: Mapping[str, Any] = self._frames["styles"][voice.name]
+        return frame
+
+    def entries(self, kind: str, voice: Voice) -> Entries | None:
+        """The entries of a kind of clause: the style's own, or those that all styles share."""
+        name = "numbers_aside" if kind == "aside" else kind
+        source = self._frames if name in _COMMON else self._frame(voice)
+        found = source.get(name)
+        return found if found is None or isinstance(found, Entries) else None
+
+    def fill(self, entries: Entries, draw: Draw, given: Mapping[str, str] | None = None) -> str:
+        return self.fill_template(entries.pick(draw), draw, given)
+
+    def fill_template(self, template: Template, draw: Draw, given: Mapping[str, str] | None = None) -> str:
+        return self._slots.fill(template, draw, given)
+
+    def _opening(self, speaker: "_Speaker", site: Site) -> str:
+        """What is said before the place; a speaker who is elsewhere says so here or with the place."""
+        if site.elsewhere and not site.place:
+            return next(said for said in iter(lambda: "".join(speaker.common("openings")), None) if said)
+        if not site.place and speaker.draw.chance(0.5):
+            return "".join(speaker.common("nowhere"))
+        return (
+            "".join(speaker.common("openings")) if speaker.voice.has(speaker.voice.style.opening, speaker.draw) else ""
+        )
+
+    def _block(self, scenario: Scenario, site: Site, speaker: "_Speaker") -> Block:
+        units = tuple(self._units(scenario, speaker))
+        if not site.place:
+            return Block("", units)
+        draw, given = speaker.draw, {"place": site.place}
+        frame = self._frame(speaker.voice)
+        if site.elsewhere and "relay" in frame:
+            return Block(self.fill(frame["relay"], draw, given), units)
+        first, last = (_from(site, frame[name]) for name in ("place", "place_last"))
+        if draw.chance(speaker.voice.style.place_last):
+            return Block("", units, place_last=speaker.say(last, given))
+        if draw.chance(_BARE_PLACE_TERSELY if speaker.voice.is_terse else _BARE_PLACE):
+            return Block(site.place, units, bare_place=True)
+        clause = speaker.say(first, given)
+        return Block(clause, units, bare_place=clause == site.place)
+
+    def _units(self, scenario: Scenario, speaker: "_Speaker") -> list[str]:
+        draw = speaker.draw
+        facts = [",".join([self._utter(u, speaker) for u in unit]) for unit in scenario.units]
+        if draw.chance(_SHUFFLED):
+            draw.rng.shuffle(facts)
+        tells = len(scenario.hazards) == 1 and _TELLING.get(scenario.hazards[0]) in scenario.values("measures")
+        if not (tells and draw.chance(_HAZARD_UNSAID)):
+            hazards = [self._utter(Utterance("hazard", hazard), speaker) for hazard in scenario.hazards]
+            facts = hazards + facts
+        units = facts + self._needs(scenario, speaker)
+        if draw.chance(_NEEDS_ANYWHERE):
+            draw.rng.shuffle(units)
+        return units
+
+    def _utter(self, utterance: Utterance, speaker: "_Speaker") -> str:
+        entries = self._facts[utterance.section]
+        if utterance.section == "depth_words":
             name, _, depth = utterance.key.partition("/")
-            templates = facts["depth_words"][name][float(depth)]
-        else:
-            templates = self._lexicon.templates(utterance.section, utterance.key, style)
-        return fill(draw.rng.choice(templates), draw.rng, utterance.slots)
+            entries = entries[name][float(depth)]
+        elif utterance.section != "requested":
+            entries = entries[utterance.key]
+        if not isinstance(entries, Entries):
+            entries = entries["spoken" if speaker.voice.spoken else "formal"]
+        return self.fill(_from(speaker, entries), speaker.draw, utterance.slots)
 
-    def _ordered(self, scenario: Scenario, draw: Draw) -> list[Utterance]:
-        """What is said, shuffled half of the time; a severity stays behind the injured that it belongs to."""
-        said = list(scenario.said)
-        if draw.chance(0.5):
-            draw.rng.shuffle(said)
-        severities = [u for u in said if u.section == "fact" and u.key in ("severe", "light")]
-        if severities:
-            said = [u for u in said if u not in severities]
-            position = next(i for i, u in enumerate(said) if u.section == "people" and u.key == "injured")
-            said[position + 1 : position + 1] = severities
-        return said
-
-    def _placed(self, place: str, frame: dict[str, list[str]], clauses: list[str], draw: Draw) -> tuple[str, list[str]]:
-        """The opening that names the place, or the place at the end."""
-        if not place:
-            return self._fill(draw.rng.choice(frame["nowhere"]), draw), clauses
-        if "place_last" in frame and draw.chance(0.3):
-            last = self._fill(draw.rng.choice(frame["place_last"]), draw, place)
-            return self._fill(draw.rng.choice(frame["nowhere"]), draw), [*clauses, last]
-        return self._fill(draw.rng.choice(frame["place"]), draw, place), clauses
-
-    def _needs(self, scenario: Scenario, style: str, draw: Draw) -> list[str]:
+    def _needs(self, scenario: Scenario, speaker: "_Speaker") -> list[str]:
         """Needs as one list (急需发电机和医疗队), as clauses of their own, or both; then what is declined."""
-        words = self._lexicon.facts["need"]
-        counted = {utterance.key for utterance in scenario.said if utterance.section == "requested"}
+        draw, words = speaker.draw, self._facts["need"]
+        counted = {u.key for unit in scenario.units for u in unit if u.section == "requested"}
         listed, clauses = [], []
-        for need in scenario.fields.get("needs", ()):
+        for need in scenario.values("needs"):
             if need in counted:
                 continue
-            has_clause, has_noun = need in words["clauses"], need in words["nouns"]
-            if has_clause and (not has_noun or draw.chance(0.35)):
-                clauses.append(fill(draw.rng.choice(words["clauses"][need]), draw.rng))
+            has_noun = need in words["nouns"]
+            if need in words["clauses"] and (not has_noun or draw.chance(0.35)):
+                clauses.append(self.fill(words["clauses"][need], draw))
             else:
-                listed.append(draw.rng.choice(words["nouns"][need]))
+                listed.append(self.fill(words["nouns"][need], draw))
         draw.rng.shuffle(listed)
-        if listed:
-            template = draw.rng.choice(words["list" if style == "formal" else "spoken_list"])
-            clauses.append(fill(template, draw.rng, {"nouns": _enumerate(listed, draw)}))
+        for nouns in _in_lists(listed, draw):
+            template = words["spoken_list" if speaker.voice.spoken else "list"]
+            clauses.append(self.fill(template, draw, {"nouns": _enumerate(nouns, draw)}))
         draw.rng.shuffle(clauses)
-        for declined in scenario.fields.get("not_needed", ()):
-            noun = draw.rng.choice(words["nouns"][declined])
-            clauses.append(fill(draw.rng.choice(self._lexicon.facts["not_needed"]), draw.rng, {"nouns": noun}))
+        for declined in scenario.values("not_needed"):
+            noun = self.fill(words["nouns"][declined], draw)
+            clauses.append(self.fill(self._facts["not_needed"], draw, {"nouns": noun}))
         return clauses
 
-    def _join(self, clauses: Sequence[str], frame: dict[str, list[str]], draw: Draw) -> str:
-        joiner = draw.rng.choice(frame["joiner"])
-        mixed = draw.chance(0.2)
-        text = clauses[0] if clauses else ""
-        for clause in clauses[1:]:
-            glue = draw.rng.choice(frame["joiner"]) if mixed else joiner
-            text += ("" if text[-1:] in ",!。;" else glue) + clause
-        return text + ("" if text[-1:] in "!。" else draw.rng.choice(frame["final"]))
+    def _pad(self, speaker: "_Speaker", room: int, among: list[str], tail: list[str]) -> None:
+        """Adds what is no fact until the room is used up."""
+        room -= sum(len(clause) + 1 for clause in (*among, *tail))
+        padding = speaker.voice.style.padding
+        kinds, weights = tuple(padding), tuple(padding.values())
+        for _ in range(_MOST_PADDING):
+            if room < 6 or not kinds:
+                return
+            kind = speaker.draw.rng.choices(kinds, weights)[0]
+            for clause in speaker.common(kind):
+                (tail if kind in ("contacts", "pleas", "repost", "closings") else among).append(clause)
+                room -= len(clause) + 1
+
+
+class _Speaker:
+    """Says the clauses of one report, none of them twice."""
+
+    def __init__(self, phrasing: Phrasing, voice: Voice, calm: bool, elsewhere: bool, draw: Draw) -> None:
+        """``calm``: nobody asks for rescue, so that nothing that pleads for it is said."""
+        self.voice = voice
+        self.draw = draw
+        self.elsewhere = elsewhere
+        self._phrasing = phrasing
+        self._calm = calm
+        self._said: set[str] = set()
+
+    def say(self, entries: Entries, given: Mapping[str, str] | None = None) -> str:
+        return self._phrasing.fill(self._fitting(entries) or entries, self.draw, given)
+
+    def common(self, kind: str) -> list[str]:
+        """A clause of a kind; none where the style has no such entries, or this one was said before."""
+        entries = self._fitting(self._phrasing.entries(kind, self.voice))
+        if not entries:
+            return []
+        template = entries.pick(self.draw)
+        if template.text in self._said:
+            return []
+        self._said.add(template.text)
+        clause = self._phrasing.fill_template(template, self.draw)
+        return [clause] if clause else []
+
+    def _fitting(self, entries: Entries | None) -> Entries | None:
+        if entries is None:
+            return None
+        entries = entries if self.elsewhere else entries.present
+        return entries.calm if self._calm else entries
+
+
+def _from(speaker: "Site | _Speaker", entries: Entries) -> Entries:
+    """What somebody may say who is there or, where there is such, who is elsewhere."""
+    return entries.distant if speaker.elsewhere and len(entries.distant) else entries
+
+
+def _with_units(block: Block, clauses: Sequence[str], draw: Draw) -> Block:
+    """The block with more clauses among its own, never right behind the place."""
+    units = list(block.units)
+    for clause in clauses:
+        units.insert(draw.whole(min(1, len(units)), len(units)), clause)
+    return Block(block.place_first, tuple(units), block.place_last, block.bare_place)
+
+
+def _in_lists(nouns: Sequence[str], draw: Draw) -> list[Sequence[str]]:
+    """All in one list, or many in two."""
+    if len(nouns) > 3 and draw.chance(0.5):
+        middle = draw.whole(1, len(nouns) - 1)
+        return [nouns[:middle], nouns[middle:]]
+    return [nouns] if nouns else []
 
 
 def _enumerate(nouns: Sequence[str], draw: Draw) -> str:
     """发电机、棉被和医疗队."""
     if len(nouns) == 1:
         return nouns[0]
-    return "、".join(nouns[:-1]) + draw.rng.choice(("和", "、", "及", "和", ",")) + nouns[-1]
+    return "、".join(nouns[:-1]) + draw.pick(("和", "、", "及", "和", ",")) + nouns[-1]

@@ -1,20 +1,54 @@
 """Scenarios: an incident drawn at random, as a situation and as the facts that its report will say.
 
-To add a hazard: write its sampler, add it to ``SAMPLERS``, and give it phrases in ``data/lexicon``.
+What is drawn is said and what is said was drawn: doctrine reads the situation, and the report must show why.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import sqrt
 from typing import Any
 
 from dispatch.domain.situation import Count, Requested
-from training.synthesis.holdout import Draw
-from training.synthesis.numbers import draw_count, spell
+from training.synthesis.hazards import DECLINABLE, TABLES, Chances, HazardTable
+from training.synthesis.holdout import Draw, is_held_out_combination
+from training.synthesis.items import ITEMS
+from training.synthesis.numbers import draw_conflict, draw_count, spell
+
+_MEASURE_WORDS = ("人", "人", "人", "名群众", "个人", "名村民", "名人员", "位群众", "名居民")
+_SPOKEN_MEASURE_WORDS = ("个人", "人", "个人", "号人", "口人", "个乡亲", "个老乡")
+_HOUSEHOLD_WORDS = ("户", "户群众", "户人家", "户居民")
+_CAR_WORDS = ("辆车", "台车", "辆车", "辆货车", "辆小车")
+_SOME_SHARE = 0.2  # of injured, buried, missing and trapped people: 有人受伤, without a number
+_CONFLICT_SHARE = 0.04  # of categories with a number: two numbers that contradict
+_FEWEST_IN_CONFLICT = 10
+_TRAPPED = ("被困", "受困")
+_REINFORCE_SHARE = 0.03
+_DEPTH_WORDS_SHARE = 0.22
+
+# What is said of each number, lowest and highest.
+_NUMBER_LIMITS: Mapping[str, tuple[int, int]] = {
+    "km": (2, 60),
+    "hours": (2, 72),
+    "altitude_m": (1200, 5800),
+    "kilowatts": (20, 500),
+    "battery_percent": (1, 29),
+    "cars": (2, 99),
+    "vehicles": (2, 30),
+    "displaced": (20, 3000),
+    "pinned": (1, 6),
+}
+_COUNTED = {"cars": _CAR_WORDS, "vehicles": _CAR_WORDS, "pinned": ("人", "个人"), "displaced": ("人", "名群众", "人")}
+_DEPTHS: Mapping[str, tuple[tuple[float, float], tuple[float, ...]]] = {
+    "snow_depth_m": ((0.2, 4.0), (0.5, 1.0, 1.3, 1.5, 1.7, 3.0)),
+    "water_depth_m": ((0.2, 4.0), (0.5, 1.0, 1.3, 1.5, 1.7, 3.0)),
+}
+_VULNERABLE = ("elderly", "elderly", "elderly", "child", "child", "infant", "pregnant", "patient", "disabled")
+_AGES = {"elderly": (65, 96), "child": (2, 9)}
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One fact to be said: its section and key in the lexicon, and the slots of its templates."""
+    """One fact to be said: where the lexicon has its entries, and the slots of its templates."""
 
     section: str
     key: str
@@ -23,267 +57,277 @@ class Utterance:
 
 @dataclass
 class Scenario:
-    """One incident while it is being drawn; ``fields`` become the Situation, place and context come later."""
+    """One incident while it is being drawn; ``fields`` become the Situation, place and context come later.
 
-    hazard: str
+    ``units`` are said in any order; what is in one unit stays together in its order.
+    """
+
+    hazards: tuple[str, ...]
     spoken: bool
     fields: dict[str, Any] = field(default_factory=dict)
-    said: list[Utterance] = field(default_factory=list)
-
-    def add_labels(self, name: str, labels: Sequence[str]) -> None:
-        self.fields[name] = (*self.fields.get(name, ()), *labels)
+    units: list[tuple[Utterance, ...]] = field(default_factory=list)
 
     def add_value(self, name: str, label: str, value: Any) -> None:
         self.fields.setdefault(name, {})[label] = value
 
+    def say(self, *utterances: Utterance) -> None:
+        self.units.append(utterances)
 
-_MEASURE_WORDS = ("人", "人", "人", "名群众", "个人", "名村民", "名司乘人员", "位群众", "人员")
-_SPOKEN_MEASURE_WORDS = ("个人", "人", "个人", "号人", "口人", "个乡亲", "个老乡")
-_CAR_WORDS = ("辆车", "台车", "辆车", "辆货车", "辆小车")
+    def values(self, name: str) -> Any:
+        return self.fields.get(name, ())
+
+    @property
+    def in_words(self) -> float:
+        """How often numbers are said in Chinese numerals."""
+        return 0.3 if self.spoken else 0.03
 
 
-def draw_scenario(hazard: str, draw: Draw) -> Scenario:
-    """A request for help in one hazard."""
-    scenario = Scenario(hazard, spoken=draw.chance(0.5))
-    scenario.add_labels("hazards", (hazard,))
-    SAMPLERS[hazard](scenario, draw)
+def draw_scenario(hazard: str, draw: Draw, spoken: bool, richness: float, declined: float) -> Scenario:
+    """A request for help in one hazard, at times with another that comes with it.
+
+    ``richness`` scales the chance of every fact: 1 for a report of middling length. ``declined`` is the chance that
+    something is declined.
+    """
+    table = TABLES[hazard]
+    scenario = Scenario((hazard,), spoken)
+    _measures(scenario, draw, _scaled(table.measures, richness))
+    _people(scenario, draw, table, richness)
+    _join(scenario, draw, table, richness)
+    _flags(scenario, draw, table, richness)
+    _numbers(scenario, draw, _scaled(table.numbers, richness))
+    _outages(scenario, draw, _scaled(table.outages, richness))
+    _vulnerable(scenario, draw, table.vulnerable * richness)
+    _needs(scenario, draw, table, richness)
+    _declined(scenario, draw, declined)
+    scenario.fields["hazards"] = scenario.hazards
+    draw.note_needs(scenario.hazards, scenario.fields["needs"])
     return scenario
 
 
-def _snow_road(scenario: Scenario, draw: Draw) -> None:
-    _depth(scenario, draw, "snow_depth_m", 0.75, (0.3, 4.0), (0.5, 1.0, 1.5, 1.7, 3.0))
-    _number_fact(scenario, draw, "km", 0.15, (2, 60))
-    if draw.chance(0.3):
-        cars = draw.number("cars", 2, 9) if draw.chance(0.4) else draw.number("cars", 10, 99)
-        scenario.add_value("facts", "cars", cars)
-        text = spell(cars, draw, 0.3 if scenario.spoken else 0.0) + draw.rng.choice(_CAR_WORDS)
-        scenario.said.append(Utterance("fact", "cars", {"n": text}))
-    _people(scenario, draw, {"trapped": (0.8, 300), "injured": (0.12, 30), "buried": (0.12, 20), "missing": (0.06, 20)})
-    _flag_facts(scenario, draw, {"cold": 0.25, "reinforce": 0.03})
-    _number_fact(scenario, draw, "hours", 0.10, (2, 48))
-    _outages(scenario, draw, {"power": 0.35, "communications": 0.08, "road": 0.10, "water": 0.04})
-    _vulnerable(scenario, draw, 0.15)
-    power_out = "power" in scenario.fields.get("outages", ())
-    _needs(
-        scenario,
-        draw,
-        {
-            "rescue": 0.30,
-            "snow_clearing": 0.35,
-            "medical": 0.30,
-            "generator": 0.45 if power_out else 0.05,
-            "warmth": 0.15,
-            "food": 0.12,
-            "water": 0.10,
-            "fuel": 0.06,
-            "evacuation": 0.04,
-        },
-    )
-    _requested(scenario, draw, 0.08, {"除雪车": ("台", "snow_clearing"), "棉被": ("床", "warmth")})
+def _scaled(chances: Chances, richness: float) -> list[tuple[str, float]]:
+    return [(name, chance * richness) for name, chance in chances.items()]
 
 
-def _flood(scenario: Scenario, draw: Draw) -> None:
-    _depth(scenario, draw, "water_depth_m", 0.65, (0.2, 4.0), (0.5, 1.0, 1.3, 1.5, 1.7, 3.0))
-    _people(scenario, draw, {"trapped": (0.8, 400), "injured": (0.1, 30), "missing": (0.08, 20)})
-    if "trapped" not in scenario.fields.get("people", {}) and draw.chance(0.4):
-        _person_category(scenario, draw, "households", 200, ("户", "户群众", "户人家"))
-    _flag_facts(scenario, draw, {"current": 0.2, "in_water": 0.1, "critical_site": 0.05, "reinforce": 0.03})
-    _number_fact(scenario, draw, "hours", 0.10, (2, 48))
-    _outages(scenario, draw, {"power": 0.3, "water": 0.12, "communications": 0.1, "road": 0.1, "gas": 0.03})
-    _vulnerable(scenario, draw, 0.3)
-    _needs(
-        scenario,
-        draw,
-        {
-            "rescue": 0.35,
-            "boat": 0.35,
-            "evacuation": 0.15,
-            "medical": 0.15,
-            "food": 0.15,
-            "water": 0.15,
-            "life_jacket": 0.12,
-            "sandbag": 0.10,
-            "drainage": 0.12,
-            "medicine": 0.06,
-            "shelter": 0.05,
-            "generator": 0.05,
-            "lighting": 0.04,
-        },
-    )
-    _requested(
-        scenario,
-        draw,
-        0.12,
-        {
-            "冲锋舟": ("艘", "boat"),
-            "橡皮艇": ("艘", "boat"),
-            "沙袋": ("条", "sandbag"),
-            "排水车": ("辆", "drainage"),
-            "救生衣": ("件", "life_jacket"),
-        },
-    )
+def _drawn(draw: Draw, chances: Sequence[tuple[str, float]]) -> list[str]:
+    random = draw.random
+    return [name for name, chance in chances if random() < chance]
 
 
-def _landslide(scenario: Scenario, draw: Draw) -> None:
-    _people(scenario, draw, {"trapped": (0.6, 200), "buried": (0.35, 30), "injured": (0.25, 30), "missing": (0.15, 30)})
-    _flag_facts(scenario, draw, {"reinforce": 0.03, "critical_site": 0.03})
-    if draw.chance(0.15):
-        cars = draw.number("cars", 2, 60)
-        scenario.add_value("facts", "cars", cars)
-        text = spell(cars, draw, 0.2) + draw.rng.choice(_CAR_WORDS)
-        scenario.said.append(Utterance("fact", "cars", {"n": text}))
-    _number_fact(scenario, draw, "hours", 0.08, (2, 48))
-    _outages(scenario, draw, {"road": 0.45, "power": 0.25, "communications": 0.15, "water": 0.08})
-    _vulnerable(scenario, draw, 0.2)
-    _needs(
-        scenario,
-        draw,
-        {
-            "rescue": 0.35,
-            "debris_clearing": 0.35,
-            "medical": 0.25,
-            "search": 0.15,
-            "evacuation": 0.15,
-            "food": 0.10,
-            "water": 0.10,
-            "lighting": 0.08,
-            "shelter": 0.08,
-        },
-    )
-    _requested(scenario, draw, 0.10, {"挖掘机": ("台", "debris_clearing"), "装载机": ("台", "heavy_equipment")})
+def _join(scenario: Scenario, draw: Draw, table: HazardTable, richness: float) -> None:
+    """Another hazard beside the first; a collapse only where people are caught in what fell."""
+    caught = not {"trapped", "buried"}.isdisjoint(scenario.values("people"))
+    for hazard in _drawn(draw, _scaled(table.joined, richness)):
+        if hazard != "collapse" or caught:
+            scenario.hazards += (hazard,)
+            return
 
 
-def _building_fire(scenario: Scenario, draw: Draw) -> None:
-    if draw.chance(0.5):
+def _measures(scenario: Scenario, draw: Draw, chances: Sequence[tuple[str, float]]) -> None:
+    for name in _drawn(draw, chances):
+        if name in _DEPTHS:
+            _depth(scenario, draw, name)
+            continue
+        value, text = _measure(name, scenario, draw)
+        scenario.add_value("measures", name, value)
+        scenario.say(Utterance("measure", name, {"v": text}))
+
+
+def _measure(name: str, scenario: Scenario, draw: Draw) -> tuple[float, str]:
+    if name == "floor":
         floor = draw.number("floor", 2, 9) if draw.chance(0.7) else draw.number("floor", 10, 33)
-        scenario.add_value("measures", "floor", float(floor))
-        text = spell(floor, draw, 0.3 if scenario.spoken else 0.1).replace("两", "二")
-        scenario.said.append(Utterance("measure", "floor", {"v": text}))
-    _people(scenario, draw, {"trapped": (0.7, 120), "injured": (0.2, 30), "missing": (0.05, 10)})
-    _flag_facts(scenario, draw, {"smoke": 0.4, "burning": 0.15, "reinforce": 0.05})
-    _outages(scenario, draw, {"power": 0.12, "gas": 0.05, "road": 0.05})
-    _vulnerable(scenario, draw, 0.25)
-    _needs(
-        scenario,
-        draw,
-        {"firefighting": 0.5, "rescue": 0.4, "medical": 0.2, "evacuation": 0.1, "lighting": 0.05},
-    )
-    _requested(scenario, draw, 0.12, {"水罐车": ("辆", "firefighting"), "举高车": ("辆", "heavy_equipment")})
+        return float(floor), spell(floor, draw, max(0.1, scenario.in_words)).replace("两", "二")
+    if name == "wind_level":
+        level = draw.number("wind_level", 4, 9) if draw.chance(0.5) else draw.number("wind_level", 10, 17)
+        return float(level), spell(level, draw, scenario.in_words)
+    if name == "magnitude":
+        magnitude = round(4 + 4 * draw.random(), 1)
+        return magnitude, spell(magnitude, draw, 0.0)
+    if name == "area_ha":
+        area = draw.number("area_ha", 1, 9) if draw.chance(0.4) else draw.number("area_ha", 10, 900)
+        return float(area), spell(area, draw, 0.0)
+    assert name == "leak_tonnes", name
+    if draw.chance(0.3):
+        tonnes = 0.5 + draw.whole(0, 8)
+        return tonnes, spell(tonnes, draw, 0.0)
+    whole = draw.number("leak_tonnes", 1, 9) if draw.chance(0.4) else draw.number("leak_tonnes", 10, 60)
+    return float(whole), spell(whole, draw, scenario.in_words)
 
 
-SAMPLERS: Mapping[str, Callable[[Scenario, Draw], None]] = {
-    "snow_road": _snow_road,
-    "flood": _flood,
-    "landslide": _landslide,
-    "building_fire": _building_fire,
-}
-
-
-def _depth(
-    scenario: Scenario,
-    draw: Draw,
-    name: str,
-    chance: float,
-    limits: tuple[float, float],
-    words: Sequence[float],
-) -> None:
+def _depth(scenario: Scenario, draw: Draw, name: str) -> None:
     """A depth in metres or centimetres, or in words (到膝盖, 一人深)."""
-    if not draw.chance(chance):
-        return
-    if draw.chance(0.22):
-        depth = draw.rng.choice(words)
-        scenario.said.append(Utterance("depth_words", f"{name}/{depth}"))
+    (low, high), words = _DEPTHS[name]
+    if draw.chance(_DEPTH_WORDS_SHARE):
+        depth = draw.pick(words)
+        scenario.say(Utterance("depth_words", f"{name}/{depth}"))
     else:
-        depth = round(draw.rng.uniform(*limits), 1)
+        depth = round(low + (high - low) * draw.random(), 1)
         if draw.chance(0.35):
             depth = float(max(1, round(depth)))
-        scenario.said.append(Utterance("measure", name, {"v": _metres(depth, scenario.spoken, draw)}))
+        scenario.say(Utterance("measure", name, {"v": _metres(depth, scenario, draw)}))
     scenario.add_value("measures", name, depth)
 
 
-def _metres(depth: float, spoken: bool, draw: Draw) -> str:
+def _metres(depth: float, scenario: Scenario, draw: Draw) -> str:
     if depth < 1 and draw.chance(0.4):
-        return f"{round(depth * 100)}" + draw.rng.choice(("厘米", "公分", "cm"))
+        return f"{round(depth * 100)}" + draw.pick(("厘米", "公分", "cm"))
     if depth == 0.5 and draw.chance(0.5):
         return "半米"
-    if spoken and 1 < depth < 3 and depth != int(depth) and draw.chance(0.4):
+    if scenario.spoken and 1 < depth < 3 and depth != int(depth) and draw.chance(0.4):
         whole, tenth = divmod(round(depth * 10), 10)
         return f"{spell(whole, draw, 1.0)}米{spell(tenth, draw, 1.0).replace('两', '二')}"
-    return spell(depth, draw, 0.3 if spoken else 0.05) + "米"
+    return spell(depth, draw, max(0.05, scenario.in_words)) + "米"
 
 
-def _people(scenario: Scenario, draw: Draw, chances: Mapping[str, tuple[float, int]]) -> None:
-    words = _SPOKEN_MEASURE_WORDS if scenario.spoken else _MEASURE_WORDS
-    for category, (chance, most) in chances.items():
-        if not draw.chance(chance):
+def _people(scenario: Scenario, draw: Draw, table: HazardTable, richness: float) -> None:
+    for category, (chance, most) in table.people.items():
+        if not draw.chance(min(0.95, chance * sqrt(richness))):  # how many is what even short reports say
             continue
-        if category in ("injured", "buried") and draw.chance(0.25):
+        if category == "households":
+            if "trapped" not in scenario.values("people"):
+                _category(scenario, draw, category, most)
+        elif draw.chance(_SOME_SHARE):
             scenario.add_value("people", category, Count(1, None))
-            scenario.said.append(Utterance("people", f"{category}_some"))
-            continue
-        _person_category(scenario, draw, category, most, words)
-    injured = scenario.fields.get("people", {}).get("injured")
-    if injured is not None and injured.max == injured.min and 2 <= injured.min < 10 and draw.chance(0.3):
-        name = draw.rng.choice(("severe", "light"))
-        number = draw.rng.randint(1, injured.min - 1)
-        scenario.add_value("facts", name, number)
-        text = spell(number, draw, 0.3 if scenario.spoken else 0.0) + draw.rng.choice(("人", "名", "个"))
-        scenario.said.append(Utterance("fact", name, {"n": text}))
+            scenario.say(Utterance("people", f"{category}_some"))
+        elif most >= _FEWEST_IN_CONFLICT and category == "trapped" and draw.chance(_CONFLICT_SHARE):
+            _conflict(scenario, draw, category, most)
+        else:
+            _category(scenario, draw, category, most)
+    if "pinned" in table.numbers:
+        _pinned(scenario, draw, table.numbers["pinned"] * richness)
 
 
-def _person_category(scenario: Scenario, draw: Draw, category: str, most: int, words: Sequence[str]) -> None:
-    count, before, after = draw_count(category, draw, scenario.spoken, most)
+def _measure_word(scenario: Scenario, draw: Draw) -> str:
+    return draw.pick(_SPOKEN_MEASURE_WORDS if scenario.spoken else _MEASURE_WORDS)
+
+
+def _category(scenario: Scenario, draw: Draw, category: str, most: int) -> None:
+    phrase = draw_count(category, draw, scenario.spoken, most)
+    word = draw.pick(_HOUSEHOLD_WORDS) if category == "households" else _measure_word(scenario, draw)
+    scenario.add_value("people", category, phrase.count)
+    utterance = Utterance("people", category, {"n": phrase.with_measure_word(word)})
+    severities = _severities(scenario, draw, phrase.count) if category == "injured" else []
+    scenario.say(utterance, *severities)
+
+
+def _conflict(scenario: Scenario, draw: Draw, category: str, most: int) -> None:
+    """Two numbers for the people who are trapped; the first says that they are."""
+    count, first, second = draw_conflict(category, draw, scenario.spoken, most)
+    word = _measure_word(scenario, draw)
     scenario.add_value("people", category, count)
-    scenario.said.append(Utterance("people", category, {"n": before + draw.rng.choice(words) + after}))
+    trapped = draw.pick(_TRAPPED)
+    scenario.say(Utterance("conflicting", "people", {"a": first + word + trapped, "b": second + word}))
 
 
-def _flag_facts(scenario: Scenario, draw: Draw, chances: Mapping[str, float]) -> None:
-    for name, chance in chances.items():
-        if draw.chance(chance):
-            scenario.add_value("facts", name, True)
-            scenario.said.append(Utterance("fact", name, {"v": str(draw.rng.randint(5, 35))}))
+def _severities(scenario: Scenario, draw: Draw, injured: Count) -> list[Utterance]:
+    """How badly some of a known number of injured people are hurt; said right behind them."""
+    if injured.uncertain or not 2 <= injured.min < 100 or not draw.chance(0.4):
+        return []
+    utterances, left = [], injured.min
+    for name in ("severe", "moderate", "light"):
+        if left > 1 and draw.chance(0.45):
+            number = draw.number(name, 1, min(9, left - 1))
+            left -= number
+            scenario.add_value("facts", name, number)
+            text = spell(number, draw, scenario.in_words) + draw.pick(("人", "名", "个"))
+            utterances.append(Utterance("fact", name, {"n": text}))
+    return utterances
 
 
-def _number_fact(scenario: Scenario, draw: Draw, name: str, chance: float, limits: tuple[int, int]) -> None:
-    if draw.chance(chance):
-        number = draw.number(name, *limits)
-        scenario.add_value("facts", name, number)
-        scenario.said.append(Utterance("fact", name, {"v": spell(number, draw, 0.3 if scenario.spoken else 0.0)}))
+def _pinned(scenario: Scenario, draw: Draw, chance: float) -> None:
+    """People who are pinned in a vehicle are trapped: all who are, where the report counts no others."""
+    trapped = scenario.values("people") and scenario.fields["people"].get("trapped")
+    if not draw.chance(chance) or (trapped and (trapped.uncertain or trapped.min < 2)):
+        return
+    low, high = _NUMBER_LIMITS["pinned"]
+    number = draw.number("pinned", low, min(high, trapped.min) if trapped else high)
+    if not trapped:
+        scenario.add_value("people", "trapped", Count(number, number))
+    _say_number(scenario, draw, "pinned", number)
 
 
-def _outages(scenario: Scenario, draw: Draw, chances: Mapping[str, float]) -> None:
-    for name, chance in chances.items():
-        if draw.chance(chance):
-            scenario.add_labels("outages", (name,))
-            scenario.said.append(Utterance("outage", name))
+def _flags(scenario: Scenario, draw: Draw, table: HazardTable, richness: float) -> None:
+    flags = _drawn(draw, _scaled(table.flags, richness))
+    for group in table.one_of:
+        flags += _drawn(draw, _scaled(group, richness))[:1]
+    if draw.chance(_REINFORCE_SHARE):
+        flags.append("reinforce")
+    for name in flags:
+        scenario.add_value("facts", name, True)
+        scenario.say(Utterance("fact", name, {"v": str(draw.whole(5, 35))}))
+
+
+def _numbers(scenario: Scenario, draw: Draw, chances: Sequence[tuple[str, float]]) -> None:
+    for name in _drawn(draw, chances):
+        if name in _NUMBER_LIMITS and name != "pinned" and not _is_said_otherwise(name, scenario):
+            low, high = _NUMBER_LIMITS[name]
+            small = high > 9 >= low and draw.chance(0.4)
+            number = draw.number(name, low, 9) if small else draw.number(name, max(low, min(10, high)), high)
+            _say_number(scenario, draw, name, number)
+
+
+def _is_said_otherwise(name: str, scenario: Scenario) -> bool:
+    return name == "battery_percent" and "low_battery" in scenario.values("facts")
+
+
+def _say_number(scenario: Scenario, draw: Draw, name: str, number: int) -> None:
+    scenario.add_value("facts", name, number)
+    text = spell(number, draw, scenario.in_words)
+    slots = {"n": text + draw.pick(_COUNTED[name])} if name in _COUNTED else {"v": text}
+    scenario.say(Utterance("fact", name, slots))
+
+
+def _outages(scenario: Scenario, draw: Draw, chances: Sequence[tuple[str, float]]) -> None:
+    outages = _drawn(draw, chances)
+    scenario.fields["outages"] = tuple(outages)
+    for name in outages:
+        scenario.say(Utterance("outage", name))
 
 
 def _vulnerable(scenario: Scenario, draw: Draw, chance: float) -> None:
-    if draw.chance(chance):
-        group = draw.rng.choice(("elderly", "elderly", "child", "child", "infant", "pregnant", "patient", "disabled"))
-        scenario.add_labels("vulnerable", (group,))
-        scenario.said.append(Utterance("vulnerable", group))
-
-
-def _needs(scenario: Scenario, draw: Draw, chances: Mapping[str, float]) -> None:
-    """Needs, and at times one thing that is declined; how they are joined is left to the phrasing."""
-    needs = [name for name, chance in chances.items() if draw.chance(chance)]
-    scenario.add_labels("needs", needs)
-    if draw.chance(0.06):
-        declined = [name for name in ("food", "water", "warmth", "medicine", "sandbag") if name not in needs]
-        scenario.add_labels("not_needed", (draw.rng.choice(declined),))
-
-
-def _requested(scenario: Scenario, draw: Draw, chance: float, items: Mapping[str, tuple[str, str]]) -> None:
-    """A quantity asked for: 请派橡皮艇3艘. Never of what is declined."""
-    item = draw.rng.choice(list(items))
-    unit, need = items[item]
-    if not draw.chance(chance) or need in scenario.fields.get("not_needed", ()):
+    """One or two groups of people who cannot help themselves, at times with the age of one of them."""
+    if not draw.chance(chance):
         return
-    limits = (100, 3000) if item == "沙袋" else (10, 200) if unit in "件床" else (1, 9)
-    number = draw.number(f"requested:{item}", *limits)
-    scenario.fields["requested"] = (Requested(item, float(number), unit),)
-    needs = scenario.fields.get("needs", ())
-    scenario.fields["needs"] = (*needs, need)
+    groups = dict.fromkeys(draw.pick(_VULNERABLE) for _ in range(2 if draw.chance(0.25) else 1))
+    scenario.fields["vulnerable"] = tuple(groups)
+    aged = "age" in TABLES[scenario.hazards[0]].numbers
+    for group in groups:
+        utterances = [Utterance("vulnerable", group)]
+        if aged and group in _AGES and "age" not in scenario.values("facts") and draw.chance(0.3):
+            age = draw.number("age", *_AGES[group])
+            scenario.add_value("facts", "age", age)
+            utterances.append(Utterance("fact", "age", {"v": spell(age, draw, scenario.in_words)}))
+        scenario.say(*utterances)
+
+
+def _needs(scenario: Scenario, draw: Draw, table: HazardTable, richness: float) -> None:
+    """What is asked for, one thing at times by number; how needs are joined is left to the phrasing."""
+    needs = _drawn(draw, _scaled(table.needs, richness))
+    if draw.sides.combinations:
+        held = [n for n in table.needs if any(is_held_out_combination(hazard, n) for hazard in scenario.hazards)]
+        needs += [draw.pick(held)] if held else []
+    needs = [need for need in needs if draw.admits_need(scenario.hazards, need)]
+    if table.items and draw.chance(table.requested * richness):
+        _requested(scenario, draw, draw.pick(table.items), needs)
+    if "generator" in needs and draw.chance(0.15):
+        number = draw.number("kilowatts", *_NUMBER_LIMITS["kilowatts"])
+        _say_number(scenario, draw, "kilowatts", number)
+    scenario.fields["needs"] = tuple(dict.fromkeys(needs))
+
+
+def _requested(scenario: Scenario, draw: Draw, word: str, needs: list[str]) -> None:
+    """A quantity asked for: 请派橡皮艇3艘. It implies the need."""
+    item = ITEMS[word]
+    if not draw.admits_need(scenario.hazards, item.need):
+        return
+    number = draw.number(f"requested:{word}", item.low, item.high)
+    scenario.fields["requested"] = (Requested(item.word, float(number), item.unit),)
+    needs.append(item.need)
     count = spell(number, draw, 0.2 if scenario.spoken else 0.0)
-    scenario.said.append(Utterance("requested", need, {"item": item, "count": count, "unit": unit}))
+    scenario.say(Utterance("requested", item.need, {"item": item.word, "count": count, "unit": item.unit}))
+
+
+def _declined(scenario: Scenario, draw: Draw, chance: float) -> None:
+    """One thing that is on offer and not wanted; never one that is asked for."""
+    if draw.chance(chance):
+        needs = scenario.fields["needs"]
+        scenario.fields["not_needed"] = (draw.pick([need for need in DECLINABLE if need not in needs]),)

@@ -1,18 +1,46 @@
-"""Splits: train, valid and seen share names and numbers; unseen is made of held-out names and numbers alone."""
+"""Splits: what each file is made of. Training sees the known side alone; each test file turns one thing over."""
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from dispatch.domain.formulas import is_vague_place
 from training.corpus import Pair
+from training.lint import bare_text
+from training.synthesis.holdout import Sides
 from training.synthesis.lexicon import Lexicon
-from training.synthesis.pairs import PairGenerator, hazards_of
+from training.synthesis.noise import NoiseConfig
+from training.synthesis.pairs import PLACINGS, PairGenerator, Recipe, hazards_of
 
 _PROGRESS_EVERY = 1000
 _SHORT_PLACE = 8
+
+_REQUESTS = Recipe(other=0.0)
+_NO_PLACE = ("hinted", "unsaid", "vague", "unknown")
+
+RECIPES: Mapping[str, Recipe] = {
+    "valid": Recipe(),
+    "seen": Recipe(),
+    "train": Recipe(),
+    "unseen": Recipe(sides=Sides(names=True, numbers=True)),
+    "unseen_places": Recipe(sides=Sides(names=True)),
+    "unseen_numbers": Recipe(sides=Sides(numbers=True)),
+    "unseen_combinations": replace(_REQUESTS, sides=Sides(combinations=True)),
+    "unseen_phrasings": Recipe(sides=Sides(entries=True)),
+    "noisy": Recipe(noise=NoiseConfig(share=1.0)),
+    "reordered": Recipe(),
+    "two_incidents": replace(_REQUESTS, two_incidents=1.0),
+    "not_requests": Recipe(other=1.0),
+    "issued": replace(_REQUESTS, two_incidents=0.0, issued=1.0),
+    "declined": replace(_REQUESTS, two_incidents=0.0, declined=1.0),
+    "no_place": replace(_REQUESTS, two_incidents=0.0, placings={name: PLACINGS[name] for name in _NO_PLACE}),
+    "caller_elsewhere": replace(_REQUESTS, two_incidents=0.0, placings={"said_beside": 0.3, "relayed": 0.7}),
+    "other_numbers": replace(_REQUESTS, asides=2),
+}
+_SAME_SITUATIONS = {"reordered": "seen"}  # the same situations as another file's, in other words
+_WITH_NEW_PLACES = frozenset(name for name, recipe in RECIPES.items() if recipe.sides.names)
 
 
 @dataclass(frozen=True)
@@ -30,33 +58,27 @@ def write_splits(
     train_pairs: int,
     seed: int,
     *,
-    held_pairs: int = 2000,
+    held_pairs: int = 1000,
     progress: Callable[[int], None] | None = None,
 ) -> SplitReport:
-    """Writes ``train``, ``valid``, ``seen`` and ``unseen`` as JSONL files into the folder ``out``.
+    """Writes every split of :data:`RECIPES` as a JSONL file into the folder ``out``.
 
-    Each of the last three holds ``held_pairs`` pairs. No pair stands in two of the files, and no report of
-    ``train`` in ``unseen``; the same seed gives the same bytes.
+    Each but ``train`` holds ``held_pairs`` pairs. No report stands twice, in one file or in two, be it with
+    other punctuation, and no place of a split of unseen places stands in a text of ``train``; the same seed gives the
+    same bytes.
     ``progress`` is called with the number of pairs written so far. Raises ValueError for numbers below 1.
     """
     if train_pairs < 1 or held_pairs < 1:
         raise ValueError("the number of pairs must be at least 1")
     lexicon = Lexicon.load()
-    known = _without_repeats(PairGenerator(lexicon, seed, unseen=False).pairs())
-    unseen = _without_repeats(PairGenerator(lexicon, seed, unseen=True).pairs())
-    said: list[str] = []  # what training reads: complete before the first unseen pair is drawn
-    plan = (
-        ("valid", known, held_pairs),
-        ("seen", known, held_pairs),
-        ("train", _noting(known, said), train_pairs),
-        ("unseen", _in_new_places(unseen, said), held_pairs),
-    )
+    texts = _Texts()
     out.mkdir(parents=True, exist_ok=True)
     files, written = {}, 0
-    for split, source, size in plan:
+    for split in RECIPES:
+        size = train_pairs if split == "train" else held_pairs
         counts: dict[str, int] = {}
         with (out / f"{split}.jsonl").open("w", encoding="utf-8") as file:
-            for pair in islice(source, size):
+            for pair in islice(texts.new(split, split_pairs(lexicon, split, seed)), size):
                 file.write(json.dumps(pair.to_dict(), ensure_ascii=False) + "\n")
                 for key, number in hazards_of([pair]).items():
                     counts[key] = counts.get(key, 0) + number
@@ -69,35 +91,38 @@ def write_splits(
     return SplitReport(files)
 
 
-def _noting(pairs: Iterator[Pair], said: list[str]) -> Iterator[Pair]:
-    """The same pairs; the texts in which they name places are added to ``said``."""
-    for pair in pairs:
-        said += (pair.report, pair.context.location, *pair.context.issued)
-        yield pair
+def split_pairs(lexicon: Lexicon, split: str, seed: int) -> Iterator[Pair]:
+    """The endless stream of pairs that a split's file is the beginning of, but for those that stand elsewhere."""
+    generator = PairGenerator(lexicon, f"{seed}:{_SAME_SITUATIONS.get(split, split)}", RECIPES[split])
+    return generator.reordered() if split in _SAME_SITUATIONS else generator.pairs()
 
 
-def _in_new_places(pairs: Iterator[Pair], said: list[str]) -> Iterator[Pair]:
-    """Drops pairs whose report stands in ``said``, or whose place does as a part of another name.
+class _Texts:
+    """The reports written so far, and all that training reads."""
 
-    S6 is a part of S65, 石桥村 of 大石桥村. Only short places can be: longer ones hold a held-out name behind another.
-    """
-    texts: set[str] = set()
-    everything = ""
-    for pair in pairs:
-        everything, texts = everything or "\n".join(said), texts or set(said)
-        if pair.report in texts:
-            continue
-        places = {pair.situations[0].location, pair.context.location}
+    def __init__(self) -> None:
+        self._reports: set[str] = set()
+        self._trained: list[str] = []
+        self._everything = ""
+
+    def new(self, split: str, pairs: Iterator[Pair]) -> Iterator[Pair]:
+        """Drops pairs whose report came before and, where places are to be new, those whose place training reads.
+
+        S6 is a part of S65, 石桥村 of 大石桥村. Only short places can be: longer ones hold a held-out name behind
+        another name.
+        """
+        if split in _WITH_NEW_PLACES:
+            self._everything = self._everything or "\n".join(self._trained)
+        for pair in pairs:
+            bare = bare_text(pair.report)
+            if bare in self._reports or (split in _WITH_NEW_PLACES and self._names_a_known_place(pair)):
+                continue
+            self._reports.add(bare)
+            if split == "train":
+                self._trained += (pair.report, pair.context.location, *pair.context.issued)
+            yield pair
+
+    def _names_a_known_place(self, pair: Pair) -> bool:
+        places = {situation.location for situation in pair.situations} | {pair.context.location}
         short = (place for place in places if len(place) <= _SHORT_PLACE and not is_vague_place(place))
-        if not any(place in everything for place in short):
-            yield pair
-
-
-def _without_repeats(pairs: Iterator[Pair]) -> Iterator[Pair]:
-    """Drops pairs whose report came before, in whatever context (the generator repeats short ones)."""
-    seen: set[int] = set()
-    for pair in pairs:
-        key = hash(pair.report)
-        if key not in seen:
-            seen.add(key)
-            yield pair
+        return any(place in self._everything for place in short)

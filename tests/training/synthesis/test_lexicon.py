@@ -1,43 +1,86 @@
-"""The lexicon: templates are well formed, choices are all reachable, and a broken file is named."""
+"""The lexicon's machinery: templates are compiled once, every choice is reached, a broken file is named."""
 
 import random
-import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from training.synthesis.lexicon import Lexicon, default_lexicon_folder, fill
-
-SLOTS = {
-    **dict.fromkeys(("n", "v", "place", "nouns", "item", "count", "unit", "phone", "name", "hour", "minute"), "x"),
-    **dict.fromkeys(("hazard", "town", "other", "km", "metres", "letter", "nnn"), "x"),
-}
+from training.synthesis.holdout import Draw, Sides, is_held_out_entry
+from training.synthesis.lexicon import Entries, Lexicon, Template, default_lexicon_folder
 
 
-def texts(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for item in value.values():
-            yield from texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from texts(item)
-    elif isinstance(value, str):
-        yield value
-
-
-def test_every_template_can_be_filled() -> None:
-    lexicon, rng = Lexicon.load(), random.Random(1)
-    for section in (lexicon.places, lexicon.frames, lexicon.facts, lexicon.other):
-        for template in texts(section):
-            for _ in range(5):
-                assert not re.search(r"[\[\]{}|]", fill(template, rng, SLOTS)), template
+def draw(held: bool = False) -> Draw:
+    return Draw(random.Random(1), Sides(entries=held))
 
 
 def test_choices_nest_and_all_are_reached() -> None:
-    rng = random.Random(1)
-    assert {fill("[a|b[c|d]|]{n}", rng, {"n": "1"}) for _ in range(200)} == {"a1", "bc1", "bd1", "1"}
+    template, source = Template("[a|b[c|d]|]{n}"), draw()
+    assert {template.fill(source, {"n": "1"}) for _ in range(200)} == {"a1", "bc1", "bd1", "1"}
+    assert sorted(template.phrasings()) == ["a{n}", "bc{n}", "bd{n}", "{n}"]
+    assert template.slots == ("n",)
+
+
+def test_what_fills_a_slot_is_no_template() -> None:
+    assert Template("{n}[人|人]").fill(draw(), {"n": "[a|b]{c}"}) == "[a|b]{c}人"
+
+
+@pytest.mark.parametrize("text", ["[a|b", "a]", "{", "{a b}", "a}", "[a|{b]"])
+def test_a_malformed_template_is_refused_by_name(text: str) -> None:
+    with pytest.raises(ValueError, match="template"):
+        Template(text)
+
+
+def test_a_slot_without_a_value_is_a_key_error() -> None:
+    with pytest.raises(KeyError, match="phone"):
+        Template("电话{phone}").fill(draw())
+
+
+def test_long_lists_are_divided_and_each_draw_keeps_to_its_side() -> None:
+    texts = ["涨水了", "发大水", "水来了", *(f"水涨了{n}" for n in range(60))]
+    entries = Entries.divide([Template(text) for text in texts], divided=True)
+    held = {text for text in texts[3:] if is_held_out_entry(text)}
+    assert {template.text for template in entries.held_out} == held != set()
+    known, turned = draw(), draw(held=True)
+    assert {entries.fill(known) for _ in range(2000)} == set(texts) - held
+    assert {entries.fill(turned) for _ in range(2000)} == held
+    assert (known.used, turned.used) == (set(), {"entries"})
+
+
+def test_the_first_entries_of_a_list_are_known_in_every_split() -> None:
+    held = [text for text in map(str, range(200)) if is_held_out_entry(text)]
+    assert [t.text for t in Entries.divide([Template(text) for text in held], divided=True)][:3] == held[:3]
+    assert {t.text for t in Entries.divide([Template(text) for text in held], divided=True).held_out} == {*held[3:]}
+
+
+def test_short_and_undivided_lists_have_no_held_out_side() -> None:
+    held = next(text for text in map(str, range(100)) if is_held_out_entry(text))
+    others = [Template(f"x{n}") for n in range(9)]
+    assert Entries.divide([*others[:3], Template(held)], divided=True).held_out == ()
+    assert Entries.divide([*others, Template(held)], divided=False).held_out == ()
+    assert len(Entries.divide([*others, Template(held)], divided=True).held_out) >= 1
+
+
+def test_the_calm_part_of_a_list_pleads_for_nothing() -> None:
+    entries = Entries([Template(text) for text in ("喂,", "[救命|快]啊,", "报告:", "快来救我们,")], ())
+    assert [template.text for template in entries.calm] == ["喂,", "报告:"]
+    assert entries.calm.calm is entries.calm
+    assert not len(Entries([Template("救命")], ()).calm)
+
+
+def test_the_distant_part_of_a_list_is_not_about_the_speaker() -> None:
+    entries = Entries([Template("{n}困住了"), Template("[我们|一共]{n}困在里面")], [Template("这边困了{n}")])
+    assert [template.text for template in entries.distant] == ["{n}困住了"]
+    assert entries.distant.held_out == ()
+
+
+def test_the_present_part_of_a_list_passes_nothing_on() -> None:
+    entries = Entries([Template("你好"), Template("[替|帮]家里人报警"), Template("帮转")], ())
+    assert [template.text for template in entries.present] == ["你好"]
+
+
+def test_the_whole_lexicon_compiles() -> None:
+    lexicon = Lexicon.load()
+    assert isinstance(lexicon.facts["hazard"]["flood"]["formal"], Entries)
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
@@ -45,9 +88,15 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
         Lexicon.load(tmp_path)
     for path in default_lexicon_folder().glob("*.yaml"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    (tmp_path / "facts.yaml").write_text("a: [")
-    with pytest.raises(ValueError, match=r"facts\.yaml"):
-        Lexicon.load(tmp_path)
-    (tmp_path / "facts.yaml").write_text("- a")
-    with pytest.raises(ValueError, match=r"facts\.yaml.*mapping"):
-        Lexicon.load(tmp_path)
+    for broken, said in (("a: [", "facts.yaml"), ("- a", "mapping"), ('a: ["[b"]', "not closed")):
+        (tmp_path / "facts.yaml").write_text(broken)
+        with pytest.raises(ValueError, match=said) as failure:
+            Lexicon.load(tmp_path)
+        assert "facts.yaml" in str(failure.value)
+
+
+def test_traditional_characters_are_one_for_one_and_no_numerals() -> None:
+    table = Lexicon.load().traditional
+    assert len(table) >= 400
+    assert all(len(simplified) == len(traditional) == 1 for simplified, traditional in table.items())
+    assert not set(table) & set("零一二两三四五六七八九十百千万亿几数多余半")

@@ -1,0 +1,57 @@
+"""Clauses are put together so that places and numbers can still be told apart, and in any order."""
+
+import random
+
+import pytest
+
+from training.synthesis.draft import WIDE_MARKS, Block, Draft, glue
+from training.synthesis.holdout import Draw
+
+
+def draft(*blocks: Block, second: str = "") -> Draft:
+    return Draft("报告:", blocks, second, ("电话13800000000",), (",",), ("。",))
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "joiner", "text"),
+    [
+        ("K12+300", "50人被困", "", "K12+300,50人被困"),
+        ("三组", "五十人被困", "", "三组五十人被困"),
+        ("路口", "积雪3米", "", "路口积雪3米"),
+        ("断电", "断水", ",", "断电,断水"),
+        ("断电。", "断水", ",", "断电。断水"),
+        ("断电" + WIDE_MARKS[0], "断水", ",", "断电" + WIDE_MARKS[0] + "断水"),
+        ("", "断水", ",", "断水"),
+        ("断电", "", ",", "断电"),
+    ],
+)
+def test_gluing(left: str, right: str, joiner: str, text: str) -> None:
+    assert glue(left, right, joiner) == text
+
+
+def test_a_report_is_its_opening_its_clauses_and_its_tail() -> None:
+    block = Block("在石桥村", ("发大水了", "停电了"))
+    assert draft(block).text(Draw(random.Random(1))) == "报告:在石桥村,发大水了,停电了,电话13800000000。"
+
+
+def test_a_second_incident_is_said_by_its_own_template() -> None:
+    text = draft(Block("A区", ("雪崩",)), Block("", ("塌方",), place_last="在B区"), second="另外{second}的情况").text(
+        Draw(random.Random(1))
+    )
+    assert text == "报告:A区,雪崩,另外塌方,在B区的情况,电话13800000000。"
+
+
+def test_reordering_keeps_every_clause_with_its_place() -> None:
+    blocks = (Block("A区", ("雪崩", "3人被埋", "断电")), Block("B区", ("塌方", "2人受伤")))
+    draw = Draw(random.Random(1))
+    for _ in range(20):
+        other = draft(*blocks, second="另{second}").reordered(draw)
+        assert other is not None
+        assert other.blocks != blocks
+        assert [(b.place_first, sorted(b.units)) for b in other.blocks] == [
+            (b.place_first, sorted(b.units)) for b in blocks
+        ]
+
+
+def test_one_clause_has_no_other_order() -> None:
+    assert draft(Block("A区", ("雪崩",)), Block("B区", ("塌方",))).reordered(Draw(random.Random(1))) is None

@@ -1,0 +1,311 @@
+"""What stands in data/lexicon: each file's schema, how much there is of everything, and what may not be said where."""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import chain, combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dispatch.domain import labels
+from dispatch.domain.formulas import is_vague_place
+
+FOLDER = Path(__file__).resolve().parents[3] / "data" / "lexicon"
+LEXICON: Mapping[str, Any] = {
+    name: yaml.safe_load((FOLDER / f"{name}.yaml").read_text("utf-8"))
+    for name in ("facts", "frames", "other", "places", "noise")
+}
+FACTS, FRAMES, OTHER, PLACES, NOISE = (LEXICON[name] for name in ("facts", "frames", "other", "places", "noise"))
+
+LEAST_ENTRIES, LEAST_PHRASINGS = 10, 40
+NEW_FLAGS = ("flammable", "reactive", "trees", "villages", "unreachable")
+SOME = tuple(f"{category}_some" for category in ("injured", "buried", "missing", "trapped"))
+COUNTED = ("cars", "pinned", "severe", "moderate", "light", "displaced", "vehicles")
+DEPTHS = (0.5, 1.0, 1.3, 1.5, 1.7, 3.0)
+STYLES = {
+    "duty": ["formal"],
+    "radio": ["formal"],
+    "caller": ["spoken"],
+    "relative": ["spoken"],
+    "post": ["spoken", "formal"],
+}
+STYLE_LISTS = ("openings", "place", "place_last", "nowhere", "pleas", "contacts", "closings", "joiners", "finals")
+SHARED_LISTS = ("digressions", "emotions", "times", "updates", "verified", "repost", "hashtags", "emoji", "fillers")
+ASIDE_SLOTS = {"phone", "post", "clock", "bus", "plate", "room", "small"}
+PLACE_SLOTS = {"town", "other", "county", "name", "village", "street", "road", "landmark"} | {
+    *("n", "v", "km", "metres", "nnn", "letter")
+}
+WEIGHTED = ("joiners", "finals")  # drawn evenly: what stands there twice comes twice as often
+
+_CHOICE = re.compile(r"\[([^\[\]]*)\]")
+_SLOT = re.compile(r"\{(\w+)\}")
+_NUMERALS = set("0123456789零〇一二两三四五六七八九十百千万亿几数多余半")
+_NEGATIONS = set("不没无未别勿免已")
+_PLEA = re.compile("救命|求救|(?<![急搜])救人|救救|来救|救我|营救|解救|请求救援|求援")
+_FACT_WORDS = re.compile(
+    "被困|受困|困住|受伤|伤员|被埋|失联|失踪|停电|断电|停水|断水|停气|没信号|断路|老人(?!机)|孕妇|婴儿|病人"
+    "|暴雪|积雪|雪崩|洪水|内涝|被淹|地震|滑坡|塌方|泥石流|台风|火灾|(?<!打不)着火|山火|泄漏|车祸|坍塌|倒塌|迷路"
+    "|急需|冲锋舟|发电机|医疗队|帐篷|药品"
+)
+_DEAD_BATTERY = re.compile("电瓶|蓄电池|充电|手机|车")
+_OVER = re.compile(
+    "不用|不需|无需|不必|不再|不麻烦|别再|别转|别派|别来|请勿|勿|取消|撤|解除|结束|完毕|完成|办结|解决|脱险|脱困|获救"
+    "|得救|救出|接出|救走|安全|平安|收队|归队|归建|恢复|扑灭|排除|作废|关闭|结案|没事|找到|停止|删除|转移|救到|控制|平息|终止|安置|处理完|达标"
+)
+
+
+def expand(template: str) -> list[str]:
+    """Every text that the alternatives of a template make."""
+    match = _CHOICE.search(template)
+    if match is None:
+        return [template]
+    head, tail = template[: match.start()], template[match.end() :]
+    return [text for choice in match[1].split("|") for text in expand(head + choice + tail)]
+
+
+def lists(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """Every list below a value, with the keys that lead to it."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from lists(inner, (*path, str(key)))
+    elif isinstance(value, list):
+        yield path, value
+
+
+def slots(text: str) -> set[str]:
+    return set(_SLOT.findall(text))
+
+
+def facts() -> dict[str, list[str]]:
+    """The entries of every fact: both registers together, and nouns and clauses of a need."""
+    entries: dict[str, list[str]] = {}
+    for path, found in lists(FACTS):
+        parts = tuple(part for part in path if part not in ("formal", "spoken", "nouns", "clauses"))
+        entries.setdefault("/".join(parts), []).extend(found)
+    return entries
+
+
+def frames_of(kind: str) -> list[str]:
+    """The entries of one kind of clause in all styles."""
+    return [entry for style in FRAMES["styles"].values() for entry in style.get(kind, ())]
+
+
+@pytest.mark.parametrize("name", LEXICON)
+def test_no_key_stands_twice(name: str) -> None:
+    nodes = [yaml.compose((FOLDER / f"{name}.yaml").read_text("utf-8"), Loader=yaml.SafeLoader)]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value]
+            assert len(keys) == len(set(keys)), sorted(key for key in keys if keys.count(key) > 1)
+            nodes += [value for _, value in node.value]
+
+
+@pytest.mark.parametrize("name", LEXICON)
+def test_entries_are_well_formed(name: str) -> None:
+    for path, entries in lists(LEXICON[name]):
+        for entry in entries:
+            assert isinstance(entry, str), (path, entry)
+            texts = expand(entry)
+            assert len(set(texts)) == len(texts), f"{entry} makes a text twice"
+            for text in texts:
+                assert not re.search(r"[\[\]|{}]", _SLOT.sub("", text)), entry
+                assert "A7" not in text, entry
+
+
+def test_no_entry_stands_twice_in_a_list() -> None:
+    for name, data in LEXICON.items():
+        for path, entries in lists(data):
+            if path[-1] not in WEIGHTED:
+                assert len(entries) == len(set(entries)), (name, path)
+
+
+def test_facts_have_the_keys_of_the_labels() -> None:
+    assert set(FACTS["hazard"]) == set(labels.HAZARDS)
+    assert set(FACTS["people"]) == {*labels.PEOPLE, *SOME}
+    assert set(FACTS["conflicting"]) == {"people"}
+    assert set(FACTS["measure"]) == set(labels.MEASURES)
+    assert set(FACTS["fact"]) == {*labels.FACTS, *NEW_FLAGS}
+    assert set(FACTS["vulnerable"]) == set(labels.VULNERABLE)
+    assert set(FACTS["outage"]) == set(labels.OUTAGES)
+    assert set(FACTS["need"]["clauses"]) == set(labels.NEEDS)
+    assert set(FACTS["need"]["nouns"]) == set(labels.NEEDS) - {"evacuation"}
+    for depths in FACTS["depth_words"].values():
+        assert tuple(depths) == DEPTHS
+
+
+@pytest.mark.parametrize("section", ["hazard", "people", "measure", "fact", "vulnerable", "outage"])
+def test_facts_are_said_in_both_registers(section: str) -> None:
+    for key, registers in FACTS[section].items():
+        assert list(registers) == ["formal", "spoken"], key
+        assert min(len(entries) for entries in registers.values()) >= 8, key
+
+
+def fact_slots(path: tuple[str, ...]) -> set[str]:
+    section, key = path[0], path[1] if len(path) > 1 else ""
+    match section:
+        case "people":
+            return set() if key in SOME else {"n"}
+        case "measure":
+            return {"v"}
+        case "fact" if key in labels.NUMBER_FACTS:
+            return {"n"} if key in COUNTED else {"v"}
+        case "conflicting":
+            return {"a", "b"}
+        case "not_needed":
+            return {"nouns"}
+        case "need" if key in ("list", "spoken_list"):
+            return {"nouns"}
+        case "requested":
+            return {"item", "count", "unit"}
+        case _:
+            return set()
+
+
+def test_every_phrasing_of_a_fact_has_its_slots_once_and_no_other() -> None:
+    for path, entries in lists(FACTS):
+        wanted = sorted(fact_slots(path))
+        for text in chain.from_iterable(expand(entry) for entry in entries):
+            assert sorted(_SLOT.findall(text)) == wanted, (path, text)
+
+
+@pytest.mark.parametrize("key", facts())
+def test_every_fact_has_enough_entries_and_phrasings(key: str) -> None:
+    entries = facts()[key]
+    assert len(entries) >= LEAST_ENTRIES
+    assert len(set(chain.from_iterable(map(expand, entries)))) >= LEAST_PHRASINGS
+
+
+@pytest.mark.parametrize("key", facts())
+def test_no_two_entries_of_a_fact_make_the_same_phrasing(key: str) -> None:
+    # A phrasing that two entries make would stand in training while one of them is held out.
+    for first, second in combinations(((entry, set(expand(entry))) for entry in facts()[key]), 2):
+        assert first[1].isdisjoint(second[1]), (first[0], second[0])
+
+
+def test_somebody_elsewhere_finds_words_for_every_fact() -> None:
+    for section in ("hazard", "people", "measure", "fact", "vulnerable", "outage"):
+        for key, registers in FACTS[section].items():
+            distant = [entry for entry in registers["spoken"] if not re.search("我|咱|俺|这里|这边|这儿", entry)]
+            assert len(distant) >= 3 or key == "caller_elsewhere", key
+
+
+def test_a_dead_battery_is_no_power_outage() -> None:
+    for text in chain.from_iterable(expand(entry) for entry in chain(*FACTS["outage"]["power"].values())):
+        assert not _DEAD_BATTERY.search(text), text
+        assert text not in ("没电", "没电了"), text
+    assert len([entry for entry in FRAMES["digressions"] if "电" in entry and _DEAD_BATTERY.search(entry)]) >= 8
+
+
+def test_only_the_need_for_rescue_pleads_for_rescue() -> None:
+    pleading = {key for key, entries in facts().items() if any(_PLEA.search(entry) for entry in entries)}
+    assert pleading == {"need/rescue"}
+
+
+def test_styles_have_all_their_lists() -> None:
+    assert {name: style["registers"] for name, style in FRAMES["styles"].items()} == STYLES
+    for name, style in FRAMES["styles"].items():
+        relay = {"relay"} if name in ("relative", "post") else set()
+        assert set(style) == {"registers", *STYLE_LISTS, *relay}, name
+        for kind in ("openings", "nowhere", "closings"):
+            assert style[kind].count("") <= 1, (name, kind)
+    assert set(FRAMES) == {"styles", *SHARED_LISTS, "numbers_aside", "names", "second"}
+
+
+def test_frames_have_their_slots_and_no_other() -> None:
+    wanted: dict[str, set[str]] = {key: {"place"} for key in ("place", "place_last", "relay")}
+    wanted["second"] = {"second"}
+    allowed = {"contacts": {"phone", "name"}, "times": {"hour", "minute", "day"}, "numbers_aside": ASIDE_SLOTS}
+    for path, entries in lists(FRAMES):
+        for text in chain.from_iterable(map(expand, entries)):
+            if path[-1] in allowed:
+                assert slots(text), (path, text)
+                assert slots(text) <= allowed[path[-1]], (path, text)
+            else:
+                assert slots(text) == wanted.get(path[-1], set()), (path, text)
+
+
+def test_openings_pleas_digressions_and_contacts_are_many() -> None:
+    kinds = [frames_of("openings"), frames_of("pleas"), FRAMES["digressions"], frames_of("contacts")]
+    assert len({entry for entries in kinds for entry in entries}) >= 400
+    for kind in ("place", "relay", "pleas"):
+        assert all(len(style[kind]) >= 15 for style in FRAMES["styles"].values() if kind in style), kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "long"), [("digressions", 40), ("emotions", 40), ("updates", 40), ("repost", 40), ("verified", 30)]
+)
+def test_posts_can_grow_long(kind: str, long: int) -> None:
+    lengths = [max(map(len, expand(entry))) for entry in FRAMES[kind]]
+    assert len(lengths) >= 30
+    assert sum(length >= long for length in lengths) >= 5
+    assert sum(length <= 12 for length in lengths) >= 5
+
+
+def test_frames_state_no_fact_and_do_not_plead_for_rescue() -> None:
+    for path, entries in lists(FRAMES):
+        if path[-1] == "names":
+            continue
+        for text in chain.from_iterable(map(expand, entries)):
+            assert not _FACT_WORDS.search(text), (path, text)
+            assert not _PLEA.search(text), (path, text)
+
+
+def test_reports_that_ask_for_nobody_are_complete() -> None:
+    least = {"offer": 40, "resolved": 40} | dict.fromkeys(
+        ("news", "thanks", "chatter", "test", "prank", "question", "knowledge"), 20
+    )
+    assert set(OTHER) == {*least, "hazard_words"}
+    for kind, number in least.items():
+        assert len(OTHER[kind]) >= number, kind
+        for text in chain.from_iterable(map(expand, OTHER[kind])):
+            assert slots(text) <= {"place", "hazard", "n", "phone", "item", "name"}, text
+    assert set(OTHER["hazard_words"]) == set(labels.HAZARDS)
+    assert all(len(words) >= 6 for words in OTHER["hazard_words"].values())
+
+
+def test_offers_do_not_plead_and_what_is_resolved_is_over() -> None:
+    for text in chain.from_iterable(map(expand, OTHER["offer"])):
+        assert not re.search("救命|求救|救救|快来|急需|求助|被困", text), text
+    for text in chain.from_iterable(map(expand, OTHER["resolved"])):
+        assert _OVER.search(text), text
+        assert not re.search("快来|急需|救命|还没", text), text
+
+
+def test_generic_places_name_no_place() -> None:
+    assert set(PLACES["generic"]) == set(labels.HAZARDS)
+    for hazard, words in PLACES["generic"].items():
+        assert len(words) >= 12, hazard
+        assert all(map(is_vague_place, words)), hazard
+
+
+def test_places_are_composed_of_known_slots() -> None:
+    for key in ("landmarks", "bridges", "tunnels", "schools", "estates", "relative", "road_parts", "letter_roads"):
+        assert len(PLACES[key]) >= 10, key
+        for entry in PLACES[key]:
+            assert slots(entry) <= PLACE_SLOTS, entry
+    for key in ("landmarks", "bridges", "tunnels", "schools", "estates"):
+        assert all(slots(entry) & PLACE_SLOTS - {"n", "v"} for entry in PLACES[key]), key
+
+
+def test_noise_changes_words_but_no_numbers() -> None:
+    least = {"homophones": 200, "typos": 60, "shorthand": 60}
+    assert set(NOISE) == set(least)
+    for kind, number in least.items():
+        assert len(NOISE[kind]) >= number, kind
+        for word, variants in NOISE[kind].items():
+            assert variants, word
+            assert word not in variants, word
+            assert len(variants) == len(set(variants)), word
+            assert not _NUMERALS & set(word + "".join(variants)), word
+    assert all(len(text) == 1 for pair in NOISE["typos"].items() for text in (pair[0], *pair[1]))
+
+
+def test_noise_neither_adds_nor_drops_a_negation() -> None:
+    # Words of a region have negations of their own (没有 -> 冇得), so shorthand is not held to this.
+    for word, variants in (NOISE["homophones"] | NOISE["typos"]).items():
+        for variant in variants:
+            assert sorted(_NEGATIONS & set(variant)) == sorted(_NEGATIONS & set(word)), (word, variant)
+    assert not _NEGATIONS & set("".join(FRAMES["fillers"]))

@@ -1,0 +1,109 @@
+"""Scenarios: what is in the situation is said, what is said is in it, and every label comes up."""
+
+import random
+from collections.abc import Iterator
+from functools import cache
+
+from dispatch.domain import Situation, labels
+from training.synthesis.hazards import DECLINABLE, TABLES
+from training.synthesis.holdout import Draw
+from training.synthesis.items import ITEMS
+from training.synthesis.scenario import Scenario, draw_scenario
+
+SIZE = 400  # of each hazard
+# Facts that depend on who speaks, not on what happened: pairs.py adds them.
+BY_THE_CALLER = {"caller_elsewhere"}
+
+
+@cache
+def scenarios() -> tuple[Scenario, ...]:
+    draw = Draw(random.Random(1))
+    return tuple(draw_scenario(hazard, draw, spoken, 1.2, 0.2) for hazard in TABLES for spoken in [True, False] * SIZE)
+
+
+def said(scenario: Scenario) -> set[tuple[str, str]]:
+    return {(u.section, u.key) for unit in scenario.units for u in unit}
+
+
+def to_be_said(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    """What the situation holds, as sections and keys of the lexicon (needs and hazards are left to the phrasing)."""
+    situation = Situation(**scenario.fields)
+    spoken = said(scenario)
+    for category, count in situation.people.items():
+        if count.conflicting:
+            yield "conflicting", "people"
+        elif category == "trapped" and ("fact", "pinned") in spoken and ("people", "trapped") not in spoken:
+            assert situation.facts["pinned"] == count.min == count.max
+        else:
+            yield "people", f"{category}_some" if count.min == 1 and count.max is None else category
+    for name, value in situation.measures.items():
+        words = ("depth_words", f"{name}/{value}")
+        yield words if words in spoken else ("measure", name)
+    yield from (("fact", name) for name in situation.facts)
+    yield from (("outage", name) for name in situation.outages)
+    yield from (("vulnerable", name) for name in situation.vulnerable)
+    yield from (("requested", ITEMS[item.item].need) for item in situation.requested)
+
+
+def test_all_that_is_in_a_situation_is_said_and_nothing_else() -> None:
+    for scenario in scenarios():
+        assert said(scenario) == set(to_be_said(scenario)), scenario
+
+
+def test_every_label_is_drawn() -> None:
+    situations = [Situation(**scenario.fields) for scenario in scenarios()]
+
+    def drawn(name: str) -> set[str]:
+        return {label for situation in situations for label in getattr(situation, name)}
+
+    assert drawn("hazards") == set(labels.HAZARDS)
+    assert drawn("people") == set(labels.PEOPLE)
+    assert drawn("vulnerable") == set(labels.VULNERABLE)
+    assert drawn("outages") == set(labels.OUTAGES)
+    assert drawn("needs") == set(labels.NEEDS)
+    assert drawn("measures") == set(labels.MEASURES)
+    assert drawn("facts") == set(labels.FACTS) - BY_THE_CALLER
+    assert drawn("not_needed") == set(DECLINABLE)
+    assert {item.unit for situation in situations for item in situation.requested} <= set(labels.UNITS)
+
+
+def test_counts_come_in_every_form() -> None:
+    counts = [count for scenario in scenarios() for count in scenario.fields.get("people", {}).values()]
+    exact = [count for count in counts if not count.uncertain]
+    assert 0.3 < len(exact) / len(counts) < 0.75
+    assert any(count.approx for count in counts)
+    assert any(count.conflicting for count in counts)
+    assert any(count.max is None and count.min > 1 for count in counts)
+    assert any(count.min >= 1000 for count in counts)
+
+
+def test_the_badly_hurt_are_no_more_than_the_injured() -> None:
+    hurt = 0
+    for scenario in scenarios():
+        facts = scenario.fields.get("facts", {})
+        number = sum(facts.get(name, 0) for name in ("severe", "moderate", "light"))
+        if number:
+            hurt += 1
+            assert number <= scenario.fields["people"]["injured"].min
+    assert hurt > 50
+
+
+def test_what_is_declined_is_not_asked_for() -> None:
+    for scenario in scenarios():
+        assert not set(scenario.values("not_needed")) & set(scenario.fields["needs"])
+        assert all(ITEMS[item.item].need in scenario.fields["needs"] for item in scenario.values("requested"))
+
+
+def test_a_collapse_joins_another_hazard_only_where_people_are_caught() -> None:
+    joined = [scenario for scenario in scenarios() if "collapse" in scenario.hazards[1:]]
+    assert joined
+    assert all({"trapped", "buried"} & set(scenario.fields["people"]) for scenario in joined)
+
+
+def test_poorer_scenarios_say_less() -> None:
+    draw = Draw(random.Random(2))
+
+    def mean(richness: float) -> float:
+        return sum(len(draw_scenario("flood", draw, True, richness, 0.0).units) for _ in range(300)) / 300
+
+    assert mean(0.05) < 1 < mean(0.5) < mean(1.2)
