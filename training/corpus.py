@@ -52,7 +52,7 @@ class Pair:
         if not isinstance(record, Mapping):
             raise ValueError("expected a JSON object with 'report' and 'instruction'")
         for field in FIELDS:
-            _require_utf8(record, field)
+            require_utf8(record, field)
         situations = record.get("situations")
         if situations is None:
             situations = [record["situation"]] if record.get("situation") is not None else []
@@ -89,7 +89,7 @@ def _text(record: Mapping[str, object], field: str) -> str:
     return value
 
 
-def _require_utf8(record: Mapping[str, object], field: str) -> None:
+def require_utf8(record: Mapping[str, object], field: str) -> None:
     """No text in the field, however deep, may hold a lone surrogate, which bytes that are not UTF-8 are read as."""
     try:
         json.dumps(record.get(field), ensure_ascii=False, default=str).encode()
@@ -107,7 +107,7 @@ def read_pairs(path: Path, strict: bool = False, on_error: Callable[[PairError],
         PairError: on the first bad line, if strict.
         ValueError: for a suffix that is not known, a .gz that is no whole gzip file, or Parquet without pyarrow.
     """
-    for line, record in _records(path):
+    for line, record in read_records(path):
         try:
             if isinstance(record, ValueError):
                 raise record
@@ -120,8 +120,12 @@ def read_pairs(path: Path, strict: bool = False, on_error: Callable[[PairError],
                 on_error(bad_line)
 
 
-def _records(path: Path) -> Iterator[tuple[int, object]]:
-    """Line number and record (or the ValueError that says what is wrong) of every line that is not blank."""
+def read_records(path: Path) -> Iterator[tuple[int, object]]:
+    """Line number and record (or the ValueError that says what is wrong) of every line that is not blank.
+
+    Raises:
+        ValueError: as :func:`read_pairs` does for a file that cannot be read at all.
+    """
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
     readers = {".jsonl": _jsonl_records, ".tsv": _tsv_records, ".csv": _csv_records}
     kind = suffixes[-1] if suffixes else ""

@@ -1,161 +1,239 @@
-"""The quality of an engine on files of pairs."""
+"""The quality of answers to files of pairs or of labelled reports."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from rich.table import Table
+import numpy as np
 
-from dispatch.decoding import DecodingConfig
-from dispatch.engine import Candidate, Generation, GenerationRequest
+from dispatch.engine import Generation
+from dispatch.model import normalize
+from training.bootstrap import Estimate, Quantity, estimate, ratio
 from training.corpus import Pair, PairError, read_pairs
-from training.metrics import METRICS, Accuracy, PairScore, accuracies, score_pair
+from training.judging import FAULTS, Answer, Example, Judgement, judge
+from training.labelled import LabelledReport, holds_labelled_reports, read_labelled_reports
+from training.metrics import MEASURES, Ratio
+from training.reliability import Bin, calibration_error, reliability
+from training.slots import Match
+from training.text_scores import text_scores
 
-Generate = Callable[[list[GenerationRequest]], list[Generation]]
-Choose = Callable[[GenerationRequest, Generation], Candidate]
+Respond = Callable[[Sequence[Example]], Sequence[Generation]]
+Choose = Callable[[Example, Generation], Mapping[str, Answer]]
+
+Value = TypeVar("Value")
 
 BATCH_PAIRS = 32
-MISTAKES_KEPT = 20
+CASES_KEPT = 20
 
 
 @dataclass(frozen=True)
-class Mistake:
-    """A pair whose instruction or situations were not as expected."""
+class Case:
+    """An answer that is wrong in something, beside what was known of the right one."""
 
-    pair: Pair
-    answer: Pair
+    example: Example
+    answer: Answer
+    faults: tuple[str, ...]
+    matches: tuple[Match, ...]
 
     def to_dict(self) -> dict[str, object]:
-        return {"expected": self.pair.to_dict(), "answered": self.answer.to_dict()}
+        candidate = self.answer.candidate
+        return {
+            "faults": list(self.faults),
+            "flagged": self.answer.flagged,
+            "confidence": candidate.confidence,
+            "report": self.example.report,
+            "context": self.example.context.to_dict(),
+            "expected": expected_of(self.example),
+            "answered": {
+                "instruction": candidate.text,
+                "situations": [situation.to_dict() for situation in candidate.situations],
+            },
+        }
 
 
 @dataclass(frozen=True)
 class FileReport:
-    """The result on one file, and on its pairs of each hazard or kind; mistakes holds the first few.
+    """The result on one file, and on its rows of each hazard or kind; cases holds the worst.
 
-    choice names who chose the answer among the candidates: the network alone, or the service with its checks.
+    choice names who chose the answer among the candidates; labelled says that the rows are labelled reports, not pairs.
     """
 
     file: str
     choice: str
-    pairs: int
-    bad_lines: int
-    accuracies: Mapping[str, Accuracy]
-    slices: Mapping[str, Mapping[str, Accuracy]]
-    mistakes: tuple[Mistake, ...]
+    labelled: bool
+    rows: int
+    bad_lines: tuple[str, ...]
+    measures: Mapping[str, Estimate]
+    slices: Mapping[str, Mapping[str, Estimate]]
+    slice_rows: Mapping[str, int]
+    bins: tuple[Bin, ...]
+    cases: tuple[Case, ...]
 
     def to_dict(self) -> dict[str, object]:
         return {
             "file": self.file,
             "choice": self.choice,
-            "pairs": self.pairs,
-            "bad_lines": self.bad_lines,
-            "metrics": {name: accuracy.to_dict() for name, accuracy in self.accuracies.items()},
+            "labelled": self.labelled,
+            "rows": self.rows,
+            "bad_lines": len(self.bad_lines),
+            "metrics": _figures(self.measures),
             "slices": {
-                key: {name: accuracy.to_dict() for name, accuracy in values.items()}
-                for key, values in self.slices.items()
+                key: {"rows": self.slice_rows[key], "metrics": _figures(values)} for key, values in self.slices.items()
             },
-            "mistakes": [mistake.to_dict() for mistake in self.mistakes],
+            "reliability": [entry.to_dict() for entry in self.bins],
+            "cases": [case.to_dict() for case in self.cases],
         }
 
 
 def evaluate(
-    generate: Generate,
+    respond: Respond,
+    choose: Choose,
     paths: Sequence[Path],
-    decoding: DecodingConfig,
-    choices: Mapping[str, Choose],
     on_progress: Callable[[str, int, int], None] | None = None,
 ) -> list[FileReport]:
-    """Answers every pair of every file and compares; one report per file and choice among the candidates.
+    """Answers every row of every file and compares; one report per file and choice among the candidates.
 
-    on_progress gets the file's name, the pairs done and the pairs in all.
+    respond answers a batch; choose picks answers out of one generation, each by the name of who picks. on_progress gets
+    the file's name, the rows done and the rows in all.
 
     Raises:
-        ValueError: if a file holds no usable pair.
+        ValueError: if a file holds no usable row.
     """
     reports = []
-    for path in paths:
+    for name, path in zip(names_of(paths), paths, strict=True):
         errors: list[PairError] = []
-        pairs = list(read_pairs(path, on_error=errors.append))
-        if not pairs:
-            raise ValueError(f"{path} holds no usable pair" + (f"; the first error is {errors[0]}" if errors else ""))
-        requests = [GenerationRequest(pair.report, pair.context, decoding) for pair in pairs]
-        progress = functools.partial(on_progress, path.name) if on_progress else None
-        generations = _generate_all(generate, requests, progress)
-        for name, choose in choices.items():
-            answers = [choose(request, made) for request, made in zip(requests, generations, strict=True)]
-            reports.append(_report(path.name, name, pairs, answers, len(errors)))
+        labelled = holds_labelled_reports(path)
+        examples: list[Example] = list(
+            (read_labelled_reports if labelled else read_pairs)(path, on_error=errors.append)
+        )
+        if not examples:
+            what = "labelled report" if labelled else "pair"
+            raise ValueError(f"{path} holds no usable {what}" + (f"; the first error is {errors[0]}" if errors else ""))
+        progress = functools.partial(on_progress, name) if on_progress else None
+        generations = _respond_to_all(respond, examples, progress)
+        chosen = [choose(example, made) for example, made in zip(examples, generations, strict=True)]
+        bad_lines = tuple(map(str, errors))
+        for choice in chosen[0]:
+            answers = [picked[choice] for picked in chosen]
+            reports.append(_report(name, choice, examples, answers, bad_lines))
     return reports
 
 
-def network_choice(_request: GenerationRequest, generation: Generation) -> Candidate:
-    """What the network itself ranks first."""
-    return generation.candidates[0]
+def names_of(paths: Sequence[Path]) -> list[str]:
+    """The names of files; with their folders where two would be called the same."""
+    names = [path.name for path in paths]
+    return names if len(set(names)) == len(names) else [str(path) for path in paths]
 
 
-def _generate_all(
-    generate: Generate, requests: Sequence[GenerationRequest], on_progress: Callable[[int, int], None] | None
+def expected_of(example: Example) -> dict[str, object]:
+    """What is known of the right answer, ready for JSON."""
+    known: dict[str, object] = {"situations": [situation.to_dict() for situation in example.situations]}
+    if isinstance(example, LabelledReport):
+        return known | {"id": example.id, "expect": example.expect.to_dict()}
+    return known | {"instruction": example.instruction}
+
+
+def _figures(values: Mapping[str, Estimate]) -> dict[str, object]:
+    return {name: value.to_dict() for name, value in values.items()}
+
+
+def _respond_to_all(
+    respond: Respond, examples: Sequence[Example], on_progress: Callable[[int, int], None] | None
 ) -> list[Generation]:
-    """Reports of like length are decoded together, for speed; the answers are put back in the order of requests."""
-    order = sorted(range(len(requests)), key=lambda index: len(requests[index].report))
+    """Reports of like length are answered together, for speed; the answers are put back in the order of examples."""
+    order = sorted(range(len(examples)), key=lambda index: len(examples[index].report))
     made: dict[int, Generation] = {}
     for start in range(0, len(order), BATCH_PAIRS):
         batch = order[start : start + BATCH_PAIRS]
-        made |= zip(batch, generate([requests[index] for index in batch]), strict=True)
+        made |= zip(batch, respond([examples[index] for index in batch]), strict=True)
         if on_progress is not None:
-            on_progress(len(made), len(requests))
-    return [made[index] for index in range(len(requests))]
+            on_progress(len(made), len(examples))
+    return [made[index] for index in range(len(examples))]
 
 
-def _report(file: str, choice: str, pairs: Sequence[Pair], answers: Sequence[Candidate], bad_lines: int) -> FileReport:
-    scores: list[PairScore] = []
-    mistakes: list[Mistake] = []
-    for pair, answer in zip(pairs, answers, strict=True):
-        score = score_pair(pair, answer.text, answer.situations)
-        scores.append(score)
-        if not score.instruction or score.situation is False:
-            mistakes.append(Mistake(pair, Pair(pair.report, answer.text, pair.context, answer.situations)))
-    kept = tuple(mistakes[:MISTAKES_KEPT])
-    return FileReport(file, choice, len(pairs), bad_lines, accuracies(scores), _slices(pairs, scores), kept)
+def _report(
+    file: str, choice: str, examples: Sequence[Example], answers: Sequence[Answer], bad_lines: tuple[str, ...]
+) -> FileReport:
+    judgements = [judge(example, answer) for example, answer in zip(examples, answers, strict=True)]
+    groups = _groups(examples)
+    confidences = [answer.candidate.confidence for answer in answers]
+    right = [judgement.right for judgement in judgements]
+    return FileReport(
+        file=file,
+        choice=choice,
+        labelled=isinstance(examples[0], LabelledReport),
+        rows=len(examples),
+        bad_lines=bad_lines,
+        measures=_measure(examples, answers, judgements),
+        slices={
+            key: _measure(_at(rows, examples), _at(rows, answers), _at(rows, judgements))
+            for key, rows in groups.items()
+        },
+        slice_rows={key: len(rows) for key, rows in groups.items()},
+        bins=reliability(confidences, right),
+        cases=_worst(examples, answers, judgements),
+    )
 
 
-def _slices(pairs: Sequence[Pair], scores: Sequence[PairScore]) -> dict[str, dict[str, Accuracy]]:
-    """Accuracies by the first hazard of requests and by the kind of the rest; none for pairs without situations."""
-    groups: dict[str, list[PairScore]] = {}
-    for pair, score in zip(pairs, scores, strict=True):
-        if pair.situations:
-            first = pair.situations[0]
+def _at(rows: Sequence[int], values: Sequence[Value]) -> list[Value]:
+    return [values[row] for row in rows]
+
+
+def _measure(
+    examples: Sequence[Example], answers: Sequence[Answer], judgements: Sequence[Judgement]
+) -> dict[str, Estimate]:
+    """All measures that some row has a say in, in the order of MEASURES."""
+    quantities = {}
+    for name in {name for judgement in judgements for name in judgement.scores}:
+        ratios = [judgement.scores.get(name, Ratio(0, 0)) for judgement in judgements]
+        quantities[name] = ratio([entry.part for entry in ratios], [entry.whole for entry in ratios])
+    confidences = [answer.candidate.confidence for answer in answers]
+    quantities["calibration_error"] = calibration_error(confidences, [judgement.right for judgement in judgements])
+    quantities |= _text_scores(examples, answers)
+    known = {measure.name: quantities[measure.name] for measure in MEASURES if measure.name in quantities}
+    return estimate({name: quantity for name, quantity in known.items() if quantity.n})
+
+
+def _text_scores(examples: Sequence[Example], answers: Sequence[Answer]) -> dict[str, Quantity]:
+    """BLEU and chrF of the pairs that have no situations; the other rows add nothing."""
+    plain = [row for row, example in enumerate(examples) if isinstance(example, Pair) and not example.situations]
+    if not plain:
+        return {}
+    pairs = [example for example in examples if isinstance(example, Pair) and not example.situations]
+    expected = [normalize(pair.instruction).text for pair in pairs]
+    scores = text_scores(expected, [answers[row].candidate.text for row in plain])
+    spread = {}
+    for name, quantity in scores.items():
+        rows_NC = np.zeros((len(examples), quantity.rows_NC.shape[1]))
+        rows_NC[plain] = quantity.rows_NC
+        spread[name] = Quantity(rows_NC, quantity.of_sums, quantity.n)
+    return spread
+
+
+def _groups(examples: Sequence[Example]) -> dict[str, list[int]]:
+    """The rows of each first hazard of requests and of each kind of the rest; none of pairs without situations."""
+    groups: dict[str, list[int]] = {}
+    for row, example in enumerate(examples):
+        if example.situations:
+            first = example.situations[0]
             key = (first.hazards or ("no hazard",))[0] if first.kind == "request" else first.kind
-            groups.setdefault(key, []).append(score)
-    return {key: accuracies(groups[key]) for key in sorted(groups)}
+            groups.setdefault(key, []).append(row)
+    return {key: groups[key] for key in sorted(groups)}
 
 
-def results_table(files: Sequence[Mapping[str, Any]]) -> str:
-    """The figures of files and slices (as FileReport.to_dict has them) as a Markdown table of percentages."""
-    lines = ["| file | chosen by | pairs | " + " | ".join(METRICS) + " |", "|---" * (3 + len(METRICS)) + "|"]
-    for file in files:
-        rows = {file["file"]: file["metrics"]}
-        rows |= {f"{file['file']}: {key}": values for key, values in file["slices"].items()}
-        for name, values in rows.items():
-            shares = [values[metric]["accuracy"] for metric in METRICS]
-            pairs = values["instruction"]["judged"]
-            cells = ["-" if share is None else f"{100 * share:.2f}" for share in shares]
-            lines.append(f"| {name} | {file['choice']} | {pairs} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def table(reports: Sequence[FileReport]) -> Table:
-    """The reports as a table of percentages, one row per file and per slice of it."""
-    result = Table("file", "chosen by", "pairs", *METRICS, title="correct, %")
-    for report in reports:
-        result.add_row(report.file, report.choice, *_cells(report.accuracies))
-        for key, values in report.slices.items():
-            result.add_row(f"  {key}", report.choice, *_cells(values), style="dim")
-    return result
-
-
-def _cells(values: Mapping[str, Accuracy]) -> list[str]:
-    shares = [f"{100 * values[name].share:.2f}" if values[name].judged else "-" for name in METRICS]
-    return [str(values["instruction"].judged), *shares]
+def _worst(examples: Sequence[Example], answers: Sequence[Answer], judgements: Sequence[Judgement]) -> tuple[Case, ...]:
+    """Wrong answers that nothing warns of first, then by their worst fault, the more confident of equals first."""
+    rows = [row for row, judgement in enumerate(judgements) if judgement.faults]
+    rows.sort(
+        key=lambda row: (
+            answers[row].flagged,
+            FAULTS.index(judgements[row].faults[0].name),
+            -answers[row].candidate.confidence,
+        )
+    )
+    return tuple(
+        Case(examples[row], answers[row], tuple(map(str, judgements[row].faults)), judgements[row].matches)
+        for row in rows[:CASES_KEPT]
+    )

@@ -1,110 +1,199 @@
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from dispatch.decoding import DecodingConfig
-from dispatch.domain import Context, Situation
-from dispatch.engine import Candidate, Generation, GenerationRequest
+from dispatch.domain import Context, Situation, make_plans, render_instruction
+from dispatch.engine import Candidate, Generation
+from training.baselines import BASELINES
 from training.corpus import Pair
-from training.evaluate import evaluate, network_choice, results_table, table
-from training.metrics import METRICS
+from training.evaluate import evaluate, names_of
+from training.judging import Answer, Example
+from training.metrics import MEASURES
 
-SITUATION = Situation(location="青石镇")
+MILL = Situation(location="老磨坊", hazards=("flood",), needs=("rescue",))
+BEST = {measure.name: measure.best for measure in MEASURES}
 
 
-NETWORK = {"network": network_choice}
+def first(_example: Example, generation: Generation) -> Mapping[str, Answer]:
+    return {"network": Answer(generation.candidates[0], False)}
 
 
-def write(path: Path, pairs: list[Pair], extra: str = "") -> Path:
+def write(path: Path, pairs: Sequence[Pair], extra: str = "") -> Path:
     path.write_text("".join(json.dumps(pair.to_dict()) + "\n" for pair in pairs) + extra, encoding="utf-8")
     return path
 
 
-def answer_with(text: str, situations: tuple[Situation, ...] = ()) -> Generation:
-    return Generation((Candidate(text, 0.0, (0.0,), situations),), False, {})
+def pair_of(situation: Situation, report: str = "老磨坊进水了", context: Context = Context()) -> Pair:
+    return Pair(report, render_instruction(make_plans((situation,), context)), context, (situation,))
 
 
-def echo(requests: list[GenerationRequest]) -> list[Generation]:
-    """Answers with the report; with the situation too if the context has a location."""
-    return [answer_with(r.report, (SITUATION,) if r.context.location else ()) for r in requests]
+def misread_fires(examples: Sequence[Example]) -> list[Generation]:
+    """Answers gold, but reads every fire as a flood, without much confidence."""
+    made = []
+    for example in examples:
+        situations = example.situations
+        if "building_fire" in situations[0].hazards:
+            situations = (MILL,)
+        text = render_instruction(make_plans(situations, example.context))
+        made.append(Generation((Candidate(text, 0.0, situations=situations, confidence=0.25),)))
+    return made
 
 
-def test_answers_meet_their_own_pairs_whatever_the_order_of_decoding(tmp_path: Path) -> None:
-    pairs = [Pair("甲" * (1 + index * 7 % 50), "甲" * (1 + index * 7 % 50)) for index in range(100)]
-    (report,) = evaluate(echo, [write(tmp_path / "a.jsonl", pairs)], DecodingConfig(), NETWORK)
-    assert (report.pairs, report.accuracies["instruction"].right, report.mistakes) == (100, 100, ())
+def gold(examples: Sequence[Example]) -> list[Generation]:
+    return [BASELINES["gold"](example) for example in examples]
 
 
-def test_a_report_per_file_counts_what_was_right_and_shows_what_was_not(tmp_path: Path) -> None:
-    first = write(tmp_path / "a.jsonl", [Pair("甲", "甲"), Pair("乙", "丙")], extra="not json\n")
-    second = write(tmp_path / "b.jsonl", [Pair("丁", "丁", Context("青石镇"), (SITUATION,))])
-    progress: list[tuple[str, int, int]] = []
-    reports = evaluate(echo, [first, second], DecodingConfig(), NETWORK, lambda *done: progress.append(done))
-    assert [(r.file, r.pairs, r.bad_lines) for r in reports] == [("a.jsonl", 2, 1), ("b.jsonl", 1, 0)]
-    assert reports[0].accuracies["instruction"].share == 0.5
-    assert reports[0].accuracies["situation"].judged == 0
-    assert reports[1].accuracies["situation"].share == 1
-    assert [(m.pair, m.answer) for m in reports[0].mistakes] == [(Pair("乙", "丙"), Pair("乙", "乙"))]
-    assert progress == [("a.jsonl", 2, 2), ("b.jsonl", 1, 1)]
-    facts = json.loads(json.dumps(reports[0].to_dict()))
-    assert facts["metrics"]["instruction"] == {"accuracy": 0.5, "right": 1, "judged": 2}
-    assert facts["mistakes"][0]["answered"]["instruction"] == "乙"
+def test_answers_meet_their_own_rows_whatever_the_order_of_decoding(tmp_path: Path) -> None:
+    pairs = [pair_of(MILL, "进水" * (1 + index * 7 % 50), Context(f"第{index}号桥")) for index in range(100)]
+    seen: list[int] = []
+
+    def respond(examples: Sequence[Example]) -> list[Generation]:
+        seen.append(len(examples))
+        assert [len(e.report) for e in examples] == sorted(len(e.report) for e in examples)
+        return [Generation((Candidate(e.context.location, 0.0),)) for e in examples]
+
+    def choose(example: Example, generation: Generation) -> Mapping[str, Answer]:
+        assert generation.candidates[0].text == example.context.location
+        return first(example, generation)
+
+    (report,) = evaluate(respond, choose, [write(tmp_path / "a.jsonl", pairs)])
+    assert report.rows == 100
+    assert seen == [32, 32, 32, 4]
 
 
-def test_the_table_has_a_row_per_file_and_no_number_where_nothing_was_judged(tmp_path: Path) -> None:
-    reports = evaluate(
-        echo, [write(tmp_path / "a.jsonl", [Pair("甲", "甲"), Pair("乙", "丙")])], DecodingConfig(), NETWORK
+def test_a_report_per_file_measures_what_its_rows_allow(tmp_path: Path) -> None:
+    pairs = [pair_of(MILL), pair_of(Situation(kind="other"), "老磨坊的展览真好看")]
+    first_file = write(tmp_path / "a.jsonl", pairs, extra="not json\n")
+    labelled = tmp_path / "b.jsonl"
+    labelled.write_text(
+        json.dumps({"report": "老磨坊进水了", "gold": MILL.to_dict(), "expect": {"dispatch": True}}), encoding="utf-8"
     )
-    console = Console(width=120)
-    with console.capture() as capture:
-        console.print(table(reports))
-    row = next(line for line in capture.get().splitlines() if "a.jsonl" in line)
-    cells = [cell.strip() for cell in row.strip("│ ").split("│")]
-    assert cells == ["a.jsonl", "network", "2", "50.00", "100.00", "-", "-", "-", "-"]
+    progress: list[tuple[str, int, int]] = []
+    reports = evaluate(gold, first, [first_file, labelled], lambda *done: progress.append(done))
+    assert [(r.file, r.labelled, r.rows, len(r.bad_lines)) for r in reports] == [
+        ("a.jsonl", False, 2, 1),
+        ("b.jsonl", True, 1, 0),
+    ]
+    assert "a.jsonl:3: not JSON" in reports[0].bad_lines[0]
+    assert "instruction" in reports[0].measures
+    assert "instruction" not in reports[1].measures
+    assert "must_contain" not in reports[1].measures  # nothing of it is expected
+    assert progress == [("a.jsonl", 2, 2), ("b.jsonl", 1, 1)]
+    for report in reports:
+        assert {name for name, found in report.measures.items() if found.value != BEST[name]} == set()
 
 
-def test_a_file_without_a_usable_pair_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"a\.jsonl holds no usable pair; the first error is .*a\.jsonl:1"):
-        evaluate(echo, [write(tmp_path / "a.jsonl", [], extra="{}\n")], DecodingConfig(), NETWORK)
+def test_the_figures_are_those_derived_by_hand(tmp_path: Path) -> None:
+    fire = Situation(location="老磨坊", hazards=("building_fire",))
+    pairs = [pair_of(MILL), pair_of(fire), pair_of(MILL), pair_of(MILL)]
+    (report,) = evaluate(misread_fires, first, [write(tmp_path / "a.jsonl", pairs)])
+    value = {name: found.value for name, found in report.measures.items()}
+    assert value["instruction"] == value["situation"] == 3 / 4
+    assert value["kind"] == value["location"] == value["requests"] == 1
+    assert value["hazards_f1"] == 2 * 3 / (4 + 4)
+    assert value["needs_f1"] == 2 * 3 / (3 + 4)
+    # gold has 4 slots in a flood (kind, location, hazard, need) and 3 in the fire, of which the hazard is missing
+    assert value["slot_errors"] == (1 + 2) / (4 + 3 + 4 + 4)
+    assert value["calibration_error"] == pytest.approx(3 / 4 - 0.25)
+    assert (value["missed_alarms"], value["false_alarms"]) == (1, 0)
+    assert report.measures["missed_alarms"].n == 1
 
 
-def test_the_results_table_has_a_row_a_file_and_a_slice_and_a_dash_where_nothing_could_be_judged() -> None:
-    judged = {name: {"accuracy": 0.98765, "judged": 2000} for name in METRICS} | {"place": {"accuracy": None}}
-    lines = results_table(
-        [{"file": "seen.jsonl", "choice": "network", "metrics": judged, "slices": {"flood": judged}}]
-    ).splitlines()
-    assert len(lines) == 4
-    assert lines[2].startswith("| seen.jsonl | network | 2000 | 98.77 |")
-    assert lines[2].split("|")[4 + METRICS.index("place")].strip() == "-"
-    assert lines[3].startswith("| seen.jsonl: flood | network | 2000 |")
-
-
-def test_requests_are_sliced_by_hazard_and_the_rest_by_kind(tmp_path: Path) -> None:
-    path = tmp_path / "pairs.jsonl"
-    situations = [Situation(hazards=("flood",)), Situation(hazards=("flood",)), Situation(kind="offer")]
-    pairs = [Pair(f"r{index}", "派", situations=(situation,)) for index, situation in enumerate(situations)]
-    path.write_text("".join(json.dumps(pair.to_dict()) + "\n" for pair in pairs))
-
-    def answer(requests: list[GenerationRequest]) -> list[Generation]:
-        return [Generation((Candidate("派" if request.report != "r1" else "不派", 0.0),)) for request in requests]
-
-    (report,) = evaluate(answer, [path], DecodingConfig(), NETWORK)
-    instruction = {key: values["instruction"] for key, values in report.slices.items()}
-    assert {key: (value.right, value.judged) for key, value in instruction.items()} == {
-        "flood": (1, 2),
-        "offer": (1, 1),
+def test_rows_are_sliced_by_hazard_of_requests_and_by_kind_of_the_rest(tmp_path: Path) -> None:
+    fire, offer = Situation(location="老磨坊", hazards=("building_fire",)), Situation(kind="offer")
+    pairs = [pair_of(MILL), pair_of(fire), pair_of(offer), pair_of(Situation(location="老磨坊")), pair_of(MILL)]
+    (report,) = evaluate(misread_fires, first, [write(tmp_path / "a.jsonl", pairs)])
+    assert report.slice_rows == {"building_fire": 1, "flood": 2, "no hazard": 1, "offer": 1}
+    assert {key: values["situation"].value for key, values in report.slices.items()} == {
+        "building_fire": 0,
+        "flood": 1,
+        "no hazard": 1,
+        "offer": 1,
     }
 
 
 def test_each_choice_among_the_candidates_has_its_report(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.jsonl", [Pair("r", "二")])
+    path = write(tmp_path / "a.jsonl", [pair_of(MILL)])
+    wrong = Candidate("派9艘冲锋舟至老磨坊", 0.0, situations=(MILL,))
 
-    def answer(requests: list[GenerationRequest]) -> list[Generation]:
-        return [Generation((Candidate("一", 0.0), Candidate("二", -1.0))) for _ in requests]
+    def choose(example: Example, generation: Generation) -> Mapping[str, Answer]:
+        return {"network": Answer(wrong, False), "service": Answer(generation.candidates[0], False)}
 
-    choices = {**NETWORK, "last": lambda _request, generation: generation.candidates[-1]}
-    first, last = evaluate(answer, [path], DecodingConfig(), choices)
-    assert (first.choice, first.accuracies["instruction"].right) == ("network", 0)
-    assert (last.choice, last.accuracies["instruction"].right) == ("last", 1)
+    network, service = evaluate(gold, choose, [path])
+    assert (network.choice, network.measures["instruction"].value) == ("network", 0)
+    assert (service.choice, service.measures["instruction"].value) == ("service", 1)
+
+
+def test_the_worst_cases_are_those_that_nothing_warns_of(tmp_path: Path) -> None:
+    reports = ["老磨坊进水了一", "老磨坊进水了二", "老磨坊进水了三", "老磨坊进水了四"]
+    answers = {
+        reports[0]: (Candidate("派2艘冲锋舟至新磨坊", 0.0, situations=(MILL,)), False),
+        reports[1]: (Candidate("暂不派警", 0.0, situations=(Situation(kind="other"),)), True),
+        reports[2]: (Candidate("暂不派警", 0.0, situations=(Situation(kind="other"),)), False),
+        reports[3]: (BASELINES["gold"](pair_of(MILL)).candidates[0], False),
+    }
+
+    def choose(example: Example, _generation: Generation) -> Mapping[str, Answer]:
+        return {"network": Answer(*answers[example.report])}
+
+    path = write(tmp_path / "a.jsonl", [pair_of(MILL, text) for text in reports])
+    (report,) = evaluate(gold, choose, [path])
+    assert [case.example.report for case in report.cases] == [reports[2], reports[0], reports[1]]
+    facts = json.loads(json.dumps(report.to_dict()))
+    assert facts["cases"][0]["faults"][0] == "dismissed request"
+    assert facts["cases"][0]["expected"]["instruction"] == pair_of(MILL).instruction
+    assert facts["cases"][0]["answered"] == {
+        "instruction": "暂不派警",
+        "situations": [{"kind": "other", "location": ""}],
+    }
+
+
+def test_only_the_worst_cases_are_kept(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", [Pair(f"甲{number}", "乙") for number in range(30)])
+    (report,) = evaluate(lambda rows: [Generation((Candidate("丙", 0.0),)) for _ in rows], first, [path])
+    assert len(report.cases) == 20
+
+
+def test_pairs_of_texts_have_bleu_and_chrf_and_the_others_do_not(tmp_path: Path) -> None:
+    texts, both = (
+        [Pair("guten tag", "good day to you all")],
+        [Pair("gute nacht", "good night to you all"), pair_of(MILL)],
+    )
+    paths = [
+        write(tmp_path / "a.jsonl", texts),
+        write(tmp_path / "b.jsonl", both),
+        write(tmp_path / "c.jsonl", both[1:]),
+    ]
+    plain, mixed, situated = evaluate(gold, first, paths)
+    assert plain.measures["bleu"].value == pytest.approx(1)
+    assert "situation" not in plain.measures
+    assert (mixed.measures["bleu"].n, mixed.measures["instruction"].n, mixed.measures["situation"].n) == (1, 2, 1)
+    assert mixed.measures["chrf"].value == pytest.approx(1)
+    assert "bleu" not in situated.measures
+
+
+def test_a_file_without_a_usable_row_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"a\.jsonl holds no usable pair; the first error is .*a\.jsonl:1"):
+        evaluate(gold, first, [write(tmp_path / "a.jsonl", [], extra="{}\n")])
+    with pytest.raises(ValueError, match=r"b\.jsonl holds no usable labelled report; the first error is .*b\.jsonl:1"):
+        evaluate(gold, first, [write(tmp_path / "b.jsonl", [], extra='{"gold": {}}\n')])
+    with pytest.raises(ValueError, match=r"c\.jsonl holds no usable pair$"):
+        evaluate(gold, first, [write(tmp_path / "c.jsonl", [])])
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders() -> None:
+    assert names_of([Path("a/x.jsonl"), Path("b/y.jsonl")]) == ["x.jsonl", "y.jsonl"]
+    assert names_of([Path("a/x.jsonl"), Path("b/x.jsonl")]) == ["a/x.jsonl", "b/x.jsonl"]
+
+
+@pytest.mark.parametrize("trick", ["request", "copy"])
+def test_no_trick_is_good_at_everything(tmp_path: Path, trick: str) -> None:
+    pairs = [pair_of(MILL), pair_of(Situation(kind="offer"), "我有一条船,要帮忙就说")]
+    respond = BASELINES[trick]
+    (report,) = evaluate(lambda rows: [respond(row) for row in rows], first, [write(tmp_path / "a.jsonl", pairs)])
+    values = {name: found.value for name, found in report.measures.items()}
+    assert values["requests"] == 1
+    assert values["false_requests"] == 1
+    assert values["situation"] == values["instruction"] == 0
