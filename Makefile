@@ -1,15 +1,17 @@
 # Dispatch. `make` alone lists the targets. Each one makes the pinned environment in .venv first, where there is none.
 PYTHON ?= python3
 WORKERS ?= 2
-# Updates of `make train`.
-STEPS ?= 12500
+# Updates of `make train`, and the splits that it measures.
+STEPS ?= 12000
+SPLITS := seen unseen unseen_places unseen_numbers unseen_combinations unseen_phrasings noisy reordered two_incidents \
+    not_requests issued declined no_place caller_elsewhere other_numbers
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format protos check-protos release-protos train clean
+.PHONY: help setup demo test lint format protos check-protos release-protos train prove clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -54,12 +56,16 @@ check-protos: $(STAMP) ## Lint the protos, hold them compatible, and dispatch/v1
 release-protos: $(STAMP) ## Record the present interface as the released one
 	$(BIN)/python tools/protos.py release
 
-train: $(STAMP) ## Make the pairs, train the shipped model into runs/ and measure it (under an hour on 2 idle cores)
-	$(BIN)/dispatch synthesize --out runs/pairs --pairs 330000 --seed 1
+train: $(STAMP) ## Make the pairs, train the shipped model into runs/ and measure it (about an hour on 2 idle cores)
+	$(BIN)/dispatch synthesize --out runs/pairs --pairs 200000 --seed 1
 	OMP_WAIT_POLICY=ACTIVE $(BIN)/dispatch train --pairs runs/pairs/train.jsonl --valid runs/pairs/valid.jsonl \
 	    --out runs/default --name default --card data/default_card.md --preset default --max-steps $(STEPS) --batch-tokens 4096 --peak-lr 2e-3 \
 	    --warmup-steps 500 --cooldown-steps 4000 --dropout 0 --label-smoothing 0.05 --validate-every 1000 --seed 1
-	$(BIN)/dispatch evaluate runs/default/bundle runs/pairs/seen.jsonl runs/pairs/unseen.jsonl --write-metrics
+	$(BIN)/dispatch evaluate runs/default/bundle $(SPLITS:%=runs/pairs/%.jsonl) --write-metrics --html runs/default/results.html
+
+prove: $(STAMP) ## Prove on 200,000 pairs that no split leaks, and of 100,000 that their plans read back (about six minutes)
+	$(BIN)/python tests/training/synthesis/test_splits.py 200000
+	$(BIN)/python tests/training/synthesis/test_pairs.py 100000
 
 clean: ## Remove the environment, caches and build outputs
 	rm -rf $(VENV) build dist htmlcov .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

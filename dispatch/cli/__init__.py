@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from dispatch import __version__
-from dispatch.cli import db, demo, doctor, evaluate, generate, models, serve, synthesize, train, translate
+from dispatch.cli import (
+    db,
+    demo,
+    doctor,
+    doctrine,
+    evaluate,
+    generate,
+    models,
+    pairs,
+    serve,
+    synthesize,
+    train,
+    translate,
+)
 from dispatch.cli.output import CommandGroup, print_result
 
 app = typer.Typer(
@@ -45,9 +58,11 @@ app.command()(serve.serve)
 app.command()(generate.generate)
 app.command()(translate.translate)
 app.command()(synthesize.synthesize)
+app.add_typer(pairs.app, name="pairs")
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.add_typer(models.app, name="models")
+app.add_typer(doctrine.app, name="doctrine")
 app.command()(doctor.doctor)
 app.add_typer(db.app, name="db")
 

@@ -34,9 +34,12 @@ def test_a_bundle_is_trained_and_evaluated(dispatch: Any, pairs: Path, tmp_path:
     assert evaluated.exit_code == 0, evaluated.stderr
     assert "pairs.jsonl" in evaluated.stdout
     written = json.loads(figures.read_text())["files"]
-    assert [(file["choice"], file["pairs"]) for file in written] == [("network", len(PAIRS)), ("service", len(PAIRS))]
+    assert [(file["choice"], file["rows"]) for file in written] == [("network", len(PAIRS)), ("service", len(PAIRS))]
+    assert {"instruction", "bleu", "chrf"} <= set(written[0]["metrics"])
     metrics = dispatch.json("models", "show", str(bundle), "--json")["metrics"]
-    assert [file["metrics"] for file in metrics["evaluation"]] == [file["metrics"] for file in written]
+    assert [set(file["metrics"]) for file in metrics["evaluation"]] == [
+        {"instruction", "numbers", "bleu", "chrf", "ungrounded"}
+    ] * 2
     assert "training" in metrics or "steps" in metrics  # what training wrote is still there
 
 
@@ -61,7 +64,10 @@ def test_pairs_that_are_missing_are_one_line(dispatch: Any, tmp_path: Path) -> N
 
 
 def test_synthesize_writes_the_splits(dispatch: Any, tmp_path: Path) -> None:
-    result = dispatch("synthesize", "--out", str(tmp_path), "--pairs", "30", "--seed", "2")
+    result = dispatch("synthesize", "--out", str(tmp_path), "--pairs", "30", "--seed", "2", "--held-pairs", "3")
     assert result.exit_code == 0, result.stderr
     assert "train.jsonl" in result.stdout
     assert len((tmp_path / "train.jsonl").read_text().splitlines()) == 30
+    others = [path for path in tmp_path.glob("*.jsonl") if path.stem != "train"]
+    assert {len(path.read_text().splitlines()) for path in others} == {3}
+    assert len(others) == 16

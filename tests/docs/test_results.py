@@ -6,7 +6,7 @@ import pytest
 
 from dispatch.model import read_metrics
 from dispatch.settings import SHIPPED_BUNDLE
-from training.evaluate import results_table
+from training.tables import results_table
 
 ROOT = Path(__file__).parents[2]
 
