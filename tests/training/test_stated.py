@@ -124,3 +124,8 @@ def test_every_numeral_is_read_as_its_number(number: int) -> None:
 @given(st.text())
 def test_any_text_can_be_read(text: str) -> None:
     read_stated([text])
+
+
+@pytest.mark.parametrize("said", ["积水都比人还高", "水深得能没过人的头", "水没过头顶了"])
+def test_water_over_somebodys_head_states_a_depth(said: str) -> None:
+    assert read_stated((said,)).has(1.7)
