@@ -16,7 +16,7 @@ KINDS: Mapping[str, Mapping[str, float]] = {
 # What may stand beside them and asks for nobody either.
 _BESIDE: Mapping[str, tuple[str, ...]] = {
     "offer": ("contacts", "times", "repost"),
-    "resolved": ("times", "updates", "verified"),
+    "resolved": ("times", "verified"),
     "other": ("times",),
 }
 _APPENDED_SHARE = 0.35  # of what is resolved: an update to an old request, which still stands there
