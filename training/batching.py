@@ -11,6 +11,7 @@ from torch import Tensor
 from training.corpus import TokenizedCorpus
 
 SORT_CHUNK = 20_000  # pairs sorted by length together: larger pads less, smaller mixes better
+SOURCE_BAND = 8  # sources that differ by fewer tokens count as of one length, so that targets can be sorted too
 
 Rows = npt.NDArray[np.int64]
 
@@ -82,7 +83,10 @@ class TokenBatches:
         return list(self._cut(self._by_length(self.rows)))
 
     def _by_length(self, rows: Rows) -> Rows:
-        order = np.lexsort((self._target_lengths[rows], self._source_lengths[rows]))
+        """By length of the source in bands; targets rise in one band and fall in the next, so neighbours stay alike."""
+        bands = self._source_lengths[rows] // SOURCE_BAND
+        targets = self._target_lengths[rows]
+        order = np.lexsort((np.where(bands % 2 == 0, targets, -targets), bands))
         return rows[order]
 
     def _cut(self, rows: Rows) -> Iterator[Rows]:

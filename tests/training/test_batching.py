@@ -47,6 +47,14 @@ def test_an_epoch_holds_every_pair_once_and_every_batch_keeps_the_budget(
                 assert batch.source_BS.numel() + batch.decoder_output_BT.numel() <= 60
 
 
+def test_little_of_a_batch_is_padding_where_both_lengths_vary_freely() -> None:
+    lengths = np.random.default_rng(1).integers(20, 200, size=(5000, 2))
+    batches = batches_of([(int(source), int(target)) for source, target in lengths], batch_tokens=8192)
+    collated = [batches.collate(rows) for rows in batches.epoch(0)]
+    tokens = sum(batch.source_tokens + batch.target_tokens for batch in collated)
+    assert tokens > 0.9 * sum(batch.source_BS.numel() + batch.decoder_output_BT.numel() for batch in collated)
+
+
 @given(lengths=pair_lengths)
 def test_collating_pads_to_the_longest_and_keeps_every_token(lengths: list[tuple[int, int]]) -> None:
     batches = batches_of(lengths)
