@@ -6,6 +6,7 @@ Shapes: B batch, T queries, S keys, D model width, H heads, K head width. Masks 
 import math
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -17,9 +18,11 @@ def attention_weights(query_BHTK: Tensor, key_BHSK: Tensor, mask: Tensor | None 
 
     ``mask`` broadcasts to BHTS; every query must have a key that it may attend to.
     """
-    scores_BHTS = query_BHTK @ key_BHSK.transpose(-2, -1) / math.sqrt(query_BHTK.shape[-1])
+    # The query is scaled and the mask is added, rather than the scores divided and filled: the scores are the largest
+    # tensor of the network, and every pass over them, and back, is a tenth of their attention's time on a processor.
+    scores_BHTS = (query_BHTK / math.sqrt(query_BHTK.shape[-1])) @ key_BHSK.transpose(-2, -1)
     if mask is not None:
-        scores_BHTS = scores_BHTS.masked_fill(~mask, -math.inf)
+        scores_BHTS = scores_BHTS + torch.zeros_like(mask, dtype=scores_BHTS.dtype).masked_fill_(~mask, -math.inf)
     return scores_BHTS.softmax(dim=-1)
 
 
