@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FAILED, INTERRUPTED = 1, 130
 WIDE = 160
+_WRITTEN_OUT = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
 
 # Expected failures of rooms that are slow to import; one that was raised is imported already.
 _ROOM_ERRORS = (
@@ -28,8 +29,13 @@ _ROOM_ERRORS = (
 
 def print_result(text: str) -> None:
     """A result, at once, whole."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(harmless(text) + "\n")
     sys.stdout.flush()
+
+
+def harmless(text: str) -> str:
+    """The text with control characters written out, so that no report or file name can command the terminal."""
+    return text.translate(_WRITTEN_OUT)
 
 
 def print_json(value: Any, indent: int | None = None) -> None:
@@ -53,7 +59,7 @@ def print_table(table: "Table") -> None:
 
 def note(text: str) -> None:
     """A line for the person at the terminal."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(harmless(text) + "\n")
     sys.stderr.flush()
 
 

@@ -11,6 +11,7 @@ Loading checks the sums and runs no code from the folder. Folders are written as
 kill never leaves half a bundle.
 """
 
+import glob
 import hashlib
 import json
 import os
@@ -38,6 +39,7 @@ CONFIG, WEIGHTS, TOKENIZER, METRICS, CARD = FILES = (
     "MODEL_CARD.md",
 )
 SUMS = "SHA256SUMS"
+_REPLACED = "replaced"  # the old folder, while a new one takes its place
 
 
 class BundleError(ValueError):
@@ -106,6 +108,7 @@ def save_bundle(
     with _replacement(path) as folder:
         (folder / CONFIG).write_text(_json(facts), encoding="utf-8")
         save_file(_half_precision(model), folder / WEIGHTS)
+        (folder / WEIGHTS).chmod((folder / CONFIG).stat().st_mode)  # safetensors lets its owner alone read it
         (folder / TOKENIZER).write_bytes(tokenizer.model_proto)
         (folder / METRICS).write_text(_json(metrics), encoding="utf-8")
         (folder / CARD).write_text(card, encoding="utf-8")
@@ -137,9 +140,7 @@ def verify_bundle(path: Path) -> str:
     Raises BundleError, naming the file that is missing or differs, or a card that is not UTF-8.
     """
     if not (path / SUMS).exists():
-        raise BundleError(
-            f"no bundle at {path}: it holds no {SUMS}; name the folder `bundle` that `dispatch train` has written"
-        )
+        raise BundleError(f"no bundle at {path}: it holds no {SUMS}; {_remedy(path.resolve())}")
     listing = _read(path / SUMS)
     sums: dict[str, str] = {}
     for line in listing.decode("utf-8", "replace").splitlines():
@@ -154,6 +155,13 @@ def verify_bundle(path: Path) -> str:
             raise BundleError(f"{path / name}: differs from {SUMS}; fetch or train the bundle again")
     _read_text(path / CARD)
     return hashlib.sha256(listing).hexdigest()
+
+
+def _remedy(path: Path) -> str:
+    kept = next(path.parent.glob(f".{glob.escape(path.name)}.*/{_REPLACED}"), None)
+    if kept is not None:
+        return f"a replacement of it was cut short and left the old one at {kept}: move that back"
+    return "name the folder `bundle` that `dispatch train` has written"
 
 
 def read_config(path: Path) -> BundleConfig:
@@ -192,12 +200,16 @@ def update_document(path: Path, name: Literal["metrics.json", "MODEL_CARD.md"], 
 
 @contextmanager
 def _replacement(path: Path) -> Generator[Path, None, None]:
-    """A new folder beside the path, which takes its place, with sums, when the block ends without an error."""
+    """A new folder beside the path, which takes its place, with sums, when the block ends without an error.
+
+    A kill between the two renames leaves the old folder under its hidden name, which verify_bundle then tells.
+    """
+    path = path.resolve()  # a link stays a link, and "." has a name and a parent
     if path.exists() and not (path / SUMS).is_file() and not (path.is_dir() and not any(path.iterdir())):
         raise ValueError(f"{path} is there and is no bundle: name another folder, or remove it first")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
-        folder, replaced = Path(scratch, "new"), Path(scratch, "replaced")
+        folder, replaced = Path(scratch, "new"), Path(scratch, _REPLACED)
         folder.mkdir()
         yield folder
         _write_sums(folder)

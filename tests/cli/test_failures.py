@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dispatch import __version__
-from dispatch.cli import main
+from dispatch.cli import main, output
 
 
 def test_an_interruption_is_status_130_and_a_line(dispatch: Any, engine: Any) -> None:
@@ -69,3 +69,11 @@ def test_waiting_threads_leave_the_processor_to_others(
         main()
     assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
     assert capsys.readouterr().out == f"dispatch {__version__}\n"
+
+
+def test_what_is_printed_cannot_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_result("河\x1b[31m村\x9b0m\r\tA\n一")
+    output.note("\x07.jsonl")
+    captured = capsys.readouterr()
+    assert captured.out == "河\\x1b[31m村\\x9b0m\\x0d\tA\n一\n"
+    assert captured.err == "\\x07.jsonl\n"

@@ -270,6 +270,34 @@ def test_updating_a_document_does_not_bless_a_damaged_bundle(save: Callable[...,
     assert read_metrics(path) == {"exact": 0.5}
 
 
+def test_a_bundle_is_updated_from_within_and_through_a_link(
+    save: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save()
+    link = tmp_path / "link"
+    link.symlink_to(path, target_is_directory=True)
+    update_document(link, "metrics.json", '{"exact": 0.75}')
+    assert link.is_symlink()
+    assert read_metrics(path) == {"exact": 0.75}
+    monkeypatch.chdir(path)
+    update_document(Path("."), "metrics.json", '{"exact": 1.0}')
+    assert read_metrics(load_bundle(path).path) == {"exact": 1.0}
+
+
+def test_a_replacement_that_was_cut_short_is_told_and_can_be_undone(save: Callable[..., Path], tmp_path: Path) -> None:
+    path = save()
+    kept = tmp_path / ".bundle.abcd" / "replaced"
+    kept.parent.mkdir()
+    path.rename(kept)
+    with pytest.raises(BundleError, match=f"left the old one at {kept}"):
+        load_bundle(path)
+
+
+def test_who_may_read_the_card_may_read_the_weights(save: Callable[..., Path]) -> None:
+    path = save()
+    assert (path / "model.safetensors").stat().st_mode == (path / "MODEL_CARD.md").stat().st_mode
+
+
 @pytest.mark.parametrize(("name", "read"), [("metrics.json", read_metrics), ("config.json", read_config)])
 @pytest.mark.parametrize(
     ("content", "message"),
