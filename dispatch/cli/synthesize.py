@@ -27,7 +27,7 @@ def synthesize(
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("pairs", total=None)
         report = write_splits(
-            out, pairs, seed, held_pairs=held_pairs, progress=lambda done: progress.update(task, completed=done)
+            out, pairs, seed, held_pairs=held_pairs, on_progress=lambda done: progress.update(task, completed=done)
         )
     table = Table("file", "pairs", "by hazard or kind", title=str(out))
     for split, counts in report.files.items():

@@ -63,20 +63,16 @@ class Gazetteer:
         words = lexicon.places
         self._words: Mapping[str, Entries] = {key: value for key, value in words.items() if isinstance(value, Entries)}
         self._surnames: str = words["surnames"]
-        self._generic: Mapping[str, tuple[str, ...]] = {
-            # What doctrine would take for a name is none here.
-            hazard: tuple(template.text for template in entries if is_vague_place(template.text))
-            for hazard, entries in words["generic"].items()
+        self._generic: Mapping[str, Entries] = words["generic"]
+        self._forms: Mapping[Callable[[Draw], str], float] = {  # by weight
+            self._village: 0.34,
+            self._town_alone: 0.12,
+            self._road: 0.19,
+            self._address: 0.18,
+            self._landmark: 0.08,
+            self._beside_another: 0.06,
+            self._lettered: 0.03,
         }
-        self._forms: tuple[Callable[[Draw], str], ...] = (
-            self._village,
-            self._town_alone,
-            self._road,
-            self._address,
-            self._landmark,
-            self._relative,
-            self._lettered,
-        )
         self._makers: Mapping[str, Callable[[Draw], str]] = {
             "town": self._short_town,
             "other": self._short_town,
@@ -93,19 +89,18 @@ class Gazetteer:
             "n": lambda draw: str(draw.whole(1, 20)),
             "v": lambda draw: str(draw.whole(1, 20)),
         }
-        self._weights = (0.34, 0.12, 0.19, 0.18, 0.08, 0.06, 0.03)
 
     def place(self, draw: Draw) -> str:
         """A specific place: it holds a proper name or a road number."""
         while True:
-            form = draw.rng.choices(self._forms, self._weights)[0]
+            form = draw.rng.choices(tuple(self._forms), tuple(self._forms.values()))[0]
             place = form(draw)
             if SEED_PLACE not in place and not is_vague_place(place):
                 return place
 
     def generic(self, hazard: str, draw: Draw) -> str:
         """A place without a name, such as 山区公路."""
-        return draw.pick(self._generic[hazard])
+        return self._generic[hazard].pick(draw).text
 
     def _word(self, name: str, draw: Draw) -> str:
         return self._words[name].pick(draw).text
@@ -208,7 +203,7 @@ class Gazetteer:
         name = self._admitted(draw, lambda draw: self._made(draw, kind))
         return (draw.pick(_divisions())[2] if draw.chance(0.3) else "") + name
 
-    def _relative(self, draw: Draw) -> str:
+    def _beside_another(self, draw: Draw) -> str:
         return self._made(draw, "relative")
 
     def _lettered(self, draw: Draw) -> str:

@@ -15,7 +15,8 @@ class HazardTable:
     """Chances of what a report of one hazard says.
 
     ``people`` has the chance and the largest number of each category; ``one_of`` groups of flags that exclude each
-    other; ``joined`` other hazards that come with this one; ``items`` what is asked for by number (see items.py).
+    other; ``aged`` has the chance of an age where a child or an elderly person is named; ``joined`` other hazards that
+    come with this one; ``items`` what is asked for by number (see items.py).
     """
 
     people: Mapping[str, tuple[float, int]]
@@ -26,6 +27,7 @@ class HazardTable:
     numbers: Chances = field(default_factory=dict)
     outages: Chances = field(default_factory=dict)
     vulnerable: float = 0.2
+    aged: float = 0.0
     joined: Chances = field(default_factory=dict)
     items: tuple[str, ...] = ()
     requested: float = 0.10
@@ -112,9 +114,10 @@ TABLES: Mapping[str, HazardTable] = {
             "night": 0.06,
             "winter": 0.02,
         },
-        numbers={"hours": 0.12, "displaced": 0.08, "age": 0.1},
+        numbers={"hours": 0.12, "displaced": 0.08},
         outages={"power": 0.3, "water": 0.15, "communications": 0.12, "road": 0.1, "gas": 0.04},
         vulnerable=0.35,
+        aged=0.4,
         needs={
             "rescue": 0.35,
             "boat": 0.35,
@@ -263,9 +266,10 @@ TABLES: Mapping[str, HazardTable] = {
             "critical_site": 0.04,
         },
         one_of=({"burning": 0.10, "flammable": 0.10, "toxic": 0.03},),
-        numbers={"hours": 0.02, "age": 0.08},
+        numbers={"hours": 0.02},
         outages={"power": 0.12, "gas": 0.05, "road": 0.05, "communications": 0.03},
         vulnerable=0.25,
+        aged=0.3,
         needs={
             "firefighting": 0.5,
             "rescue": 0.4,
@@ -355,9 +359,10 @@ TABLES: Mapping[str, HazardTable] = {
             "cold": 0.03,
         },
         one_of=({"flammable": 0.06, "toxic": 0.03},),
-        numbers={"vehicles": 0.5, "pinned": 0.3, "cars": 0.12, "km": 0.06, "age": 0.04},
+        numbers={"vehicles": 0.5, "pinned": 0.3, "cars": 0.12, "km": 0.06},
         outages={"road": 0.3, "communications": 0.02, "power": 0.02},
         vulnerable=0.18,
+        aged=0.2,
         needs={
             "rescue": 0.4,
             "medical": 0.4,
@@ -388,9 +393,10 @@ TABLES: Mapping[str, HazardTable] = {
             "smoke": 0.04,
             "critical_site": 0.03,
         },
-        numbers={"hours": 0.12, "age": 0.05},
+        numbers={"hours": 0.12},
         outages={"power": 0.15, "gas": 0.05, "road": 0.06, "communications": 0.08, "water": 0.04},
         vulnerable=0.15,
+        aged=0.2,
         needs={
             "rescue": 0.4,
             "search": 0.3,
@@ -414,9 +420,10 @@ TABLES: Mapping[str, HazardTable] = {
             "unconscious": 0.06,
             "low_battery": 0.3,
         },
-        numbers={"battery_percent": 0.2, "altitude_m": 0.25, "hours": 0.3, "age": 0.1},
+        numbers={"battery_percent": 0.2, "altitude_m": 0.25, "hours": 0.3},
         outages={"communications": 0.15, "road": 0.08, "power": 0.02},
         vulnerable=0.15,
+        aged=0.4,
         needs={
             "rescue": 0.45,
             "search": 0.3,

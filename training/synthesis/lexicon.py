@@ -14,7 +14,7 @@ import yaml
 from training.synthesis.holdout import Draw, is_held_out_entry
 
 _FILES = ("places", "frames", "facts", "other", "noise", "traditional")
-_TABLES = ("noise", "traditional")  # words and their variants: no templates
+_PLAIN_FILES = ("noise", "traditional")  # words and their variants: no templates
 _FEWEST_DIVIDED = 5  # shorter lists have no held-out side
 _PLAINEST = 3  # the first entries of a list say it most plainly: a model that never read them would be of no use
 # Vocabulary and marks rather than ways to say something: known in every split, as the names of places.yaml are.
@@ -138,6 +138,15 @@ def default_lexicon_folder() -> Path:
     return installed if installed.is_dir() else here.parents[2] / "data" / "lexicon"
 
 
+def leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """What stands below nested mappings and is none itself (the lists of a lexicon), with the keys that lead to it."""
+    if not isinstance(tree, Mapping):
+        yield path, tree
+        return
+    for key, value in tree.items():
+        yield from leaves(value, (*path, str(key)))
+
+
 def read_yaml(path: Path) -> Mapping[str, Any]:
     """Raises ValueError naming the file that is missing, is not YAML, or holds no mapping."""
     try:
@@ -153,7 +162,7 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
 
 def _load_file(path: Path, name: str) -> Mapping[str, Any]:
     data = read_yaml(path)
-    if name in _TABLES:
+    if name in _PLAIN_FILES:
         return data
     try:
         return {key: _compile(value, key, name != "places") for key, value in data.items()}

@@ -93,9 +93,11 @@ _KINDS = (
 )
 
 
-def draw_count(slot: str, draw: Draw, spoken: bool, most: int) -> CountPhrase:
-    """A count of people for a slot, mostly exact, of at most about ``most`` people."""
-    in_words = 0.3 if spoken else 0.05
+def draw_count(slot: str, draw: Draw, in_words: float, most: int) -> CountPhrase:
+    """A count of people for a slot, mostly exact, of at most about ``most`` people.
+
+    ``in_words`` is the chance that a number is said in Chinese numerals.
+    """
     roll = draw.random()
     kind = next(kind for limit, kind in _KINDS if roll < limit)
     if kind == "vague":
@@ -112,13 +114,12 @@ def draw_count(slot: str, draw: Draw, spoken: bool, most: int) -> CountPhrase:
     return CountPhrase(Count(number, number), spell(number, draw, in_words))
 
 
-def draw_conflict(slot: str, draw: Draw, spoken: bool, most: int) -> tuple[Count, str, str]:
+def draw_conflict(slot: str, draw: Draw, in_words: float, most: int) -> tuple[Count, str, str]:
     """Two counts for one group: their bounds, and how each is said."""
     first = _draw_number(slot, draw, most)
     second = first
     while second == first:
         second = _draw_number(slot, draw, most)
-    in_words = 0.3 if spoken else 0.05
     count = Count(min(first, second), max(first, second), conflicting=True)
     return count, spell(first, draw, in_words), spell(second, draw, in_words)
 

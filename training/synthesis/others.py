@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from training.synthesis.draft import glue
 from training.synthesis.holdout import Draw
 from training.synthesis.lexicon import Entries, Lexicon
-from training.synthesis.slots import SlotMaker
+from training.synthesis.placeholders import PlaceholderMaker
 
 # The lexicon's lists of each kind of report, by weight.
 KINDS: Mapping[str, Mapping[str, float]] = {
@@ -25,10 +25,10 @@ _APPENDED_SHARE = 0.35  # of what is resolved: an update to an old request, whic
 class OtherPhrasing:
     """Says what is no request."""
 
-    def __init__(self, lexicon: Lexicon, slots: SlotMaker) -> None:
+    def __init__(self, lexicon: Lexicon, placeholders: PlaceholderMaker) -> None:
         self._words = lexicon.other
         self._frames = lexicon.frames
-        self._slots = slots
+        self._placeholders = placeholders
 
     def report(self, kind: str, hazard: str, place: str, draw: Draw, request: str) -> str:
         """A report of a kind other than request. ``request`` is an earlier report of the same place, or "": where
@@ -57,4 +57,4 @@ class OtherPhrasing:
 
     def _fill(self, entries: Entries, hazard: str, place: str, draw: Draw) -> str:
         given = {"place": place, "hazard": self._words["hazard_words"][hazard].pick(draw).text}
-        return self._slots.fill(entries.pick(draw), draw, given)
+        return self._placeholders.fill(entries.pick(draw), draw, given)

@@ -15,8 +15,8 @@ from training.synthesis.lexicon import Lexicon
 from training.synthesis.noise import Noise, NoiseConfig
 from training.synthesis.others import OtherPhrasing
 from training.synthesis.phrasing import Phrasing, Site
+from training.synthesis.placeholders import PlaceholderMaker
 from training.synthesis.scenario import Scenario, Utterance, draw_scenario
-from training.synthesis.slots import SlotMaker
 from training.synthesis.styles import Voice, draw_voice, tersely
 
 _HAZARDS = tuple(TABLES)
@@ -95,9 +95,9 @@ class PairGenerator:
         self._finish_draw = Draw(random.Random(f"{seed}:text"), recipe.sides)
         self._reorder_draw = Draw(random.Random(f"{seed}:order"), recipe.sides)
         self._gazetteer = Gazetteer(lexicon)
-        slots = SlotMaker(lexicon.frames["names"], tuple(ITEMS))
-        self._phrasing = Phrasing(lexicon, slots)
-        self._others = OtherPhrasing(lexicon, slots)
+        placeholders = PlaceholderMaker(lexicon.frames["names"], tuple(ITEMS))
+        self._phrasing = Phrasing(lexicon, placeholders)
+        self._others = OtherPhrasing(lexicon, placeholders)
         self._noise = Noise(lexicon)
 
     def pairs(self) -> Iterator[Pair]:
@@ -230,7 +230,7 @@ class PairGenerator:
         draw = self._draw
         scenario.add_value("facts", "caller_elsewhere", True)
         if not self._phrasing.can_relay(voice):
-            scenario.say(Utterance("fact", "caller_elsewhere"))
+            scenario.say(Utterance(("fact", "caller_elsewhere")))
         return _Placing(Site(place, elsewhere=True), self._gazetteer.place(draw) if draw.chance(0.6) else "", place)
 
     def _vague(self, scenario: Scenario, voice: Voice, generic: str) -> _Placing:

@@ -6,10 +6,11 @@ from typing import Any
 
 from training.synthesis.draft import Block, Draft
 from training.synthesis.holdout import Draw
+from training.synthesis.items import ITEMS
 from training.synthesis.lexicon import Entries, Lexicon, Template
+from training.synthesis.placeholders import PlaceholderMaker
 from training.synthesis.scenario import Scenario, Utterance
-from training.synthesis.slots import SlotMaker
-from training.synthesis.styles import STYLES, Voice
+from training.synthesis.styles import STYLES, Style, Voice
 
 _MOST_PADDING = 16
 _HAZARD_UNSAID = 0.45  # where the depth tells it: 山区公路积雪3米
@@ -19,7 +20,9 @@ _BARE_PLACE = 0.3  # of the places that are said first: nothing but the place
 _BARE_PLACE_TERSELY = 0.8
 _SHUFFLED = 0.5  # of reports: facts in any order
 _NEEDS_ANYWHERE = 0.15  # of reports: needs among the facts, not behind them
-_COMMON = ("digressions", "emotions", "times", "updates", "verified", "repost", "numbers_aside")
+_COMMON = ("digressions", "emotions", "times", "updates", "verified", "repost", "asides")
+_AT_THE_END = ("contacts", "pleas", "repost", "closings")  # all else stands among the facts
+_MOST_DRAWS = 100  # of a clause that must be said
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,10 @@ class Site:
 class Phrasing:
     """Says scenarios in the lexicon's words."""
 
-    def __init__(self, lexicon: Lexicon, slots: SlotMaker) -> None:
+    def __init__(self, lexicon: Lexicon, placeholders: PlaceholderMaker) -> None:
         self._facts = lexicon.facts
         self._frames = lexicon.frames
-        self._slots = slots
+        self._placeholders = placeholders
         self.registers: Mapping[str, tuple[str, ...]] = {
             name: tuple(str(template.text) for template in lexicon.frames["styles"][name]["registers"])
             for name in STYLES
@@ -55,19 +58,10 @@ class Phrasing:
         blocks = [self._block(scenario, site, speaker) for scenario, site in incidents]
         opening = self._opening(speaker, incidents[0][1])
         tail: list[str] = []
-        among: list[str] = []
-        while len(among) < asides:
-            among += speaker.common("aside")
-        style = voice.style
-        for kind, chance in (("times", style.time), ("aside", style.aside), ("verified", style.verified)):
-            among += speaker.common(kind) if voice.has(chance, draw) else []
-        for kind, chance in (
-            ("contacts", style.contact),
-            ("pleas", style.plea),
-            ("repost", style.repost),
-            ("closings", style.closing),
-        ):
-            tail += speaker.common(kind) if voice.has(chance, draw) else []
+        among = [speaker.say_surely("asides") for _ in range(asides)]
+        for kind, chance in _chances(voice.style).items():
+            if voice.has(chance, draw):
+                (tail if kind in _AT_THE_END else among).extend(speaker.common(kind))
         draw.rng.shuffle(tail)
         said = len(opening) + sum(len(clause) + 1 for block in blocks for clause in block.clauses())
         self._pad(speaker, voice.length - said, among, tail)
@@ -92,21 +86,20 @@ class Phrasing:
 
     def entries(self, kind: str, voice: Voice) -> Entries | None:
         """The entries of a kind of clause: the style's own, or those that all styles share."""
-        name = "numbers_aside" if kind == "aside" else kind
-        source = self._frames if name in _COMMON else self._frame(voice)
-        found = source.get(name)
+        source = self._frames if kind in _COMMON else self._frame(voice)
+        found = source.get(kind)
         return found if found is None or isinstance(found, Entries) else None
 
     def fill(self, entries: Entries, draw: Draw, given: Mapping[str, str] | None = None) -> str:
         return self.fill_template(entries.pick(draw), draw, given)
 
     def fill_template(self, template: Template, draw: Draw, given: Mapping[str, str] | None = None) -> str:
-        return self._slots.fill(template, draw, given)
+        return self._placeholders.fill(template, draw, given)
 
     def _opening(self, speaker: "_Speaker", site: Site) -> str:
         """What is said before the place; a speaker who is elsewhere says so here or with the place."""
         if site.elsewhere and not site.place:
-            return next(said for said in iter(lambda: "".join(speaker.common("openings")), None) if said)
+            return speaker.say_surely("openings")
         if not site.place and speaker.draw.chance(0.5):
             return "".join(speaker.common("nowhere"))
         return (
@@ -136,7 +129,7 @@ class Phrasing:
             draw.rng.shuffle(facts)
         tells = len(scenario.hazards) == 1 and _TELLING.get(scenario.hazards[0]) in scenario.values("measures")
         if not (tells and draw.chance(_HAZARD_UNSAID)):
-            hazards = [self._utter(Utterance("hazard", hazard), speaker) for hazard in scenario.hazards]
+            hazards = [self._utter(Utterance(("hazard", hazard)), speaker) for hazard in scenario.hazards]
             facts = hazards + facts
         units = facts + self._needs(scenario, speaker)
         if draw.chance(_NEEDS_ANYWHERE):
@@ -144,12 +137,9 @@ class Phrasing:
         return units
 
     def _utter(self, utterance: Utterance, speaker: "_Speaker") -> str:
-        entries = self._facts[utterance.section]
-        if utterance.section == "depth_words":
-            name, _, depth = utterance.key.partition("/")
-            entries = entries[name][float(depth)]
-        elif utterance.section != "requested":
-            entries = entries[utterance.key]
+        entries: Any = self._facts
+        for key in utterance.path:
+            entries = entries[key]
         if not isinstance(entries, Entries):
             entries = entries["spoken" if speaker.voice.spoken else "formal"]
         return self.fill(_from(speaker, entries), speaker.draw, utterance.slots)
@@ -157,7 +147,7 @@ class Phrasing:
     def _needs(self, scenario: Scenario, speaker: "_Speaker") -> list[str]:
         """Needs as one list (急需发电机和医疗队), as clauses of their own, or both; then what is declined."""
         draw, words = speaker.draw, self._facts["need"]
-        counted = {u.key for unit in scenario.units for u in unit if u.section == "requested"}
+        counted = {ITEMS[item.item].need for item in scenario.values("requested")}
         listed, clauses = [], []
         for need in scenario.values("needs"):
             if need in counted:
@@ -187,7 +177,7 @@ class Phrasing:
                 return
             kind = speaker.draw.rng.choices(kinds, weights)[0]
             for clause in speaker.common(kind):
-                (tail if kind in ("contacts", "pleas", "repost", "closings") else among).append(clause)
+                (tail if kind in _AT_THE_END else among).append(clause)
                 room -= len(clause) + 1
 
 
@@ -218,6 +208,13 @@ class _Speaker:
         clause = self._phrasing.fill_template(template, self.draw)
         return [clause] if clause else []
 
+    def say_surely(self, kind: str) -> str:
+        """A clause of a kind, neither empty nor said before. Raises ValueError where the lexicon has none."""
+        for _ in range(_MOST_DRAWS):
+            for clause in self.common(kind):
+                return clause
+        raise ValueError(f"lexicon: too few {kind} for the style {self.voice.name!r}")
+
     def _fitting(self, entries: Entries | None) -> Entries | None:
         if entries is None:
             return None
@@ -228,6 +225,19 @@ class _Speaker:
 def _from(speaker: "Site | _Speaker", entries: Entries) -> Entries:
     """What somebody may say who is there or, where there is such, who is elsewhere."""
     return entries.distant if speaker.elsewhere and len(entries.distant) else entries
+
+
+def _chances(style: Style) -> Mapping[str, float]:
+    """How often a report of middling length holds a clause of each kind that is no fact."""
+    return {
+        "times": style.time,
+        "asides": style.aside,
+        "verified": style.verified,
+        "contacts": style.contact,
+        "pleas": style.plea,
+        "repost": style.repost,
+        "closings": style.closing,
+    }
 
 
 def _with_units(block: Block, clauses: Sequence[str], draw: Draw) -> Block:

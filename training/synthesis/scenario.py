@@ -38,20 +38,18 @@ _NUMBER_LIMITS: Mapping[str, tuple[int, int]] = {
     "pinned": (1, 6),
 }
 _COUNTED = {"cars": _CAR_WORDS, "vehicles": _CAR_WORDS, "pinned": ("人", "个人"), "displaced": ("人", "名群众", "人")}
-_DEPTHS: Mapping[str, tuple[tuple[float, float], tuple[float, ...]]] = {
-    "snow_depth_m": ((0.2, 4.0), (0.5, 1.0, 1.3, 1.5, 1.7, 3.0)),
-    "water_depth_m": ((0.2, 4.0), (0.5, 1.0, 1.3, 1.5, 1.7, 3.0)),
-}
+_DEPTHS = ("snow_depth_m", "water_depth_m")
+_DEPTH_LIMITS = (0.2, 4.0)
+_DEPTHS_IN_WORDS = (0.5, 1.0, 1.3, 1.5, 1.7, 3.0)  # those that facts.yaml has words for
 _VULNERABLE = ("elderly", "elderly", "elderly", "child", "child", "infant", "pregnant", "patient", "disabled")
 _AGES = {"elderly": (65, 96), "child": (2, 9)}
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One fact to be said: where the lexicon has its entries, and the slots of its templates."""
+    """One fact to be said: the keys that lead to its entries in facts.yaml, and the slots of their templates."""
 
-    section: str
-    key: str
+    path: tuple[str | float, ...]
     slots: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -79,7 +77,7 @@ class Scenario:
     @property
     def in_words(self) -> float:
         """How often numbers are said in Chinese numerals."""
-        return 0.3 if self.spoken else 0.03
+        return 0.3 if self.spoken else 0.05
 
 
 def draw_scenario(hazard: str, draw: Draw, spoken: bool, richness: float, declined: float) -> Scenario:
@@ -96,7 +94,7 @@ def draw_scenario(hazard: str, draw: Draw, spoken: bool, richness: float, declin
     _flags(scenario, draw, table, richness)
     _numbers(scenario, draw, _scaled(table.numbers, richness))
     _outages(scenario, draw, _scaled(table.outages, richness))
-    _vulnerable(scenario, draw, table.vulnerable * richness)
+    _vulnerable(scenario, draw, table.vulnerable * richness, table.aged)
     _needs(scenario, draw, table, richness)
     _declined(scenario, draw, declined)
     scenario.fields["hazards"] = scenario.hazards
@@ -129,7 +127,7 @@ def _measures(scenario: Scenario, draw: Draw, chances: Sequence[tuple[str, float
             continue
         value, text = _measure(name, scenario, draw)
         scenario.add_value("measures", name, value)
-        scenario.say(Utterance("measure", name, {"v": text}))
+        scenario.say(Utterance(("measure", name), {"v": text}))
 
 
 def _measure(name: str, scenario: Scenario, draw: Draw) -> tuple[float, str]:
@@ -155,15 +153,15 @@ def _measure(name: str, scenario: Scenario, draw: Draw) -> tuple[float, str]:
 
 def _depth(scenario: Scenario, draw: Draw, name: str) -> None:
     """A depth in metres or centimetres, or in words (到膝盖, 一人深)."""
-    (low, high), words = _DEPTHS[name]
+    low, high = _DEPTH_LIMITS
     if draw.chance(_DEPTH_WORDS_SHARE):
-        depth = draw.pick(words)
-        scenario.say(Utterance("depth_words", f"{name}/{depth}"))
+        depth = draw.pick(_DEPTHS_IN_WORDS)
+        scenario.say(Utterance(("depth_words", name, depth)))
     else:
         depth = round(low + (high - low) * draw.random(), 1)
         if draw.chance(0.35):
             depth = float(max(1, round(depth)))
-        scenario.say(Utterance("measure", name, {"v": _metres(depth, scenario, draw)}))
+        scenario.say(Utterance(("measure", name), {"v": _metres(depth, scenario, draw)}))
     scenario.add_value("measures", name, depth)
 
 
@@ -175,7 +173,7 @@ def _metres(depth: float, scenario: Scenario, draw: Draw) -> str:
     if scenario.spoken and 1 < depth < 3 and depth != int(depth) and draw.chance(0.4):
         whole, tenth = divmod(round(depth * 10), 10)
         return f"{spell(whole, draw, 1.0)}米{spell(tenth, draw, 1.0).replace('两', '二')}"
-    return spell(depth, draw, max(0.05, scenario.in_words)) + "米"
+    return spell(depth, draw, scenario.in_words) + "米"
 
 
 def _people(scenario: Scenario, draw: Draw, table: HazardTable, richness: float) -> None:
@@ -187,7 +185,7 @@ def _people(scenario: Scenario, draw: Draw, table: HazardTable, richness: float)
                 _category(scenario, draw, category, most)
         elif draw.chance(_SOME_SHARE):
             scenario.add_value("people", category, Count(1, None))
-            scenario.say(Utterance("people", f"{category}_some"))
+            scenario.say(Utterance(("people", f"{category}_some")))
         elif most >= _FEWEST_IN_CONFLICT and category == "trapped" and draw.chance(_CONFLICT_SHARE):
             _conflict(scenario, draw, category, most)
         else:
@@ -201,21 +199,21 @@ def _measure_word(scenario: Scenario, draw: Draw) -> str:
 
 
 def _category(scenario: Scenario, draw: Draw, category: str, most: int) -> None:
-    phrase = draw_count(category, draw, scenario.spoken, most)
+    phrase = draw_count(category, draw, scenario.in_words, most)
     word = draw.pick(_HOUSEHOLD_WORDS) if category == "households" else _measure_word(scenario, draw)
     scenario.add_value("people", category, phrase.count)
-    utterance = Utterance("people", category, {"n": phrase.with_measure_word(word)})
+    utterance = Utterance(("people", category), {"n": phrase.with_measure_word(word)})
     severities = _severities(scenario, draw, phrase.count) if category == "injured" else []
     scenario.say(utterance, *severities)
 
 
 def _conflict(scenario: Scenario, draw: Draw, category: str, most: int) -> None:
     """Two numbers for the people who are trapped; the first says that they are."""
-    count, first, second = draw_conflict(category, draw, scenario.spoken, most)
+    count, first, second = draw_conflict(category, draw, scenario.in_words, most)
     word = _measure_word(scenario, draw)
     scenario.add_value("people", category, count)
     trapped = draw.pick(_TRAPPED)
-    scenario.say(Utterance("conflicting", "people", {"a": first + word + trapped, "b": second + word}))
+    scenario.say(Utterance(("conflicting", "people"), {"a": first + word + trapped, "b": second + word}))
 
 
 def _severities(scenario: Scenario, draw: Draw, injured: Count) -> list[Utterance]:
@@ -229,7 +227,7 @@ def _severities(scenario: Scenario, draw: Draw, injured: Count) -> list[Utteranc
             left -= number
             scenario.add_value("facts", name, number)
             text = spell(number, draw, scenario.in_words) + draw.pick(("人", "名", "个"))
-            utterances.append(Utterance("fact", name, {"n": text}))
+            utterances.append(Utterance(("fact", name), {"n": text}))
     return utterances
 
 
@@ -253,7 +251,7 @@ def _flags(scenario: Scenario, draw: Draw, table: HazardTable, richness: float) 
         flags.append("reinforce")
     for name in flags:
         scenario.add_value("facts", name, True)
-        scenario.say(Utterance("fact", name, {"v": str(draw.whole(5, 35))}))
+        scenario.say(Utterance(("fact", name), {"v": str(draw.whole(5, 35))}))
 
 
 def _numbers(scenario: Scenario, draw: Draw, chances: Sequence[tuple[str, float]]) -> None:
@@ -273,29 +271,29 @@ def _say_number(scenario: Scenario, draw: Draw, name: str, number: int) -> None:
     scenario.add_value("facts", name, number)
     text = spell(number, draw, scenario.in_words)
     slots = {"n": text + draw.pick(_COUNTED[name])} if name in _COUNTED else {"v": text}
-    scenario.say(Utterance("fact", name, slots))
+    scenario.say(Utterance(("fact", name), slots))
 
 
 def _outages(scenario: Scenario, draw: Draw, chances: Sequence[tuple[str, float]]) -> None:
     outages = _drawn(draw, chances)
     scenario.fields["outages"] = tuple(outages)
     for name in outages:
-        scenario.say(Utterance("outage", name))
+        scenario.say(Utterance(("outage", name)))
 
 
-def _vulnerable(scenario: Scenario, draw: Draw, chance: float) -> None:
-    """One or two groups of people who cannot help themselves, at times with the age of one of them."""
+def _vulnerable(scenario: Scenario, draw: Draw, chance: float, aged: float) -> None:
+    """One or two groups of people who cannot help themselves; ``aged`` is the chance of an age beside a group that
+    has one."""
     if not draw.chance(chance):
         return
     groups = dict.fromkeys(draw.pick(_VULNERABLE) for _ in range(2 if draw.chance(0.25) else 1))
     scenario.fields["vulnerable"] = tuple(groups)
-    aged = "age" in TABLES[scenario.hazards[0]].numbers
     for group in groups:
-        utterances = [Utterance("vulnerable", group)]
-        if aged and group in _AGES and "age" not in scenario.values("facts") and draw.chance(0.3):
+        utterances = [Utterance(("vulnerable", group))]
+        if group in _AGES and "age" not in scenario.values("facts") and draw.chance(aged):
             age = draw.number("age", *_AGES[group])
             scenario.add_value("facts", "age", age)
-            utterances.append(Utterance("fact", "age", {"v": spell(age, draw, scenario.in_words)}))
+            utterances.append(Utterance(("fact", "age"), {"v": spell(age, draw, scenario.in_words)}))
         scenario.say(*utterances)
 
 
@@ -323,7 +321,7 @@ def _requested(scenario: Scenario, draw: Draw, word: str, needs: list[str]) -> N
     scenario.fields["requested"] = (Requested(item.word, float(number), item.unit),)
     needs.append(item.need)
     count = spell(number, draw, 0.2 if scenario.spoken else 0.0)
-    scenario.say(Utterance("requested", item.need, {"item": item.word, "count": count, "unit": item.unit}))
+    scenario.say(Utterance(("requested",), {"item": item.word, "count": count, "unit": item.unit}))
 
 
 def _declined(scenario: Scenario, draw: Draw, chance: float) -> None:

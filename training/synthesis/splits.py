@@ -7,19 +7,20 @@ from itertools import islice
 from pathlib import Path
 
 from dispatch.domain.formulas import is_vague_place
-from training.corpus import Pair
+from training.corpus import PROGRESS_EVERY, Pair
 from training.lint import bare_text
 from training.synthesis.holdout import Sides
 from training.synthesis.lexicon import Lexicon
 from training.synthesis.noise import NoiseConfig
 from training.synthesis.pairs import PLACINGS, PairGenerator, Recipe, hazards_of
 
-_PROGRESS_EVERY = 1000
 _SHORT_PLACE = 8
 
 _REQUESTS = Recipe(other=0.0)
 _NO_PLACE = ("hinted", "unsaid", "vague", "unknown")
 
+# Files are written in this order, and each leaves out the reports of those before it. valid and seen come before train,
+# so that they do not depend on its size; the splits of new places come behind it, for they leave out what it names.
 RECIPES: Mapping[str, Recipe] = {
     "valid": Recipe(),
     "seen": Recipe(),
@@ -41,6 +42,8 @@ RECIPES: Mapping[str, Recipe] = {
 }
 _SAME_SITUATIONS = {"reordered": "seen"}  # the same situations as another file's, in other words
 _WITH_NEW_PLACES = frozenset(name for name, recipe in RECIPES.items() if recipe.sides.names)
+_ORDER = tuple(RECIPES)
+assert max(map(_ORDER.index, ("valid", "seen"))) < _ORDER.index("train") < min(map(_ORDER.index, _WITH_NEW_PLACES))
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,15 @@ def write_splits(
     seed: int,
     *,
     held_pairs: int = 1000,
-    progress: Callable[[int], None] | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> SplitReport:
     """Writes every split of :data:`RECIPES` as a JSONL file into the folder ``out``.
 
     Each but ``train`` holds ``held_pairs`` pairs. No report stands twice, in one file or in two, be it with
     other punctuation, and no place of a split of unseen places stands in a text of ``train``; the same seed gives the
     same bytes.
-    ``progress`` is called with the number of pairs written so far. Raises ValueError for numbers below 1.
+    ``on_progress`` is called with the number of pairs written so far, now and then. Raises ValueError for numbers
+    below 1.
     """
     if train_pairs < 1 or held_pairs < 1:
         raise ValueError("the number of pairs must be at least 1")
@@ -83,11 +87,11 @@ def write_splits(
                 for key, number in hazards_of([pair]).items():
                     counts[key] = counts.get(key, 0) + number
                 written += 1
-                if progress and written % _PROGRESS_EVERY == 0:
-                    progress(written)
+                if on_progress and written % PROGRESS_EVERY == 0:
+                    on_progress(written)
         files[split] = counts
-    if progress:
-        progress(written)
+    if on_progress:
+        on_progress(written)
     return SplitReport(files)
 
 

@@ -32,7 +32,7 @@ class Style:
     padding: Mapping[str, float] = field(default_factory=dict)
 
 
-_SPOKEN_PADDING = {"digressions": 5.0, "emotions": 4.0, "times": 1.0, "pleas": 1.5, "contacts": 0.5, "aside": 0.7}
+_SPOKEN_PADDING = {"digressions": 5.0, "emotions": 4.0, "times": 1.0, "pleas": 1.5, "contacts": 0.5, "asides": 0.7}
 
 STYLES: Mapping[str, Style] = {
     "duty": Style(
@@ -48,7 +48,7 @@ STYLES: Mapping[str, Style] = {
         closing=0.2,
         place_last=0.06,
         aside=0.03,
-        padding={"times": 1.0, "contacts": 1.0, "closings": 1.0, "pleas": 0.5, "aside": 0.2},
+        padding={"times": 1.0, "contacts": 1.0, "closings": 1.0, "pleas": 0.5, "asides": 0.2},
     ),
     "radio": Style(
         share=0.12,
@@ -63,7 +63,7 @@ STYLES: Mapping[str, Style] = {
         closing=0.5,
         place_last=0.1,
         aside=0.02,
-        padding={"closings": 1.0, "pleas": 1.0, "times": 0.4, "aside": 0.1},
+        padding={"closings": 1.0, "pleas": 1.0, "times": 0.4, "asides": 0.1},
     ),
     "caller": Style(
         share=0.26,
@@ -108,7 +108,7 @@ STYLES: Mapping[str, Style] = {
         verified=0.3,
         repost=0.33,
         aside=0.12,
-        padding=_SPOKEN_PADDING | {"contacts": 1.2, "updates": 0.8, "verified": 0.5, "repost": 0.5, "aside": 1.0},
+        padding=_SPOKEN_PADDING | {"contacts": 1.2, "updates": 0.8, "verified": 0.5, "repost": 0.5, "asides": 1.0},
     ),
 }
 

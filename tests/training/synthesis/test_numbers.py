@@ -26,7 +26,7 @@ def test_exact_counts_say_their_number() -> None:
     draw = Draw(random.Random(2))
     said = 0
     for _ in range(500):
-        phrase = draw_count("trapped", draw, False, 200)
+        phrase = draw_count("trapped", draw, 0.05, 200)
         if not phrase.count.uncertain and phrase.before.isdigit():
             assert (int(phrase.before), phrase.after) == (phrase.count.min, "")
             said += 1
@@ -55,15 +55,24 @@ STATED = {
 
 def test_vague_and_open_counts_have_the_bounds_of_the_labelling_rules() -> None:
     draw = Draw(random.Random(3))
-    counts = {
-        phrase.before: phrase.count for phrase in (draw_count("trapped", draw, True, 5000) for _ in range(30_000))
-    }
+    counts = {phrase.before: phrase.count for phrase in (draw_count("trapped", draw, 0.3, 5000) for _ in range(30_000))}
     assert {said: (counts[said].min, counts[said].max) for said in STATED} == STATED
+
+
+def test_numerals_are_as_often_as_they_are_asked_for() -> None:
+    draw = Draw(random.Random(8))
+    for in_words in (0.0, 1.0):
+        phrases = [draw_count("trapped", draw, in_words, 60) for _ in range(300)]
+        exact = [phrase for phrase in phrases if not phrase.count.uncertain]
+        assert len(exact) > 100
+        assert all(phrase.before.isdecimal() != bool(in_words) for phrase in exact)
+        _, first, second = draw_conflict("trapped", draw, in_words, 60)
+        assert first.isdecimal() == second.isdecimal() != bool(in_words)
 
 
 def test_ranges_say_both_of_their_bounds() -> None:
     draw = Draw(random.Random(4))
-    phrases = [draw_count("trapped", draw, False, 200) for _ in range(3000)]
+    phrases = [draw_count("trapped", draw, 0.05, 200) for _ in range(3000)]
     ranges = [phrase for phrase in phrases if re.fullmatch(r"\d+[到至~—-]\d+", phrase.before)]
     assert len(ranges) > 50
     for phrase in ranges:
@@ -76,7 +85,7 @@ def test_ranges_say_both_of_their_bounds() -> None:
 def test_every_bound_keeps_to_its_side_of_the_hold_out(held: bool) -> None:
     draw = Draw(random.Random(5), Sides(numbers=held))
     for _ in range(3000):
-        count = draw_count("trapped", draw, True, 3000).count
+        count = draw_count("trapped", draw, 0.3, 3000).count
         stated = [bound for bound in (count.min, count.max) if bound and bound >= 10 and bound not in VAGUE_BOUNDS]
         assert all(is_held_out_number("trapped", bound) == held for bound in stated)
 
@@ -84,7 +93,7 @@ def test_every_bound_keeps_to_its_side_of_the_hold_out(held: bool) -> None:
 def test_contradicting_counts_differ_and_bound_each_other() -> None:
     draw = Draw(random.Random(6))
     for _ in range(200):
-        count, first, second = draw_conflict("trapped", draw, False, 100)
+        count, first, second = draw_conflict("trapped", draw, 0.05, 100)
         assert count.conflicting
         assert count.max is not None
         assert count.min < count.max

@@ -4,6 +4,8 @@ import random
 from collections.abc import Iterator
 from functools import cache
 
+import pytest
+
 from dispatch.domain import Situation, labels
 from training.synthesis.hazards import DECLINABLE, TABLES
 from training.synthesis.holdout import Draw
@@ -21,12 +23,12 @@ def scenarios() -> tuple[Scenario, ...]:
     return tuple(draw_scenario(hazard, draw, spoken, 1.2, 0.2) for hazard in TABLES for spoken in [True, False] * SIZE)
 
 
-def said(scenario: Scenario) -> set[tuple[str, str]]:
-    return {(u.section, u.key) for unit in scenario.units for u in unit}
+def said(scenario: Scenario) -> set[tuple[str | float, ...]]:
+    return {utterance.path for unit in scenario.units for utterance in unit}
 
 
-def to_be_said(scenario: Scenario) -> Iterator[tuple[str, str]]:
-    """What the situation holds, as sections and keys of the lexicon (needs and hazards are left to the phrasing)."""
+def to_be_said(scenario: Scenario) -> Iterator[tuple[str | float, ...]]:
+    """What the situation holds, as paths into facts.yaml (needs and hazards are left to the phrasing)."""
     situation = Situation(**scenario.fields)
     spoken = said(scenario)
     for category, count in situation.people.items():
@@ -37,12 +39,12 @@ def to_be_said(scenario: Scenario) -> Iterator[tuple[str, str]]:
         else:
             yield "people", f"{category}_some" if count.min == 1 and count.max is None else category
     for name, value in situation.measures.items():
-        words = ("depth_words", f"{name}/{value}")
+        words = ("depth_words", name, value)
         yield words if words in spoken else ("measure", name)
     yield from (("fact", name) for name in situation.facts)
     yield from (("outage", name) for name in situation.outages)
     yield from (("vulnerable", name) for name in situation.vulnerable)
-    yield from (("requested", ITEMS[item.item].need) for item in situation.requested)
+    yield from (("requested",) for _ in situation.requested)
 
 
 def test_all_that_is_in_a_situation_is_said_and_nothing_else() -> None:
@@ -98,6 +100,16 @@ def test_a_collapse_joins_another_hazard_only_where_people_are_caught() -> None:
     joined = [scenario for scenario in scenarios() if "collapse" in scenario.hazards[1:]]
     assert joined
     assert all({"trapped", "buried"} & set(scenario.fields["people"]) for scenario in joined)
+
+
+@pytest.mark.parametrize("hazard", TABLES)
+def test_ages_are_said_as_often_as_the_table_of_the_hazard_says(hazard: str) -> None:
+    draw = Draw(random.Random(3))
+    every = [draw_scenario(hazard, draw, True, 1.2, 0.0) for _ in range(3000)]
+    one_group = [scenario for scenario in every if scenario.values("vulnerable") in (("elderly",), ("child",))]
+    aged = sum("age" in scenario.values("facts") for scenario in one_group)
+    assert aged / len(one_group) == pytest.approx(TABLES[hazard].aged, abs=0.06)
+    assert bool(aged) == bool(TABLES[hazard].aged)
 
 
 def test_poorer_scenarios_say_less() -> None:

@@ -3,6 +3,7 @@
 ``python tests/training/synthesis/test_splits.py 200000`` proves the same on that many training pairs.
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from training.corpus import read_pairs
 from training.lint import bare_text
 from training.synthesis import RECIPES, Lexicon, write_splits
 from training.synthesis.holdout import VAGUE_BOUNDS, is_held_out_combination, is_held_out_number
-from training.synthesis.lexicon import Entries
+from training.synthesis.lexicon import Entries, leaves
 
 TRAIN_PAIRS = 2000
 HELD_PAIRS = 100
@@ -38,15 +39,8 @@ def combinations(situation: Situation) -> set[tuple[str, str]]:
 
 def telling_phrasings(lexicon: Lexicon) -> set[str]:
     """Texts that held-out entries make and no other entry does: six characters or more, without slots."""
-
-    def lists(value: object) -> Iterator[Entries]:
-        if isinstance(value, Entries):
-            yield value
-        elif isinstance(value, dict):
-            for item in value.values():
-                yield from lists(item)
-
-    every = [entries for part in (lexicon.facts, lexicon.frames, lexicon.other) for entries in lists(part)]
+    parts = (lexicon.facts, lexicon.frames, lexicon.other)
+    every: list[Entries] = [entries for part in parts for _, entries in leaves(part)]
     held = [template for entries in every for template in entries.held_out]
     known = [template for entries in every for template in entries if template not in entries.held_out]
     said = "\n".join(phrasing for template in known for phrasing in template.phrasings())
@@ -97,7 +91,7 @@ def test_no_test_file_shares_its_own_thing_with_training(tmp_path: Path) -> None
 
 def test_the_same_seed_gives_the_same_bytes_and_the_report_counts_the_pairs(tmp_path: Path) -> None:
     calls: list[int] = []
-    report = write_splits(tmp_path / "a", 200, 3, held_pairs=20, progress=calls.append)
+    report = write_splits(tmp_path / "a", 200, 3, held_pairs=20, on_progress=calls.append)
     write_splits(tmp_path / "b", 200, 3, held_pairs=20)
     assert set(report.files) == set(RECIPES)
     for split in RECIPES:
@@ -112,6 +106,20 @@ def test_a_longer_training_file_begins_like_a_shorter_one(tmp_path: Path) -> Non
         write_splits(tmp_path / name, size, 3, held_pairs=5)
     short, longer = ((tmp_path / name / "train.jsonl").read_bytes() for name in ("short", "long"))
     assert longer.startswith(short)
+
+
+def test_valid_and_seen_do_not_depend_on_the_size_of_train(tmp_path: Path) -> None:
+    for name, size in (("short", 50), ("long", 80)):
+        write_splits(tmp_path / name, size, 3, held_pairs=5)
+    for split in ("valid", "seen"):
+        short, longer = ((tmp_path / name / f"{split}.jsonl").read_bytes() for name in ("short", "long"))
+        assert short == longer
+
+
+def test_the_makefile_measures_every_test_file() -> None:
+    makefile = (Path(__file__).parents[3] / "Makefile").read_text("utf-8").replace("\\\n", " ")
+    (splits,) = re.findall(r"^SPLITS *:= *(.+)$", makefile, re.M)
+    assert set(splits.split()) == set(RECIPES) - {"train", "valid"}
 
 
 @pytest.mark.parametrize(("pairs", "held"), [(0, 5), (5, 0)])

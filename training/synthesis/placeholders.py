@@ -1,4 +1,4 @@
-"""What fills the slots of templates that state no fact: phones, names, times, and numbers that count nobody."""
+"""What fills the placeholders of templates that state no fact: phones, names, times, and numbers that count nobody."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -78,8 +78,8 @@ def _any_number(draw: Draw) -> str:
     return str(draw.whole(2, 30))
 
 
-class SlotMaker:
-    """Fills templates: makes what their slots hold, and takes what is given."""
+class PlaceholderMaker:
+    """Fills templates: takes what is given for their slots, and makes the rest."""
 
     def __init__(self, names: Entries, goods: Sequence[str]) -> None:
         self._makers: Mapping[str, Callable[[Draw], str]] = {
@@ -97,11 +97,6 @@ class SlotMaker:
             "small": _small,
             "n": _any_number,
         }
-
-    @property
-    def known(self) -> frozenset[str]:
-        """The slots that need not be given."""
-        return frozenset(self._makers)
 
     def fill(self, template: Template, draw: Draw, given: Mapping[str, str] | None = None) -> str:
         """Raises KeyError for a slot that is neither given nor known."""
