@@ -22,6 +22,9 @@ _NARROW = str.maketrans(WIDE_MARKS, NARROW_MARKS)
 _MARKS = tuple(CLAUSE_MARKS)
 _CUTS = ("…", "……", "...", "—", "…")
 _EMPHASIS = ("!", "!!", "!!!", "。。", "~")
+_MOST_DRAWS = 60  # of kinds for one report, until one of them finds something to change
+_EMOJI_SHARE = 0.8  # of decorated posts; those without have hashtags
+_HASHTAG_SHARE = 0.4
 
 WRITTEN = ("homophones", "typos", "shorthand", "unpunctuated", "width", "script", "emphasis")
 SPOKEN = ("homophones", "homophones", "cut", "unpunctuated", "fillers", "shorthand")
@@ -37,8 +40,8 @@ _KINDS: Mapping[str, Sequence[str]] = {
 @dataclass(frozen=True)
 class NoiseConfig:
     """``share`` of the reports have noise, of one to ``most_kinds`` kinds; ``decorated`` is the share of posts that
-    have emoji or hashtags. The rates are the parts of the ``words`` (homophones, dialect), ``characters`` (typing
-    errors, cuts) and ``marks`` (fillers, exclamation) that change where they could."""
+    have emoji or hashtags, which are no noise. The rates are the parts of the ``words`` (homophones, dialect),
+    ``characters`` (typing errors, cuts) and ``marks`` (fillers, exclamation) that change where they could."""
 
     share: float = 0.25
     most_kinds: int = 3
@@ -62,7 +65,7 @@ class _Text:
 
     pieces: list[tuple[str, bool]]
 
-    def loose(self, change: Callable[[str], str]) -> None:
+    def change_loose(self, change: Callable[[str], str]) -> None:
         self.pieces = [(piece if fixed else change(piece), fixed) for piece, fixed in self.pieces]
 
     def __str__(self) -> str:
@@ -76,9 +79,7 @@ class Noise:
         words = lexicon.noise
         self._variants = {name: _Variants(words[name]) for name in ("homophones", "typos", "shorthand")}
         self._traditional = str.maketrans(dict(lexicon.traditional))
-        self._fillers = [
-            entry.text for entry in lexicon.frames["fillers"] if not _negates(entry.text) and _is_harmless(entry.text)
-        ]
+        self._fillers = [template.text for template in lexicon.frames["fillers"]]
         self._emoji = [_bracketed(template.text) for template in lexicon.frames["emoji"]]
         self._hashtags = [template.text for template in lexicon.frames["hashtags"]]
 
@@ -86,32 +87,40 @@ class Noise:
         """The report, at times with noise; none of ``places`` and no number is changed."""
         if style == "post" and draw.chance(config.decorated):
             report = self._decorate(report, draw)
-        if not draw.chance(config.share):
-            return report
-        text = _Text(_split(report, places))
-        for kind in _some_kinds(config.kinds[style], config.most_kinds, draw):
-            self._add(kind, text, config, draw)
-        return str(text)
+        return self._changed(report, style, places, config, draw) if draw.chance(config.share) else report
+
+    def _changed(self, report: str, style: str, places: Sequence[str], config: NoiseConfig, draw: Draw) -> str:
+        """The report with noise: kinds are drawn anew while they find nothing to change. Where none of them can (a
+        report of few words, or of nothing but places and numbers), it stays as it is."""
+        pieces = _split(report, places)
+        for _ in range(_MOST_DRAWS):
+            text = _Text(pieces)
+            for kind in _some_kinds(config.kinds[style], config.most_kinds, draw):
+                self._add(kind, text, config, draw)
+            changed = str(text)
+            if changed != report:
+                return changed
+        return report
 
     def _add(self, kind: str, text: _Text, config: NoiseConfig, draw: Draw) -> None:
         match kind:
             case "homophones" | "shorthand":
-                text.loose(lambda piece: self._variants[kind].replace(piece, config.words, draw))
+                text.change_loose(lambda piece: self._variants[kind].replace(piece, config.words, draw))
             case "typos":
-                text.loose(lambda piece: self._variants[kind].replace(piece, config.characters, draw))
+                text.change_loose(lambda piece: self._variants[kind].replace(piece, config.characters, draw))
             case "cut":
-                text.loose(lambda piece: _cut(piece, config.characters, draw))
+                text.change_loose(lambda piece: _cut(piece, config.characters, draw))
             case "unpunctuated":
                 _drop_punctuation(text, draw)
             case "fillers":
-                text.loose(lambda piece: self._fill_in(piece, config.marks, draw))
+                text.change_loose(lambda piece: self._fill_in(piece, config.marks, draw))
             case "width":
                 table = _WIDE if draw.chance(0.7) else _NARROW
-                text.loose(lambda piece: piece.translate(table))
+                text.change_loose(lambda piece: piece.translate(table))
             case "script":
-                text.loose(lambda piece: piece.translate(self._traditional))
+                text.change_loose(lambda piece: piece.translate(self._traditional))
             case "emphasis":
-                text.loose(lambda piece: _emphasise(piece, config.marks, draw))
+                text.change_loose(lambda piece: _emphasise(piece, config.marks, draw))
             case _:
                 raise ValueError(f"unknown kind of noise {kind!r}")
 
@@ -125,11 +134,12 @@ class Noise:
         return said
 
     def _decorate(self, report: str, draw: Draw) -> str:
-        """Emoji at the end or the beginning, hashtags before or behind."""
-        if draw.chance(0.8):
+        """Emoji at the end or the beginning, hashtags before or behind, or both."""
+        has_emoji = draw.chance(_EMOJI_SHARE)
+        if has_emoji:
             emoji = draw.pick(self._emoji) * draw.pick((1, 1, 2, 3))
             report = report + emoji if draw.chance(0.7) else emoji + report
-        if draw.chance(0.4):
+        if not has_emoji or draw.chance(_HASHTAG_SHARE):
             hashtag = draw.pick(self._hashtags)
             report = hashtag + report if draw.chance(0.6) else report + hashtag
         return report
@@ -213,7 +223,7 @@ def _drop_punctuation(text: _Text, draw: Draw) -> None:
     """All marks between clauses go, or become blanks; beside a number or a place they stay."""
     blank = draw.pick(("", "", " "))
     dropped = str.maketrans(dict.fromkeys(CLAUSE_MARKS, blank))
-    text.loose(lambda piece: piece.translate(dropped))
+    text.change_loose(lambda piece: piece.translate(dropped))
 
 
 def _emphasise(piece: str, rate: float, draw: Draw) -> str:

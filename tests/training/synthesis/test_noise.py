@@ -4,11 +4,13 @@ import random
 import re
 from dataclasses import replace
 from functools import cache
+from itertools import islice
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from training.synthesis import PairGenerator, Recipe
 from training.synthesis.draft import WIDE_MARKS
 from training.synthesis.holdout import Draw
 from training.synthesis.lexicon import Lexicon
@@ -32,8 +34,13 @@ PLACES = ("大石桥村3组", "G109国道K12+300", "断电湾村", "红旗区没
 
 
 @cache
+def lexicon() -> Lexicon:
+    return Lexicon.load()
+
+
+@cache
 def noise() -> Noise:
-    return Noise(Lexicon.load())
+    return Noise(lexicon())
 
 
 reports = st.tuples(
@@ -79,9 +86,25 @@ def test_posts_alone_are_decorated() -> None:
     config = NoiseConfig(share=0.0, decorated=1.0)
     draw = Draw(random.Random(1))
     posts = {noise().apply("停电", "post", (), config, draw) for _ in range(50)}
-    assert posts != {"停电"}
+    assert "停电" not in posts
     assert all("停电" in post and "［" not in post for post in posts)
     assert {noise().apply("停电", "caller", (), config, draw) for _ in range(50)} == {"停电"}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_full_share_changes_every_report(style: str) -> None:
+    clean = NoiseConfig(share=0.0, decorated=0.0)
+    every = NoiseConfig(share=1.0, decorated=0.0)
+    draw = Draw(random.Random(2))
+    samples = PairGenerator(lexicon(), "9", Recipe(noise=clean, other=0.0)).samples()
+    made = list(islice((sample for sample in samples if sample.style == style), 150))
+    for sample in made:
+        report, places = sample.pair.report, [situation.location for situation in sample.pair.situations]
+        assert noise().apply(report, style, places, every, draw) != report
+
+
+def test_a_report_that_is_all_place_and_number_stays_as_it_is() -> None:
+    assert noise().apply("石桥村50", "duty", ("石桥村",), ALWAYS, Draw(random.Random(1))) == "石桥村50"
 
 
 @pytest.mark.parametrize("fields", [{"share": 1.5}, {"words": -0.1}, {"decorated": 2.0}, {"most_kinds": 0}])
