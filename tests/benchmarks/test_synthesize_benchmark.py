@@ -35,7 +35,8 @@ def test_figures_are_printed_and_written(
 
 
 def test_percentiles_are_nearest_ranks(benchmark: ModuleType) -> None:
-    assert benchmark.percentiles(range(100)) == (10, 50, 90)
+    assert benchmark.percentiles(range(100)) == (9, 49, 89)
+    assert benchmark.percentiles([1, 2, 3]) == (1, 2, 3)
     assert benchmark.percentiles([7]) == (7, 7, 7)
 
 
