@@ -15,7 +15,7 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
-from dispatch.domain import Context, Situation, make_workings
+from dispatch.domain import MAX_SITUATIONS, Context, Situation, make_workings
 from dispatch.domain.linear import Piece, source_pieces, target_pieces
 from dispatch.model import Tokenizer
 
@@ -58,6 +58,8 @@ class Pair:
             situations = [record["situation"]] if record.get("situation") is not None else []
         if not isinstance(situations, list):
             raise ValueError("field 'situations' must be a list of situations")
+        if len(situations) > MAX_SITUATIONS:
+            raise ValueError(f"field 'situations' holds {len(situations)}, an instruction at most {MAX_SITUATIONS}")
         report, instruction = _text(record, "report"), _text(record, "instruction")
         try:
             context = Context.from_dict(record.get("context") or {})

@@ -2,11 +2,20 @@
 
 from dispatch.domain.checks import Check, run_checks
 from dispatch.domain.doctrine import Doctrine, default_doctrine
-from dispatch.domain.instruction import by_urgency, make_plans, make_workings, parse_orders, render_instruction
-from dispatch.domain.plan import Order, Plan
+from dispatch.domain.instruction import (
+    MAX_SITUATIONS,
+    by_urgency,
+    make_plans,
+    make_workings,
+    parse_orders,
+    render_instruction,
+)
+from dispatch.domain.plan import PRIORITIES, Order, Plan
 from dispatch.domain.situation import Context, Count, Requested, Situation
 
 __all__ = [
+    "MAX_SITUATIONS",
+    "PRIORITIES",
     "Check",
     "Context",
     "Count",

@@ -1,15 +1,15 @@
 """Checks: findings about a candidate, made by rules that share no code with the network."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from dispatch.domain.doctrine import Doctrine
 from dispatch.domain.extraction import find_counts, find_numbers
-from dispatch.domain.formulas import is_vague_place
-from dispatch.domain.instruction import parse_orders, render_instruction
+from dispatch.domain.instruction import parse_orders, parse_orders_by_incident, render_instruction
 from dispatch.domain.labels import NUMBER_FACTS
-from dispatch.domain.plan import UNKNOWN_PLACE, Plan
+from dispatch.domain.places import is_same_place, is_vague_place, stands_in
+from dispatch.domain.plan import UNKNOWN_PLACE, Order, Plan
 from dispatch.domain.situation import Context, JsonObject, Situation
 
 Severity = Literal["info", "warning", "error"]
@@ -76,7 +76,7 @@ def _check_reading(candidate: Candidate) -> Iterator[Check]:
             if count.conflicting:
                 yield Check("CONFLICTING_COUNTS", "warning", f"the counts of {category} contradict", "report")
         known = candidate.context.location
-        if known and situation.location and not (situation.location in known or known in situation.location):
+        if known and situation.location and not is_same_place(situation.location, known):
             message = f"the report says {situation.location}, the context {known}"
             if not is_vague_place(situation.location):
                 yield Check("LOCATION_CONFLICT", "warning", message, "context")
@@ -90,7 +90,7 @@ def _check_places(candidate: Candidate, doctrine: Doctrine) -> Iterator[Check]:
     places = {order.place for order in parse_orders(candidate.instruction, doctrine)}
     places |= {situation.location for situation in candidate.situations}
     for place in sorted(places - {"", UNKNOWN_PLACE}):
-        if not any(place in source for source in sources):
+        if not any(stands_in(place, source) for source in sources):
             start = candidate.instruction.find(place)
             span = (start, start + len(place)) if start >= 0 else (0, 0)
             message = f"{place} stands neither in the report nor in the context"
@@ -119,23 +119,36 @@ def _check_orders(candidate: Candidate, doctrine: Doctrine) -> Iterator[Check]:
     if candidate.instruction != render_instruction(candidate.plans):
         message = f"doctrine answers this situation with: {render_instruction(candidate.plans)}"
         yield Check("DOCTRINE_MISMATCH", "warning", message, "instruction")
-    orders = parse_orders(candidate.instruction, doctrine)
-    covered = [order for plan in candidate.plans for order in plan.orders if order.action == "已派"]
-    served = {doctrine.need_of(order.item) for order in (*orders, *covered)}
-    for situation in candidate.situations:
+    for situation, plan, orders in zip(
+        candidate.situations, candidate.plans, _orders_by_situation(candidate, doctrine), strict=True
+    ):
         for order in orders:
             if doctrine.need_of(order.item) in situation.not_needed:
                 yield Check("DECLINED_ITEM", "error", f"{order.item} was declined", "instruction")
-        if situation.kind != "request":
+        if situation.kind == "request":
+            covered = (order for order in plan.orders if order.action == "已派")
+            yield from _check_needs(situation, [*orders, *covered], doctrine)
+
+
+def _orders_by_situation(candidate: Candidate, doctrine: Doctrine) -> list[list[Order]]:
+    """The instruction's orders for each situation: all of them for each, where it has not one part for each."""
+    parts = parse_orders_by_incident(candidate.instruction, doctrine)
+    if len(parts) == len(candidate.situations):
+        return parts
+    return [[order for part in parts for order in part]] * len(candidate.situations)
+
+
+def _check_needs(situation: Situation, orders: Sequence[Order], doctrine: Doctrine) -> Iterator[Check]:
+    """What was asked for and no order answers."""
+    served = {doctrine.need_of(order.item) for order in orders}
+    for need in situation.needs:
+        if need in served or need in _ANSWERED_BY_ANYONE:
             continue
-        for need in situation.needs:
-            if need in served or need in _ANSWERED_BY_ANYONE:
-                continue
-            if need == "generator" and any("恢复供电" in order.item for order in (*orders, *covered)):
-                message = "the generator asked for is answered by restoring the supply"
-                yield Check("MISSING_NEED", "info", message, "instruction")
-            else:
-                yield Check("MISSING_NEED", "warning", f"nothing answers the need for {need}", "instruction")
+        if need == "generator" and any("恢复供电" in order.item for order in orders):
+            message = "the generator asked for is answered by restoring the supply"
+            yield Check("MISSING_NEED", "info", message, "instruction")
+        else:
+            yield Check("MISSING_NEED", "warning", f"nothing answers the need for {need}", "instruction")
 
 
 def _check_unread(candidate: Candidate) -> Iterator[Check]:

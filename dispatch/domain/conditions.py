@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from dispatch.domain import labels
-from dispatch.domain.formulas import is_vague_place
+from dispatch.domain.places import is_vague_place
 from dispatch.domain.reading import Reading
 
 # What GROUP:LABEL may name, and where a situation holds it.
@@ -40,6 +40,16 @@ def holds(condition: str, reading: Reading) -> bool:
     return label in values
 
 
+def _reaches(reading: Reading, measure: str, threshold: str) -> bool:
+    """Whether a measure is at least a threshold; one that is not stated reaches none."""
+    return (reading.measure(measure) or 0) >= float(reading.thresholds[threshold])
+
+
+def _exceeds(reading: Reading, measure: str, threshold: str) -> bool:
+    """Whether a measure is above a threshold; one that is not stated exceeds none."""
+    return (reading.measure(measure) or 0) > float(reading.thresholds[threshold])
+
+
 def shallow_snow(reading: Reading) -> bool:
     """Light machines clear it."""
     depth = reading.measure("snow_depth_m")
@@ -48,7 +58,7 @@ def shallow_snow(reading: Reading) -> bool:
 
 def drifted_snow(reading: Reading) -> bool:
     """Higher than a plough throws."""
-    return (reading.measure("snow_depth_m") or 0) > float(reading.thresholds["blower_depth_m"])
+    return _exceeds(reading, "snow_depth_m", "blower_depth_m")
 
 
 def wading(reading: Reading) -> bool:
@@ -59,7 +69,7 @@ def wading(reading: Reading) -> bool:
 
 def deep_water(reading: Reading) -> bool:
     """Up to the chest."""
-    return (reading.measure("water_depth_m") or 0) >= float(reading.thresholds["chest_depth_m"])
+    return _reaches(reading, "water_depth_m", "chest_depth_m")
 
 
 def flooded(reading: Reading) -> bool:
@@ -104,27 +114,27 @@ def several_pinned(reading: Reading) -> bool:
 
 def high_floor(reading: Reading) -> bool:
     """People are higher than portable ladders reach."""
-    return (reading.measure("floor") or 0) >= int(reading.thresholds["ladder_floor"])
+    return _reaches(reading, "floor", "ladder_floor")
 
 
 def destructive_quake(reading: Reading) -> bool:
     """So strong that buildings fall, whether the report says so or not."""
-    return (reading.measure("magnitude") or 0) >= float(reading.thresholds["destructive_magnitude"])
+    return _reaches(reading, "magnitude", "destructive_magnitude")
 
 
 def large_fire(reading: Reading) -> bool:
     """A wildfire that crews on foot do not surround."""
-    return (reading.measure("area_ha") or 0) > float(reading.thresholds["large_fire_ha"])
+    return _exceeds(reading, "area_ha", "large_fire_ha")
 
 
 def strong_wind(reading: Reading) -> bool:
     """Nothing flies or is lifted."""
-    return (reading.measure("wind_level") or 0) >= float(reading.thresholds["strong_wind_level"])
+    return _reaches(reading, "wind_level", "strong_wind_level")
 
 
 def storm_wind(reading: Reading) -> bool:
     """Nobody can be outside."""
-    return (reading.measure("wind_level") or 0) >= float(reading.thresholds["storm_wind_level"])
+    return _reaches(reading, "wind_level", "storm_wind_level")
 
 
 def high_altitude(reading: Reading) -> bool:
@@ -141,8 +151,8 @@ def low_battery(reading: Reading) -> bool:
 
 def indoor_gas(reading: Reading) -> bool:
     """Fumes of a stove or a boiler in a home: carbon monoxide until somebody has measured."""
-    outdoors = ("toxic", "flammable", "burning", "reactive")
-    chemical = any(reading.fact(name) for name in outdoors) or reading.measure("leak_tonnes")
+    chemical_facts = ("toxic", "flammable", "burning", "reactive")
+    chemical = any(reading.fact(name) for name in chemical_facts) or reading.measure("leak_tonnes")
     return bool(reading.fact("indoor") and reading.fact("gas") and not chemical)
 
 

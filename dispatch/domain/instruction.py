@@ -15,6 +15,7 @@ from dispatch.domain.plan import Order, Plan
 from dispatch.domain.situation import Context, Situation
 
 _NUMERALS = "一二三四五六七八九十"
+MAX_SITUATIONS = len(_NUMERALS)  # an instruction numbers its incidents, and has numerals for no more
 _UNIT = f"[{''.join(UNITS)}]"
 _COUNTED = re.compile(rf"(\d{{1,9}})({_UNIT})(.+)")  # 3台除雪车
 _SUPPLY = re.compile(rf"(.+?)(?<!\d)(\d{{1,9}})({_UNIT})")  # 沙袋2000条
@@ -48,7 +49,8 @@ def by_urgency(situations: Sequence[Situation], doctrine: Doctrine | None = None
 
 
 def render_instruction(plans: Sequence[Plan]) -> str:
-    """The text of one plan, or the numbered texts of several."""
+    """The text of one plan, or the numbered texts of several (at most MAX_SITUATIONS)."""
+    assert len(plans) <= MAX_SITUATIONS, f"{len(plans)} plans, at most {MAX_SITUATIONS} can be numbered"
     texts = [_render_plan(plan) for plan in plans]
     if len(texts) == 1:
         return texts[0]
@@ -57,13 +59,21 @@ def render_instruction(plans: Sequence[Plan]) -> str:
 
 def parse_orders(text: str, doctrine: Doctrine | None = None) -> list[Order]:
     """The orders that an instruction's text says; clauses outside the grammar become tasks."""
+    return [order for orders in parse_orders_by_incident(text, doctrine) for order in orders]
+
+
+def parse_orders_by_incident(text: str, doctrine: Doctrine | None = None) -> list[list[Order]]:
+    """As :func:`parse_orders`, the orders of each numbered part apart; a text without numbers is one part."""
     doctrine = doctrine or default_doctrine()
-    orders: list[Order] = []
-    for part in _NUMBERED.split(text):
-        read = [_parse_clause(clause, doctrine) for clause in part.split(",") if clause]
-        place = next((clause_place for _, clause_place in read if clause_place), "")
-        orders += [replace(order, place=place) for clause_orders, _ in read for order in clause_orders]
-    return orders
+    before, *numbered = _NUMBERED.split(text)
+    parts = [before, *numbered] if before or not numbered else numbered
+    return [_parse_part(part, doctrine) for part in parts]
+
+
+def _parse_part(part: str, doctrine: Doctrine) -> list[Order]:
+    read = [_parse_clause(clause, doctrine) for clause in part.split(",") if clause]
+    place = next((clause_place for _, clause_place in read if clause_place), "")
+    return [replace(order, place=place) for clause_orders, _ in read for order in clause_orders]
 
 
 def _issued_orders(context: Context, doctrine: Doctrine) -> list[Order]:

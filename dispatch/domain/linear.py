@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dispatch.domain import labels
+from dispatch.domain.instruction import MAX_SITUATIONS
 from dispatch.domain.situation import Context, Count, Requested, Situation, format_number
 
 
@@ -51,7 +52,6 @@ _KNOWN = {
     "measure": labels.MEASURES,
     "fact": labels.FACTS,
 }
-_MOST_SITUATIONS = 10  # the instruction numbers its incidents 一 to 十
 _GROUP_FIELDS = {group: name for name, group in _LABEL_GROUPS.items()}
 _MEANING = {Symbol(f"<{group}:{label}>"): (group, label) for group, known in _KNOWN.items() for label in known}
 
@@ -131,8 +131,8 @@ def parse_target(pieces: Sequence[Piece]) -> ParsedTarget:
             _read_field(fields[-1], symbol, text)
     if instruction is None:
         raise ValueError(f"no {INSTRUCTION}")
-    if len(fields) > _MOST_SITUATIONS:
-        raise ValueError(f"{len(fields)} times {SITUATION}, at most {_MOST_SITUATIONS} can be numbered")
+    if len(fields) > MAX_SITUATIONS:
+        raise ValueError(f"{len(fields)} times {SITUATION}, at most {MAX_SITUATIONS} can be numbered")
     return ParsedTarget(tuple(Situation(**values) for values in fields), instruction)
 
 

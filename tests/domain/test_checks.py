@@ -4,7 +4,16 @@ import dataclasses
 
 import pytest
 
-from dispatch.domain import Check, Context, Count, Situation, default_doctrine, make_plans, run_checks
+from dispatch.domain import (
+    Check,
+    Context,
+    Count,
+    Situation,
+    default_doctrine,
+    make_plans,
+    render_instruction,
+    run_checks,
+)
 from dispatch.domain.checks import Candidate
 
 REPORT = "山区公路积雪3米,断电,50人被困,急需发电机和医疗队"
@@ -30,6 +39,15 @@ def findings(
     plans = make_plans([situation], context)
     candidate = Candidate(report, context, (situation,), plans, instruction, confidence, truncated)
     return {check.code: check for check in run_checks(candidate, default_doctrine())}
+
+
+def findings_of_two(first: Situation, second: Situation, instruction: str = "") -> set[str]:
+    """The messages about an instruction for two situations, doctrine's own unless another is given."""
+    context = Context()
+    plans = make_plans([first, second], context)
+    text = instruction or render_instruction(plans)
+    candidate = Candidate("甲村、乙村", context, (first, second), plans, text, 1.0, False)
+    return {f"{check.severity} {check.message}" for check in run_checks(candidate, default_doctrine())}
 
 
 def test_the_seed_pair_has_only_the_note_about_its_generator() -> None:
@@ -75,6 +93,40 @@ def test_a_need_that_nothing_answers() -> None:
 def test_a_declined_item() -> None:
     declined = dataclasses.replace(SEED, needs=(), not_needed=("medical",))
     assert findings(declined)["DECLINED_ITEM"].severity == "error"
+
+
+def test_what_one_incident_declines_the_other_may_get() -> None:
+    declining = Situation(location="甲村", hazards=("flood",), not_needed=("medical",))
+    asking = Situation(location="乙村", hazards=("flood",), needs=("medical",))
+    assert findings_of_two(declining, asking) == set()
+    assert findings_of_two(asking, declining) == set()
+    swapped = "一、派2辆抢险救援车至甲村,医疗队随行;二、派2辆抢险救援车至乙村"
+    assert {"error 医疗队 was declined", "warning nothing answers the need for medical"} <= findings_of_two(
+        declining, asking, swapped
+    )
+
+
+def test_what_one_incident_gets_does_not_answer_the_need_of_another() -> None:
+    both = [Situation(location=place, hazards=("flood",), needs=("medical",)) for place in ("甲村", "乙村")]
+    only_first = "一、派2辆抢险救援车至甲村,医疗队随行;二、派2辆抢险救援车至乙村"
+    assert "warning nothing answers the need for medical" in findings_of_two(both[0], both[1], only_first)
+
+
+def test_an_instruction_that_does_not_part_its_incidents_is_held_against_each_of_them_whole() -> None:
+    declining = Situation(location="甲村", hazards=("flood",), not_needed=("medical",))
+    asking = Situation(location="乙村", hazards=("flood",), needs=("medical",))
+    found = findings_of_two(declining, asking, "派4辆抢险救援车至甲村,医疗队随行")
+    assert "error 医疗队 was declined" in found
+    assert "warning nothing answers the need for medical" not in found
+
+
+def test_a_road_whose_number_the_report_only_begins_with_is_invented() -> None:
+    road = Situation(location="S6", hazards=("snow_road",))
+    text = "派2台除雪车至S6,积雪深度待核实"
+    assert "UNGROUNDED_PLACE" in findings(road, text, "S65积雪", Context())
+    assert "UNGROUNDED_PLACE" not in findings(road, text, "S65与S6交叉口积雪", Context())
+    assert "LOCATION_CONFLICT" in findings(road, text, "S6积雪", Context("S65"))
+    assert "LOCATION_CONFLICT" not in findings(road, text, "S6积雪", Context("S65与S6交叉口"))
 
 
 def test_a_missing_or_generic_place_is_asked_about() -> None:

@@ -2,7 +2,17 @@
 
 import pytest
 
-from dispatch.domain import Context, Count, Order, Situation, make_plans, parse_orders, render_instruction
+from dispatch.domain import (
+    MAX_SITUATIONS,
+    Context,
+    Count,
+    Order,
+    Situation,
+    make_plans,
+    parse_orders,
+    render_instruction,
+)
+from dispatch.domain.instruction import parse_orders_by_incident
 
 
 def test_several_incidents_are_numbered_and_read_back() -> None:
@@ -61,6 +71,25 @@ def test_a_number_of_more_than_nine_digits_is_no_count() -> None:
 )
 def test_each_kind_of_clause_reads_back_with_its_agency(clause: str, order: Order) -> None:
     assert parse_orders(clause)[0] == order
+
+
+def test_the_orders_of_each_incident_are_read_apart() -> None:
+    text = "一、派2台挖掘机至甲村,关气断电;二、调运沙袋至乙镇;三、原地待命"
+    parts = parse_orders_by_incident(text)
+    assert [[order.item for order in part] for part in parts] == [["挖掘机", "关气断电"], ["沙袋"], ["原地待命"]]
+    assert [order for part in parts for order in part] == parse_orders(text)
+    assert [len(part) for part in parse_orders_by_incident("关气断电,派2台挖掘机至甲村")] == [2]
+    assert [len(part) for part in parse_orders_by_incident("关气断电;二、注意严禁明火")] == [1, 1]
+    assert parse_orders_by_incident("") == [[]]
+
+
+def test_as_many_incidents_as_there_are_numerals_can_be_numbered() -> None:
+    plans = make_plans([Situation(location="甲村")] * MAX_SITUATIONS, Context())
+    text = render_instruction(plans)
+    assert ";十、派" in text
+    assert len(parse_orders_by_incident(text)) == MAX_SITUATIONS
+    with pytest.raises(AssertionError, match="at most 10 can be numbered"):
+        render_instruction((*plans, plans[0]))
 
 
 def test_a_clause_outside_the_grammar_becomes_a_task() -> None:
