@@ -14,15 +14,23 @@ import yaml
 from dispatch.domain import labels
 from dispatch.domain.conditions import holds
 from dispatch.domain.formulas import FORMULAS, amounts
+from dispatch.domain.places import is_same_place
 from dispatch.domain.plan import PRIORITIES, SPOKEN_ACTIONS, UNKNOWN_PLACE, Order, Plan
 from dispatch.domain.reading import Reading
-from dispatch.domain.rules import Resource, Rule, check_sections, read_priorities, read_resource, read_rules
+from dispatch.domain.rules import (
+    UNITS_OF_FORCES,
+    Resource,
+    Rule,
+    check_sections,
+    read_priorities,
+    read_resource,
+    read_rules,
+)
 from dispatch.domain.situation import Situation
 
 _QUESTIONS = ("核实", "联系", "回拨")  # asked again however often they were asked before
 _COUNTED_ACTIONS = ("派", "随行", "携带", "通知", "调运", "申请")
 _VEHICLE_UNITS = "辆台艘"
-_UNITS_SENT = "辆台艘只支架"
 _UNITS_OF_GOODS = "件床套条顶张份副个"  # pieces: 100床 and 100套 are as many
 _UNITS_OF_BOATS = "艘条只"
 _EXTENT_UNIT = "米"  # what it measures does not add up: 500 m and 800 m of cordon are 800 m
@@ -37,7 +45,7 @@ class Doctrine:
     """The rules of one YAML text. ``digest`` identifies them on every stored row.
 
     Raises ValueError that names what is missing (a section, a threshold), of the wrong kind, or unknown (a hazard, a
-    need, an agency, or a rule's verb, condition, formula or resource).
+    need, an agency, a threshold, or a rule's verb, condition, formula or resource), or stands for two resources.
     """
 
     def __init__(self, text: str) -> None:
@@ -52,7 +60,7 @@ class Doctrine:
         (self.fallback,) = read_rules("fallback", [data["fallback"]], self.resources)
         self.priorities = read_priorities(data["priority"])
         self.rank = (*data["rank"], *(hazard for hazard in labels.HAZARDS if hazard not in data["rank"]))
-        self._canonical = {alias: name for name, resource in self.resources.items() for alias in resource.aliases}
+        self._canonical = _canonical_names(self.resources)
         self._agencies = _agencies(rule for _, _, rule in self.rules())
 
     def rules(self) -> Iterator[tuple[str, str, Rule]]:
@@ -75,10 +83,6 @@ class Doctrine:
         """The need that an item answers; "" for none."""
         resource = self.resources.get(self.resource_name(item))
         return resource.need if resource else ""
-
-    def applying(self, situation: Situation) -> tuple[Rule, ...]:
-        """The rules that call for something in a situation, whatever was issued; for no request none."""
-        return tuple(self._applying(self._read(situation))) if situation.kind == "request" else ()
 
     def priority(self, situation: Situation) -> str:
         """特急, 紧急 or 一般: the most urgent level of which a condition is met."""
@@ -166,7 +170,7 @@ class Doctrine:
     ) -> tuple[list[Order], list[Order]]:
         """What is still to be ordered, and what orders issued for this place cover already."""
         place = reading.situation.location or UNKNOWN_PLACE
-        here = [replace(o, item=self.resource_name(o.item)) for o in issued if _same_place(o.place, place)]
+        here = [replace(o, item=self.resource_name(o.item)) for o in issued if is_same_place(o.place, place)]
         return _subtract(wanted, here, at_least=1 if reading.fact("reinforce") else 0)
 
     def _wanted(self, reading: Reading) -> list[Order]:
@@ -248,6 +252,16 @@ def default_doctrine() -> Doctrine:
     return Doctrine(resources.files(__package__).joinpath("doctrine.yaml").read_text("utf-8"))
 
 
+def _canonical_names(resources: Mapping[str, Resource]) -> Mapping[str, str]:
+    """The doctrine's own name for each word for a resource. Raises ValueError where a word stands for two."""
+    names = {name: name for name in resources}
+    for name, resource in resources.items():
+        for alias in resource.aliases:
+            if names.setdefault(alias, name) != name:
+                raise ValueError(f"doctrine, resource {name}: its alias {alias} stands for {names[alias]} already")
+    return names
+
+
 def _agencies(rules: Iterator[Rule]) -> Mapping[str, str]:
     """Who carries out each order. Raises ValueError where two rules say different things."""
     agencies: dict[str, str] = {}
@@ -257,28 +271,11 @@ def _agencies(rules: Iterator[Rule]) -> Mapping[str, str]:
     return agencies
 
 
-def _same_place(issued: str, wanted: str) -> bool:
-    """Whether an issued order went to this incident's place (one name may be the longer form of the other).
-
-    A road or kilometre post is no longer form of another whose digits it begins: S6 is not S65.
-    """
-    short, long = sorted((issued, wanted), key=len)
-    start = long.find(short) if short else -1
-    if start < 0:
-        return False
-    before, after = long[:start][-1:], long[start + len(short) :][:1]
-    return not (_in_one_word(before, short[0]) or _in_one_word(short[-1], after))
-
-
-def _in_one_word(left: str, right: str) -> bool:
-    return all(character.isascii() and character.isalnum() for character in (left, right))
-
-
 def _are_alike(unit: str, other: str) -> bool:
     """Whether two measure words count the same: machines by the piece, or goods by the piece. None counts as any."""
     if not unit or not other:
         return True
-    groups = (_UNITS_SENT, _UNITS_OF_GOODS, _UNITS_OF_BOATS)
+    groups = (UNITS_OF_FORCES, _UNITS_OF_GOODS, _UNITS_OF_BOATS)
     return unit == other or any(unit in group and other in group for group in groups)
 
 
@@ -293,7 +290,7 @@ def _subtract(orders: Sequence[Order], issued: Sequence[Order], at_least: int) -
             left.append(order)
             continue
         covered.append(replace(order, action="已派", count=sent or None, place=same[0].place))
-        least = at_least if order.unit in _UNITS_SENT else 0  # one more litre of water is no help
+        least = at_least if order.unit in UNITS_OF_FORCES else 0  # one more litre of water is no help
         missing = max(least, order.count - sent if sent else 0) if order.count else 0
         if missing > 0:
             left.append(replace(order, count=missing))
@@ -316,15 +313,16 @@ def _first_wave(orders: Sequence[Order], most: int) -> list[Order]:
     """At most ``most`` vehicles, machines or boats of a kind go first; the rest stand by."""
     waves: list[Order] = []
     for order in orders:
-        if order.action in ("派", "增派") and order.count and _exceeds_first_wave(order, most):
-            waves += [replace(order, count=most), replace(order, action="备勤", count=order.count - most)]
+        if _exceeds_first_wave(order, most):
+            waves += [replace(order, count=most), replace(order, action="备勤", count=(order.count or 0) - most)]
         else:
             waves.append(order)
     return waves
 
 
 def _exceeds_first_wave(order: Order, most: int) -> bool:
-    return (order.count or 0) > most and order.unit in _VEHICLE_UNITS
+    """Whether it sends more than the first wave; what others are asked to send, they send at once."""
+    return order.action in ("派", "增派") and (order.count or 0) > most and order.unit in _VEHICLE_UNITS
 
 
 def _action_rank(order: Order) -> int:

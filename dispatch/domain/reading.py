@@ -7,7 +7,10 @@ from typing import Any
 
 from dispatch.domain.situation import Situation
 
-# The thresholds that formulas, conditions and the plan read: a doctrine has to state every one of them.
+# Thresholds that are tables: lines of "up to how many people" and "how many vehicles", both rising.
+THRESHOLD_TABLES = frozenset({"vehicles_by_trapped", "collapse_vehicles"})
+
+# The thresholds that formulas, conditions and the plan read: a doctrine has to state every one of them and no other.
 THRESHOLDS = frozenset(
     {
         "crew_per_vehicle",
@@ -78,7 +81,7 @@ class Reading:
 
     def trapped(self) -> int:
         """How many people cannot get away by themselves; 0 when unknown."""
-        households: int = self.planned("households") * self.thresholds["household_people"]
+        households = ceil(self.planned("households") * self.thresholds["household_people"])
         return self.planned("trapped") or households
 
     def people(self) -> int:

@@ -1,14 +1,15 @@
 """What doctrine's YAML is made of: resources and rules, read with errors that name what is wrong."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from dispatch.domain import labels
 from dispatch.domain.conditions import holds, is_known
 from dispatch.domain.formulas import FORMULAS
 from dispatch.domain.plan import AGENCIES, PRIORITIES
-from dispatch.domain.reading import THRESHOLDS, Reading
+from dispatch.domain.reading import THRESHOLD_TABLES, THRESHOLDS, Reading
 from dispatch.domain.situation import LIMIT
 
 VERBS = {
@@ -28,7 +29,8 @@ VERBS = {
 _RESOURCE_VERBS = ("send", "escort", "carry", "supply", "apply")  # their items are resources, the others' may be text
 _ON_SCENE = ("task", "attention")  # carried out by those who are sent
 _DEFAULT_AGENCY, _ON_SCENE_AGENCY = "应急", "消防"
-_UNITS_SENT = "辆台艘只支架名人"  # what comes by itself; anything else is carried to the place
+UNITS_OF_FORCES = "辆台艘只支架"  # vehicles, machines, boats, dogs, teams, aircraft: each counts as one unit sent
+_UNITS_SENT = UNITS_OF_FORCES + "名人"  # what comes by itself; anything else is carried to the place
 _UNITS_OF_EXTENT = ("米",)  # of what is measured rather than sent
 _SECTIONS = ("thresholds", "resources", "hazards", "needs", "all", "fallback", "priority", "rank")
 
@@ -93,18 +95,36 @@ def check_sections(data: Any) -> None:
     _check_thresholds(data["thresholds"])
     for section, known in (("hazards", labels.HAZARDS), ("needs", labels.NEEDS)):
         if unknown := set(data[section]) - set(known):
-            raise ValueError(f"doctrine, {section}: unknown label {sorted(map(str, unknown))[0]!r}")
+            raise ValueError(f"doctrine, {section}: unknown label {_first_name(unknown)!r}")
     if unknown := set(_read_names("rank", "hazards", data["rank"])) - set(labels.HAZARDS):
-        raise ValueError(f"doctrine, rank: unknown label {sorted(unknown)[0]!r}")
+        raise ValueError(f"doctrine, rank: unknown label {_first_name(unknown)!r}")
 
 
 def _check_thresholds(thresholds: Mapping[str, Any]) -> None:
     if missing := THRESHOLDS - set(thresholds):
         raise ValueError(f"doctrine, thresholds: {', '.join(sorted(missing))} missing")
+    if unknown := set(thresholds) - THRESHOLDS:
+        raise ValueError(f"doctrine, thresholds: unknown name {_first_name(unknown)!r}")
     for name, value in thresholds.items():
-        lines = value if isinstance(value, list) and value else [[1, value]]
-        if not all(isinstance(line, list) and len(line) == 2 and all(map(_is_positive, line)) for line in lines):
-            raise ValueError(f"doctrine, thresholds, {name}: must be a number above 0 or lines of two, not {value!r}")
+        if name in THRESHOLD_TABLES and not _is_rising_table(value):
+            raise ValueError(
+                f"doctrine, thresholds, {name}: must be lines of two whole numbers above 0, the first rising and the "
+                f"second not falling, not {value!r:.80}"
+            )
+        if name not in THRESHOLD_TABLES and not _is_positive(value):
+            raise ValueError(f"doctrine, thresholds, {name}: must be a number above 0, not {value!r:.80}")
+
+
+def _is_rising_table(value: Any) -> bool:
+    if not isinstance(value, list) or not value:
+        return False
+    if not all(isinstance(line, list) and len(line) == 2 and all(map(_is_whole, line)) for line in value):
+        return False
+    return all(most < next_most and count <= next_count for (most, count), (next_most, next_count) in pairwise(value))
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and _is_positive(value)
 
 
 def _is_positive(value: Any) -> bool:
@@ -119,7 +139,9 @@ def read_resource(name: str, fields: Any) -> Resource:
     if missing := {"unit", "agency"} - set(fields):
         raise ValueError(f"doctrine, {where}: {', '.join(sorted(missing))} missing")
     if unknown := set(fields) - {"unit", "agency", "need", "aliases", "verb", "unless"}:
-        raise ValueError(f"doctrine, {where}: unknown field {sorted(unknown)[0]!r}")
+        raise ValueError(f"doctrine, {where}: unknown field {_first_name(unknown)!r}")
+    for field in ("unit", "agency", "need", "verb"):
+        _check_text(where, field, fields.get(field, ""))
     resource = Resource(
         fields["unit"],
         fields["agency"],
@@ -148,7 +170,9 @@ def read_rules(section: str, rules: Any, resources: Mapping[str, Resource]) -> t
 def read_priorities(levels: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
     """The conditions of each priority, the most urgent first; the last one has none. Raises ValueError."""
     if set(levels) != set(PRIORITIES[:-1]):
-        raise ValueError(f"doctrine, priority: must state {' and '.join(PRIORITIES[:-1])}, not {', '.join(levels)}")
+        raise ValueError(
+            f"doctrine, priority: must state {' and '.join(PRIORITIES[:-1])}, not {', '.join(map(str, levels))}"
+        )
     return {level: _read_conditions("priority", level, levels) for level in PRIORITIES[:-1]}
 
 
@@ -157,15 +181,16 @@ def _read_rule(section: str, fields: Mapping[str, Any], resources: Mapping[str, 
     if len(verbs) != 1:
         raise ValueError(f"doctrine, {section}: a rule needs exactly one of {', '.join(VERBS)}: {dict(fields)}")
     (verb,) = verbs
-    item = str(fields[verb])
+    item = fields[verb]
+    _check_text(section, verb, item)
     where = f"{section}, {item}"
     if unknown := set(fields) - {verb, "count", "agency", "when", "any", "unless"}:
-        raise ValueError(f"doctrine, {where}: unknown field {sorted(unknown)[0]!r}")
+        raise ValueError(f"doctrine, {where}: unknown field {_first_name(unknown)!r}")
     _check_item(section, verb, item, resources)
     count = fields.get("count")
     if isinstance(count, str) and count not in FORMULAS:
         raise ValueError(f"doctrine, {where}: unknown formula {count!r}")
-    if count is not None and not isinstance(count, str) and not (_is_positive(count) and isinstance(count, int)):
+    if count is not None and not isinstance(count, str) and not _is_whole(count):
         raise ValueError(f"doctrine, {where}: count must be a whole number above 0 or a formula, not {count!r}")
     conditions = (_read_conditions(where, name, fields) for name in ("when", "any", "unless"))
     return Rule(VERBS[verb], item, _read_agency(where, verb, item, fields, resources), count, *conditions)
@@ -186,6 +211,16 @@ def _read_agency(where: str, verb: str, item: str, fields: Mapping[str, Any], re
     agency = fields.get("agency", _ON_SCENE_AGENCY if verb in _ON_SCENE else _DEFAULT_AGENCY)
     _check_agency(where, agency)
     return str(agency)
+
+
+def _check_text(where: str, name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise ValueError(f"doctrine, {where}: {name} must be text, not {value!r:.40}")
+
+
+def _first_name(unknown: Iterable[Any]) -> str:
+    """Which of several unknown names an error tells; YAML reads some names as numbers."""
+    return min(map(str, unknown))
 
 
 def _check_agency(where: str, agency: Any) -> None:

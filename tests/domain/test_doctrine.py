@@ -134,7 +134,7 @@ def test_what_was_issued_for_an_unknown_place_is_subtracted() -> None:
 
 @pytest.mark.parametrize(
     ("issued", "machines"),
-    [("S6", 3), ("S651", 3), ("甲镇S65", 1), ("S65垭口", 1), ("S65K12", 3)],
+    [("S6", 3), ("S651", 3), ("甲镇S65", 1), ("S65垭口", 1), ("S65K12", 3), ("S651与S65交叉口", 1)],
 )
 def test_another_road_number_is_another_place(issued: str, machines: int) -> None:
     road = Situation(**{**vars(SEED), "location": "S65"})
@@ -202,6 +202,12 @@ def test_shallow_still_water_is_driven_through() -> None:
 def test_the_first_wave_is_twenty_and_the_rest_stand_by() -> None:
     text = flood(people=people(trapped="500"), measures={"water_depth_m": 2.0})
     assert text.startswith("派20艘冲锋舟至甲村,另5艘冲锋舟备勤,医疗队随行")
+
+
+def test_what_others_are_asked_to_send_has_no_first_wave() -> None:
+    crash = Situation(location="甲村", hazards=("flood",), people=people(injured="90"))
+    assert "通知120派45辆救护车" in answer(crash)
+    assert default_doctrine().working(crash) == "伤90"
 
 
 def test_power_is_not_restored_in_water_before_it_is_safe() -> None:
