@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator
 
+from dispatch.domain import PRIORITIES
 from dispatch.model import normalize
 from dispatch.server.conversion import STRATEGIES, to_decoding_config
 from dispatch.server.errors import FieldViolation
 from dispatch.v1.dispatch_service_pb2 import GenerateInstructionRequest
-from dispatch.workflow import MAX_REPORT, PRIORITIES
+from dispatch.workflow import MAX_REPORT
 
 MAX_LOCATION = 200
 MAX_ISSUED = 50

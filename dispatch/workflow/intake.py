@@ -5,14 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from dispatch.decoding import DecodingConfig
-from dispatch.domain import Check, Context, Doctrine, default_doctrine
+from dispatch.domain import PRIORITIES, Check, Context, Doctrine, default_doctrine
 from dispatch.engine import Engine, Generation, GenerationRequest
 from dispatch.model import NormalizedText, normalize
 from dispatch.store import Instruction, RequestIdConflict, Store, body_digest
 from dispatch.workflow.ranking import rank
 
 MAX_REPORT = 4000  # characters
-PRIORITIES = ("一般", "紧急", "特急")  # rising: a priority is only ever raised
 
 
 @dataclass(frozen=True)
@@ -106,8 +105,13 @@ class Intake:
             model={"name": self.engine.identity.name, "digest": self.engine.identity.digest},
             doctrine=self.doctrine.digest,
             timings={**generation.timings, "check": time.perf_counter() - started},
-            priority=max([request.priority or "一般", *(plan.priority for plan in plans)], key=PRIORITIES.index),
+            priority=_most_urgent([request.priority or PRIORITIES[-1], *(plan.priority for plan in plans)]),
         )
+
+
+def _most_urgent(priorities: Sequence[str]) -> str:
+    """A plan's priority is a floor as the request's is: a priority is only ever raised."""
+    return min(priorities, key=PRIORITIES.index)
 
 
 def _generation_request(request: IntakeRequest) -> GenerationRequest:

@@ -7,6 +7,7 @@ import pytest
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from grpc_status import rpc_status
 
+from dispatch.domain import PRIORITIES, Count, Situation, default_doctrine
 from dispatch.server.validation import find_violations
 from dispatch.v1.dispatch_service_pb2 import GenerateInstructionRequest
 
@@ -65,6 +66,12 @@ def test_sound_requests_are_accepted(fields: dict[str, Any]) -> None:
 )
 def test_what_is_wrong_is_named(fields: dict[str, Any], names: list[str]) -> None:
     assert violated(**fields) == names
+
+
+def test_the_priorities_are_named_in_doctrines_order() -> None:
+    (violation,) = find_violations(GenerateInstructionRequest(report="3人被困", priority="urgent"), "default")
+    assert violation.description == f"must be empty or one of {', '.join(PRIORITIES)}"
+    assert PRIORITIES[0] == default_doctrine().priority(Situation(people={"buried": Count(1, 1)}))
 
 
 async def test_a_caller_learns_of_every_field_at_once(stub: Any, engine: Any) -> None:

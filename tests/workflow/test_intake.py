@@ -84,6 +84,7 @@ def test_without_a_store_nothing_is_remembered(engine: ScriptedEngine) -> None:
 
 def test_priority_is_raised_by_the_plan_and_never_lowered(engine: ScriptedEngine) -> None:
     intake = Intake(engine)
+    assert intake.submit(IntakeRequest(REPORT)).priority == "紧急"
     assert intake.submit(IntakeRequest(REPORT, priority="一般")).priority == "紧急"
     assert intake.submit(IntakeRequest(REPORT, priority="特急")).priority == "特急"
 
