@@ -5,13 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from dispatch.domain import Count
-from dispatch.domain.extraction import read_numeral
+from dispatch.domain.extraction import DIGITS, UNITS, read_numeral
 
-_DIGITS = {char: value for value, char in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
-_UNITS = {"十": 10, "百": 100, "千": 1000, "万": 10_000}
 _SPELLINGS = str.maketrans("兩萬餘幾個數俩仨頭頂過沒樓層車蓋", "两万余几个数两三头顶过没楼层车盖")
 _BREAK = re.compile(r"(?:\.{2,}|…|\s)+")  # a line that is cut: 五…十人
-_LONGEST_NUMERAL = 12  # a longer run of numerals is no number
 _MOST = 1e9
 _SAME = 1e-6
 
@@ -93,13 +90,13 @@ def _numbers(text: str) -> Iterator[float]:
     for match in _THOUSANDS.finditer(text):
         yield float(match[0].replace(",", ""))
     for match in _SCALED.finditer(text):
-        yield from _in_units(float(match[1]) * _UNITS[match[2]], text, match.end())
+        yield from _in_units(float(match[1]) * UNITS[match[2]], text, match.end())
     for match in _NUMERAL.finditer(text):
         for value in _readings(match[0]):
             yield from _in_units(value, text, match.end())
     for match in _POINT.finditer(text):
         for whole in _readings(match[1]):
-            yield from _in_units(whole + _DIGITS[match[2]] / 10, text, match.end())
+            yield from _in_units(whole + DIGITS[match[2]] / 10, text, match.end())
     for match in _METRES.finditer(text):
         yield from (metres + tenths / 10 for metres in _readings(match[1]) for tenths in _readings(match[2]))
     for match in _AND_A_HALF.finditer(text):
@@ -123,28 +120,26 @@ def _readings(numeral: str) -> Iterator[float]:
     if numeral.isascii():
         yield float(numeral)
         return
-    if len(numeral) > _LONGEST_NUMERAL:
-        return
-    value = _UNITS.get(numeral, read_numeral(numeral))
+    value = UNITS.get(numeral, read_numeral(numeral))
     if value is not None:
         yield float(value)
-    if all(char in _DIGITS for char in numeral):
-        yield float("".join(str(_DIGITS[char]) for char in numeral))
+    if all(char in DIGITS for char in numeral):
+        yield float("".join(str(DIGITS[char]) for char in numeral))
     for first, second, unit in _NEIGHBOURS.findall(numeral):
-        yield from (float(_DIGITS[digit] * _UNITS.get(unit, 1)) for digit in (first, second))
+        yield from (float(DIGITS[digit] * UNITS.get(unit, 1)) for digit in (first, second))
     if (tail := _TAIL.search(numeral)) and (head := read_numeral(numeral[:-1])) is not None:
-        yield float(head + _DIGITS[tail[2]] * _UNITS[tail[1]] // 10)
+        yield float(head + DIGITS[tail[2]] * UNITS[tail[1]] // 10)
 
 
 def _bounds(text: str) -> Iterator[tuple[int, int]]:
     for match in _SOME_UNITS.finditer(text):
-        unit = _UNITS[match[1]]
+        unit = UNITS[match[1]]
         yield from ((2 * unit, 10 * unit - 1), (unit, 10 * unit - 1), (unit, 2 * unit - 1))
     if _TEENS.search(text):
         yield from ((10, 19), (11, 19))
     for match in _AND_MORE.finditer(text):
         scaled = _SCALED.fullmatch(match[1])
-        values = [float(scaled[1]) * _UNITS[scaled[2]]] if scaled else _readings(match[1])
+        values = [float(scaled[1]) * UNITS[scaled[2]]] if scaled else _readings(match[1])
         for value in (int(value) for value in values if value < _MOST):
             last = _last_place(value)
             yield from ((value, value + last - 1), (value + 1, value + last - 1))

@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 
-_DIGITS = {char: value for value, char in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
-_UNITS = {"十": 10, "百": 100, "千": 1000, "万": 10_000}
-_NUMBER = re.compile(r"\d+(?:\.\d+)?|[零〇一二两三四五六七八九十百千万]+")
+DIGITS = {char: value for value, char in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
+UNITS = {"十": 10, "百": 100, "千": 1000, "万": 10_000}
+_NUMBER = re.compile(r"\d+(?:\.\d+)?|[零〇一二两三四五六七八九十百千万]+", re.ASCII)
 # Chinese numerals are numbers only before a measure word: 一起, 万店村 and 三岔路 are not.
 _MEASURE = "[个名位人户口号台辆艘只米公层楼小时天级度吨亩顶件箱条套床份升年岁]"
 _MEASURE_WORD = re.compile(rf"[多几余来]?{_MEASURE}")
@@ -31,7 +31,7 @@ def find_numbers(text: str) -> list[Number]:
     found = []
     for match in _NUMBER.finditer(text):
         token = match[0]
-        if token[0].isdigit() and token.isascii():
+        if token.isascii():
             found.append(Number(float(token), match.start(), match.end()))
         elif _MEASURE_WORD.match(text, match.end()) and (value := read_numeral(token)) is not None:
             found.append(Number(float(value), match.start(), match.end()))
@@ -58,16 +58,16 @@ def read_numeral(text: str) -> int | None:
     """The value of a Chinese numeral (五十 -> 50, 两千零三 -> 2003); None when it is not one (万, 三百五, 万万万…)."""
     if len(text) > _LONGEST_NUMERAL or _NOT_A_NUMERAL.search(text):
         return None
-    if not any(char in _UNITS for char in text):
-        digits = [_DIGITS[char] for char in text]
+    if not any(char in UNITS for char in text):
+        digits = [DIGITS[char] for char in text]
         return int("".join(map(str, digits))) if len(digits) == 1 else None
     total = section = digit = 0
     for char in text:
-        if char in _DIGITS:
-            digit = _DIGITS[char]
+        if char in DIGITS:
+            digit = DIGITS[char]
         elif char == "万":
             total, section, digit = (total + section + digit) * 10_000, 0, 0
         else:
-            section += (digit or 1) * _UNITS[char]
+            section += (digit or 1) * UNITS[char]
             digit = 0
     return total + section + digit

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dispatch.domain.extraction import find_counts, find_numbers, read_numeral
+from dispatch.domain.extraction import Number, find_counts, find_numbers, read_numeral
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,10 @@ def test_numerals(text: str, value: int) -> None:
 def test_digits_and_numerals_before_a_measure_word() -> None:
     found = find_numbers("三岔路口积雪1.5米,十六个人,50人,一起走")
     assert [(n.value, n.start, n.end) for n in found] == [(1.5, 6, 9), (16, 11, 13), (50, 16, 18)]
+
+
+def test_full_width_digits_are_left_to_normalisation() -> None:
+    assert find_numbers("Ｓ３０３公路,５人,2人") == [Number(2, 10, 11)]
 
 
 @pytest.mark.parametrize("text", ["万", "百", "千五百", "三百五", "一万二", "两千三"])

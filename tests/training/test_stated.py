@@ -105,6 +105,10 @@ def test_a_count_that_is_not_said_is_not_read(text: str, count: Count) -> None:
     assert not stated(text).has_count(count)
 
 
+def test_the_longest_numeral_is_read() -> None:
+    assert stated("九千九百九十九万九千九百九十九人").has(99_999_999)
+
+
 def test_all_texts_are_read() -> None:
     known = read_stated(["3辆车", "派7艘冲锋舟至石桥镇"])
     assert known.has(3)
