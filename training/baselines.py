@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 from dispatch.domain import Situation, make_plans, render_instruction
 from dispatch.engine import Candidate, Generation
-from dispatch.model import normalize
-from training.judging import Example, as_written, context_as_read
+from dispatch.model import normalize, normalize_context
+from training.judging import Example, as_written
 from training.labelled import LabelledReport
 
 
@@ -35,7 +35,7 @@ BASELINES: Mapping[str, Callable[[Example], Generation]] = {
 
 
 def _by_doctrine(example: Example, situations: tuple[Situation, ...]) -> Generation:
-    text = render_instruction(make_plans(situations, context_as_read(example.context)))
+    text = render_instruction(make_plans(situations, normalize_context(example.context)))
     return _generation(text, situations)
 
 

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ from dispatch.model import Tokenizer
 
 PROGRESS_EVERY = 1000  # pairs between two calls of a progress callback
 FIELDS = ("report", "instruction", "context", "situation", "situations")
+
+Row = TypeVar("Row")
 
 
 class PairError(ValueError):
@@ -68,8 +70,8 @@ class Pair:
             raise ValueError(f"context or situation is malformed: {error}") from error
         if not pair.report.strip():
             raise ValueError("field 'report' is empty")
-        if not pair.instruction.strip() and not pair.situations:
-            raise ValueError("field 'instruction' is empty and there is no situation")
+        if not pair.instruction.strip():
+            raise ValueError("field 'instruction' is empty")
         return pair
 
     def to_dict(self) -> dict[str, object]:
@@ -109,17 +111,31 @@ def read_pairs(path: Path, strict: bool = False, on_error: Callable[[PairError],
         PairError: on the first bad line, if strict.
         ValueError: for a suffix that is not known, a .gz that is no whole gzip file, or Parquet without pyarrow.
     """
+    return read_rows(path, Pair.from_dict, _raise if strict else on_error)
+
+
+def read_rows(
+    path: Path, parse: Callable[[object], Row], on_error: Callable[[PairError], None] | None
+) -> Iterator[Row]:
+    """What parse makes of every line; one for which it raises ValueError is given to on_error and skipped.
+
+    Raises:
+        ValueError: as :func:`read_pairs` does for a file that cannot be read at all.
+    """
     for line, record in read_records(path):
         try:
             if isinstance(record, ValueError):
                 raise record
-            yield Pair.from_dict(record)
+            row = parse(record)
         except ValueError as error:
-            bad_line = PairError(path, line, str(error))
-            if strict:
-                raise bad_line from error
             if on_error is not None:
-                on_error(bad_line)
+                on_error(PairError(path, line, str(error)))
+        else:
+            yield row
+
+
+def _raise(error: PairError) -> None:
+    raise error
 
 
 def read_records(path: Path) -> Iterator[tuple[int, object]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from dispatch.domain import Context, Situation
+from dispatch.domain import Situation
 from dispatch.engine import Candidate
 from dispatch.model import normalize
 from training.corpus import Pair
@@ -13,6 +13,7 @@ from training.labelled import LabelledReport, as_judged, as_labelled
 from training.metrics import (
     Ratio,
     Scores,
+    says,
     score_kinds,
     score_orders,
     score_slots,
@@ -63,6 +64,7 @@ class Fault(NamedTuple):
 class Judgement:
     """What one answer adds to each measure, whether it is right, and what is wrong with it, the worst first.
 
+    A fault that says nothing more than its name is left out beside one that does.
     A pair's answer is right if the instruction is the expected text, that to a labelled report if every slot is right.
     """
 
@@ -89,9 +91,8 @@ def judge_pair(pair: Pair, answer: Answer) -> Judgement:
         gold = tuple(as_written(situation) for situation in pair.situations)
         answered = answer.candidate.situations
         matches = tuple(match_situations(gold, answered))
-        scores |= score_orders(expected, text) | score_kinds(matches) | score_slots(matches)
         same_location = bool(answered) and answered[0].location == gold[0].location
-        scores["place"] = Ratio(scores["place"].part * same_location, 1)
+        scores |= score_orders(expected, text, same_location) | score_kinds(matches) | score_slots(matches)
         scores["situation"] = Ratio(float(answered == gold), 1)
     right = text == expected
     faults = [*_faults(scores, grounding, matches), *_faults_of_text(scores, sends(expected))]
@@ -100,8 +101,8 @@ def judge_pair(pair: Pair, answer: Answer) -> Judgement:
 
 def judge_labelled(report: LabelledReport, answer: Answer) -> Judgement:
     """Compares an answer with a labelled report; what the labels leave open is not judged."""
-    text = answer.candidate.text
-    gold = [as_labelled(situation) for situation in report.gold]
+    text = normalize(answer.candidate.text).text
+    gold = [as_labelled(situation) for situation in report.situations]
     matches = tuple(
         match if match.answer is None else Match(match.gold, as_judged(gold, match.gold, match.answer))
         for match in match_situations(gold, [as_labelled(situation) for situation in answer.candidate.situations])
@@ -109,14 +110,14 @@ def judge_labelled(report: LabelledReport, answer: Answer) -> Judgement:
     grounding = ground(text, report.report, report.context, answer.candidate.situations)
     expect = report.expect
     scores = score_kinds(matches) | score_slots(matches) | _score_grounding(grounding)
-    scores |= score_wording(normalize(text).text, expect.must_contain, expect.must_not_contain)
+    scores |= score_wording(text, expect.must_contain, expect.must_not_contain)
     if expect.dispatch is not None:
         scores["dispatch"] = Ratio(float(sends(text) == expect.dispatch), 1)
     right = scores["slot_errors"].part == 0
     scores["situation"] = Ratio(float(right), 1)
     faults = [*_faults(scores, grounding, matches), *_faults_of_text(scores, bool(expect.dispatch))]
-    faults += [Fault("does not say", "|".join(entry)) for entry in expect.must_contain if not _says(text, entry)]
-    faults += [Fault("says", "|".join(entry)) for entry in expect.must_not_contain if _says(text, entry)]
+    faults += [Fault("does not say", "|".join(entry)) for entry in expect.must_contain if not says(text, entry)]
+    faults += [Fault("says", "|".join(entry)) for entry in expect.must_not_contain if says(text, entry)]
     return _judgement(scores, right, answer, faults, matches)
 
 
@@ -129,17 +130,14 @@ def as_written(situation: Situation) -> Situation:
     )
 
 
-def context_as_read(context: Context) -> Context:
-    """A context with its texts as the model reads them."""
-    return Context(normalize(context.location).text, tuple(normalize(issued).text for issued in context.issued))
-
-
 def _judgement(
     scores: Scores, right: bool, answer: Answer, faults: Sequence[Fault], matches: tuple[Match, ...]
 ) -> Judgement:
     scores["false_alarms"] = Ratio(float(right and answer.flagged), float(right))
     scores["missed_alarms"] = Ratio(float(not right and not answer.flagged), float(not right))
-    ordered = sorted(faults, key=lambda fault: FAULTS.index(fault.name))
+    detailed = {fault.name for fault in faults if fault.about}
+    told = [fault for fault in faults if fault.about or fault.name not in detailed]
+    ordered = sorted(told, key=lambda fault: FAULTS.index(fault.name))
     return Judgement(scores, right, tuple(ordered), matches)
 
 
@@ -177,7 +175,3 @@ def _faults_of_text(scores: Scores, should_send: bool) -> Iterator[Fault]:
         yield Fault("nobody sent" if should_send else "needless dispatch")
     if scores.get("instruction") == Ratio(0, 1):
         yield Fault("other wording")
-
-
-def _says(text: str, entry: Sequence[str]) -> bool:
-    return any(word in text for word in entry)

@@ -3,7 +3,7 @@
 One JSON object a line: `{"id", "report", "context"?, "gold", "gold2"?, "expect"?}`. `gold` is a situation (`gold2` that
 of a second, less urgent incident) without what the labels leave open: facts, requested quantities, and whether a count
 is approximate or contradicted. `expect` says whether anybody is to be sent, and what the instruction must and must
-not contain (alternatives stand between |).
+not contain (alternatives stand between |); its `min_people_capacity` is not judged.
 """
 
 import unicodedata
@@ -14,16 +14,19 @@ from typing import Any
 
 from dispatch.domain import Context, Count, Situation
 from dispatch.domain.formulas import is_vague_place
-from training.corpus import PairError, read_records, require_utf8
+from dispatch.model import normalize
+from training.corpus import PairError, read_records, read_rows, require_utf8
 
 FIELDS = ("id", "report", "context", "gold", "gold2", "expect")
+EXPECTATIONS = ("dispatch", "must_contain", "must_not_contain", "min_people_capacity")
 
 
 @dataclass(frozen=True)
 class Expectation:
     """What is expected of the instruction; dispatch is None where it is not said whether anybody is to be sent.
 
-    must_contain and must_not_contain hold alternatives each: one of them must, or none of them may, stand in the text.
+    must_contain and must_not_contain hold alternatives each, as the model writes them (NFKC): one of them must, or none
+    of them may, stand in the text.
     """
 
     dispatch: bool | None = None
@@ -32,7 +35,9 @@ class Expectation:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Expectation":
-        """Raises ValueError, naming the field, for a field of the wrong type."""
+        """Raises ValueError, naming the field, for a field that is unknown or of the wrong type."""
+        if unknown := set(data) - set(EXPECTATIONS):
+            raise ValueError(f"expect.{sorted(unknown)[0]}: unknown field")
         dispatch = data.get("dispatch")
         if dispatch is not None and not isinstance(dispatch, bool):
             raise ValueError("expect.dispatch: must be true or false")
@@ -50,7 +55,7 @@ class LabelledReport:
     id: str
     report: str
     context: Context
-    gold: tuple[Situation, ...]
+    situations: tuple[Situation, ...]
     expect: Expectation = Expectation()
 
     @classmethod
@@ -83,11 +88,6 @@ class LabelledReport:
         except (TypeError, AttributeError) as error:
             raise ValueError(f"context, gold or expect is malformed: {error}") from error
 
-    @property
-    def situations(self) -> tuple[Situation, ...]:
-        """The gold situations, by the name that pairs have for them."""
-        return self.gold
-
 
 def holds_labelled_reports(path: Path) -> bool:
     """Whether a file holds labelled reports, told by the field `gold` of its first object; else it holds pairs."""
@@ -97,14 +97,7 @@ def holds_labelled_reports(path: Path) -> bool:
 
 def read_labelled_reports(path: Path, on_error: Callable[[PairError], None] | None = None) -> Iterator[LabelledReport]:
     """Reads labelled reports; a line that cannot be used is given to on_error and skipped."""
-    for line, record in read_records(path):
-        try:
-            if isinstance(record, ValueError):
-                raise record
-            yield LabelledReport.from_dict(record)
-        except ValueError as error:
-            if on_error is not None:
-                on_error(PairError(path, line, str(error)))
+    return read_rows(path, LabelledReport.from_dict, on_error)
 
 
 def as_labelled(situation: Situation) -> Situation:
@@ -137,6 +130,9 @@ def as_judged(gold: Sequence[Situation], matched: Situation | None, answer: Situ
 
 def _alternatives(data: Mapping[str, Any], field: str) -> tuple[tuple[str, ...], ...]:
     entries = data.get(field) or []
-    if not isinstance(entries, list) or not all(isinstance(entry, str) and entry for entry in entries):
+    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
         raise ValueError(f"expect.{field}: must be a list of texts")
-    return tuple(tuple(alternative for alternative in entry.split("|") if alternative) for entry in entries)
+    found = tuple(tuple(filter(None, (normalize(word).text for word in entry.split("|")))) for entry in entries)
+    if not all(found):
+        raise ValueError(f"expect.{field}: an entry is empty")
+    return found

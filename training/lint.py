@@ -20,11 +20,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from dispatch.domain import make_plans, render_instruction
+from dispatch.domain import Situation, make_plans, render_instruction
 from dispatch.domain.linear import Symbol, source_pieces
-from dispatch.model import normalize
+from dispatch.model import normalize, normalize_context
 from training.corpus import PROGRESS_EVERY, Pair, pair_target_pieces, read_records
 from training.grounding import ground
+from training.judging import as_written
 from training.presets import MAX_LENGTH
 
 EXAMPLES_KEPT = 5
@@ -47,7 +48,6 @@ class Kind:
 
 KINDS: tuple[Kind, ...] = (
     Kind("bad_line", "error", "the line cannot be used"),
-    Kind("empty_side", "error", "the report or the instruction is empty"),
     Kind("conflict", "error", "one report and context has several instructions"),
     Kind("leak", "error", "a report of one file stands in another, but for punctuation and spaces"),
     Kind("ungrounded_place", "error", "a place of the instruction stands neither in the report nor in the context"),
@@ -198,9 +198,6 @@ def _hash(*texts: str) -> int:
 
 
 def _lint_record(findings: _Findings, table: _Table, number: int, path: Path, line: int, record: object) -> None:
-    if _has_empty_side(record):
-        findings.add("empty_side", str(path), line, "the report or the instruction is empty")
-        return
     try:
         if isinstance(record, ValueError):
             raise record
@@ -209,27 +206,24 @@ def _lint_record(findings: _Findings, table: _Table, number: int, path: Path, li
         findings.add("bad_line", str(path), line, str(error))
         return
     table.append(number, line, pair)
-    for code, message in (*_groundless(pair), *_otherwise(pair), *_too_long(pair)):
+    # What the model is trained to write: a place in full-width digits is the same place.
+    situations = [as_written(situation) for situation in pair.situations]
+    for code, message in (*_ungrounded(pair, situations), *_doctrine_differs(pair, situations), *_too_long(pair)):
         findings.add(code, str(path), line, message)
 
 
-def _has_empty_side(record: object) -> bool:
-    sides = [record.get(side) for side in ("report", "instruction")] if isinstance(record, Mapping) else []
-    return any(isinstance(side, str) and not side.strip() for side in sides)
-
-
-def _groundless(pair: Pair) -> Iterator[tuple[str, str]]:
-    grounding = ground(pair.instruction, pair.report, pair.context, pair.situations)
+def _ungrounded(pair: Pair, situations: Sequence[Situation]) -> Iterator[tuple[str, str]]:
+    grounding = ground(pair.instruction, pair.report, pair.context, situations)
     if grounding.ungrounded_numbers:
-        code = "ungrounded_number" if pair.situations else "unexplained_number"
+        code = "ungrounded_number" if situations else "unexplained_number"
         yield code, ", ".join(grounding.ungrounded_numbers)
-    if grounding.ungrounded_places and pair.situations:
+    if grounding.ungrounded_places and situations:
         yield "ungrounded_place", ", ".join(grounding.ungrounded_places)
 
 
-def _otherwise(pair: Pair) -> Iterator[tuple[str, str]]:
-    if pair.situations:
-        answer = render_instruction(make_plans(pair.situations, pair.context))
+def _doctrine_differs(pair: Pair, situations: Sequence[Situation]) -> Iterator[tuple[str, str]]:
+    if situations:
+        answer = render_instruction(make_plans(situations, normalize_context(pair.context)))
         if answer != normalize(pair.instruction).text:
             yield "doctrine_differs", answer
 

@@ -82,11 +82,12 @@ def score_texts(expected: str, answered: str) -> Scores:
     }
 
 
-def score_orders(expected: str, answered: str) -> Scores:
-    """The measures of an instruction that read its orders."""
+def score_orders(expected: str, answered: str, same_location: bool) -> Scores:
+    """The measures of an instruction that read its orders; same_location is whether the first one was read right."""
     wanted, given = parse_orders(expected), parse_orders(answered)
+    same_places = {order.place for order in given} == {order.place for order in wanted}
     return {
-        "place": _verdict({order.place for order in given} == {order.place for order in wanted}),
+        "place": _verdict(same_location and same_places),
         "resources": _verdict({order.item for order in given} == {order.item for order in wanted}),
         "counts": _verdict(
             Counter((order.item, order.count, order.unit) for order in given)
@@ -98,12 +99,17 @@ def score_orders(expected: str, answered: str) -> Scores:
 
 def score_wording(text: str, required: Sequence[Sequence[str]], forbidden: Sequence[Sequence[str]]) -> Scores:
     """How many of the required entries (each of alternatives) a text contains, and of the forbidden does not."""
-    found = sum(any(word in text for word in entry) for entry in required)
-    absent = sum(not any(word in text for word in entry) for entry in forbidden)
+    found = sum(says(text, entry) for entry in required)
+    absent = sum(not says(text, entry) for entry in forbidden)
     return {
         "must_contain": Ratio(found, len(required)),
         "must_not_contain": Ratio(absent, len(forbidden)),
     }
+
+
+def says(text: str, entry: Sequence[str]) -> bool:
+    """Whether one of an entry's alternatives stands in a text."""
+    return any(word in text for word in entry)
 
 
 def score_kinds(matches: Sequence[Match]) -> Scores:

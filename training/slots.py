@@ -26,6 +26,13 @@ def slots(situation: Situation) -> Slots:
     return found
 
 
+def kind_or_hazard(situation: Situation) -> str:
+    """What a situation is counted under: a request's first hazard ("no hazard" without any), the kind of the rest."""
+    if situation.kind != "request":
+        return situation.kind
+    return situation.hazards[0] if situation.hazards else "no hazard"
+
+
 def _fact_text(value: float | bool) -> str:
     return STATED if value is True else format_number(value)
 
@@ -57,10 +64,6 @@ class SlotErrors:
     missing: tuple[str, ...]
     wrong: tuple[str, ...]
     added: tuple[str, ...]
-
-    @property
-    def total(self) -> int:
-        return len(self.missing) + len(self.wrong) + len(self.added)
 
 
 def slot_errors(match: Match) -> SlotErrors:

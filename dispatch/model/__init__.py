@@ -14,7 +14,7 @@ from dispatch.model.bundle import (
     verify_bundle,
 )
 from dispatch.model.loss import label_smoothed_cross_entropy
-from dispatch.model.normalization import NormalizedText, normalize
+from dispatch.model.normalization import NormalizedText, normalize, normalize_context
 from dispatch.model.tokenizer import Tokenizer, TokenizerConfig, train_tokenizer
 from dispatch.model.transformer import AttentionMaps, DecoderCache, Memory, Transformer, TransformerConfig
 
@@ -35,6 +35,7 @@ __all__ = [
     "label_smoothed_cross_entropy",
     "load_bundle",
     "normalize",
+    "normalize_context",
     "read_config",
     "read_metrics",
     "save_bundle",

@@ -8,6 +8,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from dispatch.domain import Context
+
 _ZERO_WIDTH = frozenset("\u200b\u200c\u200d\u2060\ufeff")
 _SPACES = frozenset("\t\n\v\f\r\x85")
 _NEEDS_CLEANING = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200b-\u200d\u2060\ufeff\u2581]")
@@ -43,6 +45,11 @@ def normalize(text: str) -> NormalizedText:
         # A cluster that keeps its length maps one to one; else all of it comes from its first character.
         offsets += positions if len(composed) == len(positions) else [positions[0]] * len(composed)
     return NormalizedText("".join(characters), tuple(offsets), len(text))
+
+
+def normalize_context(context: Context) -> Context:
+    """A context with its texts as the model reads them."""
+    return Context(normalize(context.location).text, tuple(normalize(issued).text for issued in context.issued))
 
 
 def _clusters(text: str) -> list[tuple[str, list[int]]]:

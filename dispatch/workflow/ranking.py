@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from dispatch.domain import Check, Context, Doctrine, Plan, make_plans, render_instruction, run_checks
 from dispatch.domain.checks import Candidate as CheckedCandidate
 from dispatch.engine import Candidate, Generation, GenerationRequest
-from dispatch.model import normalize
+from dispatch.model import normalize, normalize_context
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,7 @@ def rank(request: GenerationRequest, generation: Generation, doctrine: Doctrine)
     Fewest errors win, then agreement with doctrine, then the network's own order. A typed prefix is always kept.
     """
     report = normalize(request.report).text
-    context = Context(
-        normalize(request.context.location).text,
-        tuple(normalize(issued).text for issued in request.context.issued),
-    )
+    context = normalize_context(request.context)
     ranked = []
     for candidate in _with_doctrine(generation.candidates, context, request.prefix, doctrine):
         plans = make_plans(candidate.situations, context, doctrine)

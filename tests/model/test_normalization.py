@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatch.model import normalize
+from dispatch.domain import Context
+from dispatch.model import normalize, normalize_context
 
 # Characters that compose, reorder, expand or are cleaned, beside any others.
 AWKWARD = (
@@ -93,3 +94,8 @@ def test_an_empty_span_has_a_place() -> None:
     assert normalized.span(1, 1) == (1, 1)
     assert normalized.span(4, 4) == (3, 3)
     assert normalize("").span(0, 0) == (0, 0)
+
+
+def test_a_context_is_normalised_in_all_its_texts() -> None:
+    context = Context("Ｓ３０３公路", ("派２艘冲锋舟", "①"))
+    assert normalize_context(context) == Context("S303公路", ("派2艘冲锋舟", "1"))

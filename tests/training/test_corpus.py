@@ -24,7 +24,11 @@ def errors_and_pairs(path: Path) -> tuple[list[str], list[Pair]]:
 
 
 def test_what_to_dict_writes_is_read_back_from_jsonl(tmp_path: Path) -> None:
-    pairs = [FLOOD, PLAIN, Pair("两处", "", situations=(Situation(location="东"), Situation(location="西")))]
+    pairs = [
+        FLOOD,
+        PLAIN,
+        Pair("两处", "派1支救援队至东", situations=(Situation(location="东"), Situation(location="西"))),
+    ]
     lines = "\n".join(json.dumps(pair.to_dict(), ensure_ascii=False) for pair in pairs)
     plain, packed = tmp_path / "pairs.jsonl", tmp_path / "pairs.jsonl.gz"
     plain.write_text(lines, encoding="utf-8")
@@ -42,6 +46,7 @@ def test_a_bad_line_is_named_and_skipped(tmp_path: Path) -> None:
         b'{"report": 5, "instruction": "b"}\n',
         b'{"report": " ", "instruction": "b"}\n',
         b'{"report": "a", "instruction": ""}\n',
+        b'{"report": "a", "instruction": " ", "situation": {"location": "b"}}\n',
         b'{"report": "\xff", "instruction": "b"}\n',
         b'{"report": "\\ud800", "instruction": "b"}\n',
         b'{"report": "a", "instruction": "\\ud800"}\n',
@@ -59,7 +64,11 @@ def test_a_bad_line_is_named_and_skipped(tmp_path: Path) -> None:
     assert [error.split(":")[0] for error in errors] == [str(3 + i) for i in range(len(bad))]
     expected = ["not JSON", "JSON object", "'instruction' is missing", "'report' must be text", "'report' is empty"]
     fields = ("report", "report", "instruction", "context", "context", "situation", "situations")
-    expected += ["'instruction' is empty", *(f"'{field}' is not valid UTF-8" for field in fields)]
+    expected += [
+        "'instruction' is empty",
+        "'instruction' is empty",
+        *(f"'{field}' is not valid UTF-8" for field in fields),
+    ]
     expected += ["'situations'", "hazards", "context"]
     for error, reason in zip(errors, expected, strict=True):
         assert reason in error

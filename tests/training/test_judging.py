@@ -15,7 +15,7 @@ REPORT = LabelledReport(
     id="own-1",
     report="石桥镇被淹,16人等船,沙袋不要了",
     context=Context(),
-    gold=(replace(FLOOD, not_needed=("sandbag",)),),
+    situations=(replace(FLOOD, not_needed=("sandbag",)),),
     expect=Expectation(True, (("冲锋舟", "橡皮艇"), ("石桥",)), (("沙袋",),)),
 )
 BEST = {measure.name: measure.best for measure in MEASURES}
@@ -61,6 +61,16 @@ def test_a_dismissed_request_is_the_worst_fault() -> None:
     assert judgement.scores["requests"] == judgement.scores["dispatch"] == Ratio(0, 1)
 
 
+def test_what_is_wrong_is_told_once_and_with_what_it_is_about() -> None:
+    read = replace(FLOOD, location="石桥", people={"trapped": Count(6, 6)})
+    faults = judge_pair(PAIR, answer("派1艘冲锋舟至石桥,携带救生衣,水深待核实", read)).faults
+    assert Fault("wrong number", "people:trapped 6") in faults
+    assert Fault("wrong place", "石桥") in faults
+    assert not {Fault("wrong number"), Fault("wrong place")} & set(faults)
+    alone = judge_pair(PAIR, answer("派1艘冲锋舟至柳树湾,携带救生衣,水深待核实", FLOOD)).faults
+    assert {Fault("wrong number"), Fault("wrong place")} <= set(alone)
+
+
 def test_a_wrong_place_of_the_first_situation_is_a_wrong_place() -> None:
     judgement = judge_pair(PAIR, answer(PAIR.instruction, replace(FLOOD, location="石桥")))
     assert judgement.scores["place"] == Ratio(0, 1)
@@ -86,7 +96,7 @@ def test_alarms_are_false_on_right_answers_and_missed_on_wrong_ones(
 
 def test_a_labelled_report_is_right_where_the_labels_say_so_whatever_else_was_read() -> None:
     read = replace(
-        REPORT.gold[0],
+        REPORT.situations[0],
         people={"trapped": Count(16, 16, approx=True)},
         requested=(Requested("冲锋舟", 2, "艘"),),
         measures={"water_depth_m": 1.3},
@@ -100,10 +110,21 @@ def test_a_labelled_report_is_right_where_the_labels_say_so_whatever_else_was_re
 
 
 def test_what_a_labelled_report_must_and_must_not_be_answered_with() -> None:
-    judgement = judge_labelled(REPORT, answer("调运沙袋16条至石桥镇", *REPORT.gold))
+    judgement = judge_labelled(REPORT, answer("调运沙袋16条至石桥镇", *REPORT.situations))
     assert judgement.scores["must_contain"] == Ratio(1, 2)
     assert judgement.scores["must_not_contain"] == Ratio(0, 1)
     assert judgement.faults == (Fault("says", "沙袋"), Fault("does not say", "冲锋舟|橡皮艇"))
+
+
+def test_measures_and_faults_of_a_labelled_report_read_the_same_text() -> None:
+    judgement = judge_labelled(REPORT, answer("派３艘冲锋舟至石桥镇,沙袋①条", *REPORT.situations))
+    assert judgement.scores["must_contain"] == Ratio(2, 2)
+    expect = Expectation.from_dict({"must_contain": ["派３艘"], "must_not_contain": ["沙袋１条"]})
+    judgement = judge_labelled(replace(REPORT, expect=expect), answer("派３艘冲锋舟,沙袋①条", *REPORT.situations))
+    assert judgement.scores["must_contain"] == Ratio(1, 1)
+    assert judgement.scores["must_not_contain"] == Ratio(0, 1)
+    said = [fault for fault in judgement.faults if "say" in fault.name]
+    assert said == [Fault("says", "沙袋1条")]
 
 
 @pytest.mark.parametrize(
@@ -119,13 +140,15 @@ def test_what_a_labelled_report_must_and_must_not_be_answered_with() -> None:
     ],
 )
 def test_of_a_generic_place_none_and_itself_are_right(gold: str, read: str, right: bool) -> None:
-    report = replace(REPORT, gold=(Situation(location=gold),))
+    report = replace(REPORT, situations=(Situation(location=gold),))
     judgement = judge_labelled(report, answer("", Situation(location=read)))
     assert judgement.scores["location"] == Ratio(float(right), 1)
 
 
 def test_of_what_is_no_request_only_kind_and_dispatch_are_judged() -> None:
-    report = replace(REPORT, gold=(Situation(kind="other", hazards=("flood",)),), expect=Expectation(dispatch=False))
+    report = replace(
+        REPORT, situations=(Situation(kind="other", hazards=("flood",)),), expect=Expectation(dispatch=False)
+    )
     read = Situation(kind="other", location="石桥镇", hazards=("landslide",))
     judgement = judge_labelled(report, answer("暂不派警,回拨核实后登记", read))
     assert faulty(judgement) == set()
@@ -137,13 +160,13 @@ def test_of_what_is_no_request_only_kind_and_dispatch_are_judged() -> None:
 
 
 def test_where_nothing_is_said_about_dispatch_it_is_not_judged() -> None:
-    judgement = judge_labelled(replace(REPORT, expect=Expectation()), answer("", *REPORT.gold))
+    judgement = judge_labelled(replace(REPORT, expect=Expectation()), answer("", *REPORT.situations))
     assert "dispatch" not in judgement.scores
     assert judgement.faults == ()
 
 
 def test_a_wrong_count_is_a_wrong_number() -> None:
-    read = replace(REPORT.gold[0], people={"trapped": Count(60, 60)})
+    read = replace(REPORT.situations[0], people={"trapped": Count(60, 60)})
     faults = judge_labelled(REPORT, answer("派2艘冲锋舟至石桥镇", read)).faults
     assert Fault("wrong number", "people:trapped 60") in faults
     assert faults[0] == Fault("ungrounded number", "2")

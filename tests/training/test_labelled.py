@@ -41,13 +41,12 @@ def test_a_report_is_read_with_both_incidents_and_what_is_expected(tmp_path: Pat
         id="own-1",
         report=RECORD["report"],
         context=Context("石桥镇政府", ("派1艘冲锋舟至石桥镇",)),
-        gold=(
+        situations=(
             Situation(location="石桥镇", people={"trapped": Count(20, None)}),
             Situation(location="东门仓库", hazards=("building_fire",)),
         ),
         expect=Expectation(True, (("冲锋舟", "橡皮艇"), ("石桥",)), (("直升机",),)),
     )
-    assert report.situations == report.gold
     assert report.expect.to_dict() == {
         "dispatch": True,
         "must_contain": ["冲锋舟|橡皮艇", "石桥"],
@@ -71,6 +70,9 @@ def test_what_is_optional_may_be_left_out(tmp_path: Path) -> None:
         ({"id": 7}, "field 'id' must be text"),
         ({"expect": {"dispatch": "yes"}}, "expect.dispatch: must be true or false"),
         ({"expect": {"must_contain": "船"}}, "expect.must_contain: must be a list of texts"),
+        ({"expect": {"must_contain": ["船", "|\u200b"]}}, "expect.must_contain: an entry is empty"),
+        ({"expect": {"must_not_contains": ["船"]}}, "expect.must_not_contains: unknown field"),
+        ({"gold": {"need": ["boat"]}}, "situation.need: unknown field"),
         ({"expect": []}, ""),
         ({"context": 5}, "context, gold or expect is malformed"),
         ({"context": {"place": "x"}}, "context.place: unknown field"),
@@ -87,6 +89,11 @@ def test_a_bad_line_is_named_and_skipped(tmp_path: Path, change: dict[str, Any],
         assert said in str(errors[0])
     else:
         assert len(reports) == 2  # nothing is expected of the second
+
+
+def test_what_must_be_said_is_compared_as_the_model_writes_it() -> None:
+    expect = Expectation.from_dict({"must_contain": ["派２艘|Ｓ３０３"], "must_not_contain": ["１１０"]})
+    assert (expect.must_contain, expect.must_not_contain) == ((("派2艘", "S303"),), (("110",),))
 
 
 def test_files_are_told_apart_by_the_field_gold(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,26 @@ def test_sound_pairs_have_no_findings(file: Path) -> None:
     assert (report.count("error"), report.count("warning")) == (0, 0)
 
 
-def test_lines_that_cannot_be_used_and_empty_sides_are_told_apart(file: Path) -> None:
+def test_lines_that_cannot_be_used_are_named_with_the_reason(file: Path) -> None:
     report = lint([write(file, "not json", pair("a", " "), {"report": "a"}, "[1]", pair("", "b"), pair("c", "d"))])
-    assert found(report) == {
-        "bad_line": [("pairs.jsonl", 1), ("pairs.jsonl", 3), ("pairs.jsonl", 4)],
-        "empty_side": [("pairs.jsonl", 2), ("pairs.jsonl", 5)],
-    }
+    assert found(report) == {"bad_line": [("pairs.jsonl", line) for line in (1, 2, 3, 4, 5)]}
+    reasons = [example.message for example in report.findings[0].examples]
+    assert reasons[1::3] == ["field 'instruction' is empty", "field 'report' is empty"]
     assert report.pairs == {str(file): 1}
     assert report.count("error") == 5
+
+
+def test_doctrines_own_text_is_not_another_instruction_whatever_the_widths_of_characters(file: Path) -> None:
+    road = Situation(location="Ｓ３０３公路", hazards=("flood",), needs=("rescue",))
+    wide = by_doctrine("Ｓ３０３公路被淹,求救", road)
+    issued = Context("", ("派1艘冲锋舟至Ｓ３０３公路",))
+    answer = render_instruction(
+        make_plans([replace(road, location="S303公路")], Context("", ("派1艘冲锋舟至S303公路",)))
+    )
+    mixed = Pair("S303公路被淹,求救", answer, issued, (replace(road, location="S303公路"),)).to_dict()
+    assert lint([write(file, wide, mixed)]).findings == ()
+    other = wide | {"instruction": "派9艘冲锋舟至Ｓ３０３公路"}
+    assert "doctrine_differs" in found(lint([write(file, other)]))
 
 
 def test_repeats_are_exact_or_near_and_name_the_first(file: Path) -> None:

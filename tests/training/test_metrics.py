@@ -46,9 +46,14 @@ def slot_scores(gold: list[Situation], answered: list[Situation]) -> dict[str, R
     ],
 )
 def test_each_mistake_in_the_instruction_fails_its_own_measures(instruction: str, wrong: set[str]) -> None:
-    scores = score_texts(EXPECTED, instruction) | score_orders(EXPECTED, instruction)
+    scores = score_texts(EXPECTED, instruction) | score_orders(EXPECTED, instruction, same_location=True)
     assert {name for name, score in scores.items() if score == Ratio(0, 1)} == wrong
     assert {score for name, score in scores.items() if name not in wrong} <= {Ratio(1, 1)}
+
+
+def test_the_right_places_in_the_orders_do_not_make_up_for_a_misread_location() -> None:
+    scores = score_orders(EXPECTED, EXPECTED, same_location=False)
+    assert {name for name, score in scores.items() if score == Ratio(0, 1)} == {"place"}
 
 
 def test_numbers_count_by_value_and_frequency() -> None:
@@ -152,7 +157,7 @@ def test_every_score_is_a_documented_measure() -> None:
     names = [measure.name for measure in MEASURES]
     assert len(set(names)) == len(names)
     matches = match_situations([GOLD], [GOLD])
-    scores = score_texts("", "") | score_orders("", "") | score_wording("", [], [])
+    scores = score_texts("", "") | score_orders("", "", same_location=True) | score_wording("", [], [])
     assert set(scores | score_kinds(matches) | score_slots(matches)) <= set(names)
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatch.domain import Count, Requested, Situation, labels
-from training.slots import Match, match_situations, overlap, slot_errors, slots
+from training.slots import Match, kind_or_hazard, match_situations, overlap, slot_errors, slots
 
 FLOOD = Situation(
     location="石桥镇",
@@ -43,13 +43,25 @@ def test_slots_are_what_a_situation_states() -> None:
     assert slots(Situation(kind="other")) == {"kind": "other"}
 
 
+@pytest.mark.parametrize(
+    ("situation", "key"),
+    [
+        (Situation(hazards=("flood", "landslide")), "flood"),
+        (Situation(), "no hazard"),
+        (Situation(kind="offer", hazards=("flood",)), "offer"),
+    ],
+)
+def test_a_request_is_counted_under_its_first_hazard_the_rest_under_their_kind(situation: Situation, key: str) -> None:
+    assert kind_or_hazard(situation) == key
+
+
 def test_errors_are_missing_wrong_or_added() -> None:
     answer = replace(FLOOD, location="石桥", needs=("rescue",), measures={}, facts={"current": True, "hours": 7})
     errors = slot_errors(Match(FLOOD, answer))
     assert errors.missing == ("needs:boat", "measures:water_depth_m")
     assert errors.wrong == ("location", "facts:hours")
     assert errors.added == ("needs:rescue",)
-    assert (errors.gold, errors.total) == (9, 5)
+    assert errors.gold == 9
 
 
 def test_without_an_answer_all_is_missing_and_without_gold_all_is_added() -> None:
@@ -100,7 +112,8 @@ def test_overlap_is_the_f1_of_the_shared_characters(gold: str, answer: str, expe
 
 @given(st.lists(situations, min_size=1, max_size=4))
 def test_gold_against_itself_has_no_errors(gold: list[Situation]) -> None:
-    assert [slot_errors(match).total for match in match_situations(gold, gold)] == [0] * len(gold)
+    errors = [slot_errors(match) for match in match_situations(gold, gold)]
+    assert [(error.missing, error.wrong, error.added) for error in errors] == [((), (), ())] * len(gold)
 
 
 @given(st.lists(situations, min_size=1, max_size=3), st.lists(situations, max_size=3))
