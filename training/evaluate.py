@@ -16,7 +16,7 @@ from training.judging import FAULTS, Answer, Example, Judgement, judge
 from training.labelled import LabelledReport, holds_labelled_reports, read_labelled_reports
 from training.metrics import MEASURES, Ratio
 from training.reliability import Bin, calibration_error, reliability
-from training.slots import Match
+from training.slots import Match, kind_or_hazard
 from training.text_scores import text_scores
 
 Respond = Callable[[Sequence[Example]], Sequence[Generation]]
@@ -57,7 +57,8 @@ class Case:
 class FileReport:
     """The result on one file, and on its rows of each hazard or kind; cases holds the worst.
 
-    choice names who chose the answer among the candidates; labelled says that the rows are labelled reports, not pairs.
+    choice names who chose the answer among the candidates, or the baseline that gave it; labelled says that the rows
+    are labelled reports, not pairs.
     """
 
     file: str
@@ -198,12 +199,15 @@ def _measure(
 
 def _text_scores(examples: Sequence[Example], answers: Sequence[Answer]) -> dict[str, Quantity]:
     """BLEU and chrF of the pairs that have no situations; the other rows add nothing."""
-    plain = [row for row, example in enumerate(examples) if isinstance(example, Pair) and not example.situations]
-    if not plain:
+    expected = {
+        row: normalize(example.instruction).text
+        for row, example in enumerate(examples)
+        if isinstance(example, Pair) and not example.situations
+    }
+    if not expected:
         return {}
-    pairs = [example for example in examples if isinstance(example, Pair) and not example.situations]
-    expected = [normalize(pair.instruction).text for pair in pairs]
-    scores = text_scores(expected, [answers[row].candidate.text for row in plain])
+    plain = list(expected)
+    scores = text_scores(list(expected.values()), [answers[row].candidate.text for row in plain])
     spread = {}
     for name, quantity in scores.items():
         rows_NC = np.zeros((len(examples), quantity.rows_NC.shape[1]))
@@ -217,9 +221,7 @@ def _groups(examples: Sequence[Example]) -> dict[str, list[int]]:
     groups: dict[str, list[int]] = {}
     for row, example in enumerate(examples):
         if example.situations:
-            first = example.situations[0]
-            key = (first.hazards or ("no hazard",))[0] if first.kind == "request" else first.kind
-            groups.setdefault(key, []).append(row)
+            groups.setdefault(kind_or_hazard(example.situations[0]), []).append(row)
     return {key: groups[key] for key in sorted(groups)}
 
 

@@ -60,7 +60,7 @@ def evaluate(
     if write_metrics and bundle is None:
         raise typer.BadParameter("--write-metrics keeps a model's figures: it goes with --answers model alone")
     engine = _open_engine(bundle) if bundle is not None else None
-    reports = _evaluate(_respond(engine, answers), files)
+    reports = _evaluate(_respond(engine, answers), _choices(answers), files)
     figures = {
         "answers": answers,
         "model": engine.identity.to_dict() if engine is not None else None,
@@ -108,7 +108,7 @@ def _respond(engine: "Engine | None", answers: Answers) -> "Respond":
     return lambda examples: engine.generate([GenerationRequest(row.report, row.context) for row in examples])
 
 
-def _evaluate(respond: "Respond", files: Sequence[Path]) -> "list[FileReport]":
+def _evaluate(respond: "Respond", choose: "Choose", files: Sequence[Path]) -> "list[FileReport]":
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
@@ -122,23 +122,24 @@ def _evaluate(respond: "Respond", files: Sequence[Path]) -> "list[FileReport]":
                 tasks[name] = progress.add_task(name, total=total)
             progress.update(tasks[name], completed=done)
 
-        return evaluate_files(respond, _choices(), files, show)
+        return evaluate_files(respond, choose, files, show)
 
 
-def _choices() -> "Choose":
-    """What the network ranks first, and what the service does by its checks."""
+def _choices(answers: Answers) -> "Choose":
+    """What the network ranks first, or the baseline by its own name, and what the service does by its checks."""
     from dispatch.domain import default_doctrine
     from dispatch.engine import GenerationRequest
     from dispatch.workflow import rank
     from training.judging import Answer
 
     doctrine = default_doctrine()
+    answerer = "network" if answers == "model" else answers
 
     def choose(example: "Example", generation: "Generation") -> "Mapping[str, Answer]":
         ranked = rank(GenerationRequest(example.report, example.context), generation, doctrine)
-        network = next(entry for entry in ranked if entry.candidate is generation.candidates[0])
+        first = next(entry for entry in ranked if entry.candidate is generation.candidates[0])
         return {
-            "network": Answer(network.candidate, network.errors > 0),
+            answerer: Answer(first.candidate, first.errors > 0),
             "service": Answer(ranked[0].candidate, ranked[0].errors > 0),
         }
 

@@ -91,7 +91,7 @@ def test_a_trick_finds_every_request_and_is_bad_at_the_rest(
 def test_a_bundle_that_nobody_needs_is_left_alone(dispatch: Any, pairs: Path, tmp_path: Path) -> None:
     (tmp_path / "bundle").mkdir()
     files = figures(dispatch, tmp_path, str(tmp_path / "bundle"), str(pairs), "--answers", "gold")
-    assert [file["file"] for file in files] == ["pairs.jsonl", "pairs.jsonl"]
+    assert [(file["file"], file["choice"]) for file in files] == [("pairs.jsonl", "gold"), ("pairs.jsonl", "service")]
 
 
 def test_the_table_has_both_choices_and_the_page_both_files(
@@ -102,11 +102,13 @@ def test_the_table_has_both_choices_and_the_page_both_files(
     assert result.exit_code == 0, result.stderr
     assert "pairs.jsonl: 3 pairs (%)" in result.stdout
     assert "reports.jsonl: 1 labelled reports, 1 bad lines left out (%)" in result.stdout
-    assert "network" in result.stdout
+    assert "copy" in result.stdout
     assert "service" in result.stdout
+    assert "network" not in result.stdout
     text = page.read_text(encoding="utf-8")
     assert "Evaluation of answers: copy" in text
     assert "沙袋不要" in text
+    assert "pairs.jsonl, chosen by copy" in text
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Pairs: scenarios, places and a context become a report and what doctrine answers to it."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from dispatch.domain import Context, Order, Situation, by_urgency, make_plans, render_instruction
@@ -263,13 +263,3 @@ def _part_of(order: Order, draw: Draw) -> str:
 
 def _pair(report: str, context: Context, situations: tuple[Situation, ...]) -> Pair:
     return Pair(report, render_instruction(make_plans(situations, context)), context, situations)
-
-
-def hazards_of(pairs: Sequence[Pair]) -> dict[str, int]:
-    """How many of the pairs are requests in each hazard (that of the first situation); others by their kind."""
-    counts: dict[str, int] = {}
-    for pair in pairs:
-        situation = pair.situations[0]
-        key = situation.hazards[0] if situation.kind == "request" else situation.kind
-        counts[key] = counts.get(key, 0) + 1
-    return counts

@@ -1,6 +1,7 @@
 """Splits: what each file is made of. Training sees the known side alone; each test file turns one thing over."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -9,10 +10,11 @@ from pathlib import Path
 from dispatch.domain.formulas import is_vague_place
 from training.corpus import PROGRESS_EVERY, Pair
 from training.lint import bare_text
+from training.slots import kind_or_hazard
 from training.synthesis.holdout import Sides
 from training.synthesis.lexicon import Lexicon
 from training.synthesis.noise import NoiseConfig
-from training.synthesis.pairs import PLACINGS, PairGenerator, Recipe, hazards_of
+from training.synthesis.pairs import PLACINGS, PairGenerator, Recipe
 
 _SHORT_PLACE = 8
 
@@ -80,16 +82,15 @@ def write_splits(
     files, written = {}, 0
     for split in RECIPES:
         size = train_pairs if split == "train" else held_pairs
-        counts: dict[str, int] = {}
+        counts: Counter[str] = Counter()
         with (out / f"{split}.jsonl").open("w", encoding="utf-8") as file:
             for pair in islice(texts.new(split, split_pairs(lexicon, split, seed)), size):
                 file.write(json.dumps(pair.to_dict(), ensure_ascii=False) + "\n")
-                for key, number in hazards_of([pair]).items():
-                    counts[key] = counts.get(key, 0) + number
+                counts[kind_or_hazard(pair.situations[0])] += 1
                 written += 1
                 if on_progress and written % PROGRESS_EVERY == 0:
                     on_progress(written)
-        files[split] = counts
+        files[split] = dict(counts)
     if on_progress:
         on_progress(written)
     return SplitReport(files)
