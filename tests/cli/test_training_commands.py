@@ -1,4 +1,4 @@
-"""`synthesize`, `train` and `evaluate`: thin over training, so only what they add is looked at."""
+"""`train` and `evaluate`: thin over training, so only what they add is looked at."""
 
 import json
 from pathlib import Path
@@ -61,13 +61,3 @@ def test_pairs_that_are_missing_are_one_line(dispatch: Any, tmp_path: Path) -> N
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1].startswith("error: ")
     assert "none.jsonl" in result.stderr
-
-
-def test_synthesize_writes_the_splits(dispatch: Any, tmp_path: Path) -> None:
-    result = dispatch("synthesize", "--out", str(tmp_path), "--pairs", "30", "--seed", "2", "--held-pairs", "3")
-    assert result.exit_code == 0, result.stderr
-    assert "train.jsonl" in result.stdout
-    assert len((tmp_path / "train.jsonl").read_text().splitlines()) == 30
-    others = [path for path in tmp_path.glob("*.jsonl") if path.stem != "train"]
-    assert {len(path.read_text().splitlines()) for path in others} == {3}
-    assert len(others) == 16

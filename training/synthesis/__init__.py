@@ -2,7 +2,7 @@
 
 from training.synthesis.lexicon import Lexicon
 from training.synthesis.pairs import PairGenerator, Recipe, Sample
-from training.synthesis.splits import RECIPES, SplitReport, split_pairs, write_splits
+from training.synthesis.splits import RECIPES, SplitReport, split_pairs, splits_in, write_splits
 
 __all__ = [
     "RECIPES",
@@ -12,5 +12,6 @@ __all__ = [
     "Sample",
     "SplitReport",
     "split_pairs",
+    "splits_in",
     "write_splits",
 ]

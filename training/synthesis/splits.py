@@ -1,9 +1,11 @@
 """Splits: what each file is made of. Training sees the known side alone; each test file turns one thing over."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from errno import EISDIR
 from itertools import islice
 from pathlib import Path
 
@@ -71,29 +73,79 @@ def write_splits(
     Each but ``train`` holds ``held_pairs`` pairs. No report stands twice, in one file or in two, be it with
     other punctuation, and no place of a split of unseen places stands in a text of ``train``; the same seed gives the
     same bytes.
-    ``on_progress`` is called with the number of pairs written so far, now and then. Raises ValueError for numbers
-    below 1.
+    Each file stands as ``NAME.jsonl.partial`` until all are whole, and these are removed where the work ends early.
+    Files of these names are replaced: :func:`splits_in` finds them. ``on_progress`` is called with the number of pairs
+    written so far, now and then. Raises ValueError for numbers below 1, IsADirectoryError where a folder has the name
+    of a file.
     """
     if train_pairs < 1 or held_pairs < 1:
         raise ValueError("the number of pairs must be at least 1")
+    for path in splits_in(out):
+        if path.is_dir():
+            raise IsADirectoryError(EISDIR, "is a folder, and a file is to be written there", str(path))
+    out.mkdir(parents=True, exist_ok=True)
     lexicon = Lexicon.load()
     texts = _Texts()
-    out.mkdir(parents=True, exist_ok=True)
-    files, written = {}, 0
-    for split in RECIPES:
-        size = train_pairs if split == "train" else held_pairs
-        counts: Counter[str] = Counter()
-        with (out / f"{split}.jsonl").open("w", encoding="utf-8") as file:
-            for pair in islice(texts.new(split, split_pairs(lexicon, split, seed)), size):
-                file.write(json.dumps(pair.to_dict(), ensure_ascii=False) + "\n")
-                counts[kind_or_hazard(pair.situations[0])] += 1
-                written += 1
-                if on_progress and written % PROGRESS_EVERY == 0:
-                    on_progress(written)
-        files[split] = dict(counts)
-    if on_progress:
-        on_progress(written)
+    progress = _Progress(on_progress)
+    files: dict[str, dict[str, int]] = {}
+    begun: list[str] = []
+    try:
+        for split in RECIPES:
+            size = train_pairs if split == "train" else held_pairs
+            pairs = islice(texts.new(split, split_pairs(lexicon, split, seed)), size)
+            begun.append(split)
+            files[split] = _write_pairs(_partial_path(out, split), progress.counted(pairs))
+        # Only now, and together: train of one run beside the tests of another would leak.
+        for split in RECIPES:
+            os.replace(_partial_path(out, split), _path(out, split))
+    finally:
+        for split in begun:
+            _partial_path(out, split).unlink(missing_ok=True)
+    progress.tell()
     return SplitReport(files)
+
+
+def splits_in(out: Path) -> list[Path]:
+    """What stands in the folder ``out`` that :func:`write_splits` would replace, with what a killed run left."""
+    paths = (path for split in RECIPES for path in (_path(out, split), _partial_path(out, split)))
+    return [path for path in paths if os.path.lexists(path)]
+
+
+def _path(out: Path, split: str) -> Path:
+    return out / f"{split}.jsonl"
+
+
+def _partial_path(out: Path, split: str) -> Path:
+    return out / f"{split}.jsonl.partial"
+
+
+def _write_pairs(path: Path, pairs: Iterator[Pair]) -> dict[str, int]:
+    """Writes the pairs, and counts them by hazard or kind."""
+    counts: Counter[str] = Counter()
+    with path.open("w", encoding="utf-8") as file:
+        for pair in pairs:
+            file.write(json.dumps(pair.to_dict(), ensure_ascii=False) + "\n")
+            counts[kind_or_hazard(pair.situations[0])] += 1
+    return dict(counts)
+
+
+class _Progress:
+    """Counts the pairs of all files together and tells of them, now and then."""
+
+    def __init__(self, on_progress: Callable[[int], None] | None) -> None:
+        self._on_progress = on_progress
+        self._written = 0
+
+    def counted(self, pairs: Iterator[Pair]) -> Iterator[Pair]:
+        for pair in pairs:
+            yield pair
+            self._written += 1
+            if self._written % PROGRESS_EVERY == 0:
+                self.tell()
+
+    def tell(self) -> None:
+        if self._on_progress:
+            self._on_progress(self._written)
 
 
 def split_pairs(lexicon: Lexicon, split: str, seed: int) -> Iterator[Pair]:

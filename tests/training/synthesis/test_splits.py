@@ -13,9 +13,9 @@ import pytest
 
 from dispatch.domain import Situation
 from dispatch.domain.formulas import is_vague_place
-from training.corpus import read_pairs
+from training.corpus import PROGRESS_EVERY, read_pairs
 from training.lint import bare_text
-from training.synthesis import RECIPES, Lexicon, write_splits
+from training.synthesis import RECIPES, Lexicon, splits_in, write_splits
 from training.synthesis.holdout import VAGUE_BOUNDS, is_held_out_combination, is_held_out_number
 from training.synthesis.lexicon import Entries, leaves
 
@@ -126,6 +126,53 @@ def test_the_makefile_measures_every_test_file() -> None:
 def test_sizes_below_one_are_refused(tmp_path: Path, pairs: int, held: int) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         write_splits(tmp_path, pairs, 1, held_pairs=held)
+
+
+class Stopped(Exception):
+    pass
+
+
+def stop_in_train(written: int) -> None:
+    """Progress that ends the work amid the training pairs."""
+    raise Stopped
+
+
+@pytest.mark.parametrize("before", [{}, {"train.jsonl": "old\n", "unseen.jsonl": "old\n"}], ids=["empty", "full"])
+def test_work_that_ends_early_leaves_the_folder_as_it_was(tmp_path: Path, before: dict[str, str]) -> None:
+    for name, text in before.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(Stopped):
+        write_splits(tmp_path, PROGRESS_EVERY, 3, held_pairs=1, on_progress=stop_in_train)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
+
+
+def test_no_file_has_its_name_before_all_are_whole(tmp_path: Path) -> None:
+    seen: list[set[str]] = []
+    write_splits(
+        tmp_path,
+        PROGRESS_EVERY,
+        3,
+        held_pairs=1,
+        on_progress=lambda _: seen.append({path.name for path in tmp_path.iterdir()}),
+    )
+    amid, at_the_end = seen
+    assert amid == {f"{split}.jsonl.partial" for split in ("valid", "seen", "train")}
+    assert at_the_end == {f"{split}.jsonl" for split in RECIPES}
+
+
+def test_what_would_be_replaced_is_found(tmp_path: Path) -> None:
+    assert splits_in(tmp_path / "none") == []
+    (tmp_path / "train.jsonl").symlink_to("nowhere")
+    (tmp_path / "train.json").touch()
+    (tmp_path / "seen.jsonl.partial").touch()
+    assert set(splits_in(tmp_path)) == {tmp_path / "train.jsonl", tmp_path / "seen.jsonl.partial"}
+
+
+def test_a_folder_in_the_place_of_a_file_is_refused_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "other_numbers.jsonl").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"other_numbers\.jsonl"):
+        write_splits(tmp_path, 5, 1, held_pairs=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["other_numbers.jsonl"]
 
 
 def main(train_pairs: int) -> None:
