@@ -9,14 +9,30 @@ from torch import Tensor, nn
 Precision = Literal["auto", "bf16", "fp32"]
 
 
-def build_optimizer(model: nn.Module, lr: float, betas: tuple[float, float], weight_decay: float) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019); biases, norms and embeddings do not decay."""
+OptimizerName = Literal["adamw", "muon"]
+
+
+def build_optimizers(
+    model: nn.Module, name: OptimizerName, lr: float, betas: tuple[float, float], weight_decay: float
+) -> list[torch.optim.Optimizer]:
+    """The optimizers that together update every weight once.
+
+    "adamw" is AdamW (Loshchilov and Hutter 2019) for all; biases, norms and embeddings do not decay. "muon" updates the
+    matrices by their orthogonalised momentum (Jordan et al. 2024), scaled to the size of AdamW's updates (Liu et al.
+    2025, section 2.2) so that one learning rate serves both, and everything else by AdamW.
+    """
     embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     parameters = list(model.parameters())
-    decayed = [p for p in parameters if p.ndim >= 2 and id(p) not in embeddings]
-    kept = [p for p in parameters if p.ndim < 2 or id(p) in embeddings]
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=lr, betas=betas, eps=1e-9, fused=True)
+    matrices = [p for p in parameters if p.ndim >= 2 and id(p) not in embeddings]
+    others = [p for p in parameters if p.ndim < 2 or id(p) in embeddings]
+    undecayed = {"params": others, "weight_decay": 0.0}
+    if name == "adamw":
+        groups = [{"params": matrices, "weight_decay": weight_decay}, undecayed]
+        return [torch.optim.AdamW(groups, lr=lr, betas=betas, eps=1e-9, fused=True)]
+    return [
+        torch.optim.Muon(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW([undecayed], lr=lr, betas=betas, eps=1e-9, fused=True),
+    ]
 
 
 class MovingAverage:

@@ -17,7 +17,7 @@ from dispatch.model import label_smoothed_cross_entropy
 from training.batching import Batch, Rows, TokenBatches
 from training.checkpoint import load_checkpoint, random_state, restore_random_state, save_checkpoint
 from training.log import TrainingLog, duration
-from training.optimization import MovingAverage, Precision, autocast_dtype, build_optimizer
+from training.optimization import MovingAverage, OptimizerName, Precision, autocast_dtype, build_optimizers
 from training.schedule import Schedule
 
 LAST = "last.pt"
@@ -35,6 +35,7 @@ class TrainConfig:
     accumulate: int = 1  # batches per update
     max_steps: int | None = None  # updates
     max_minutes: float | None = None  # with validation, all sittings together
+    optimizer: OptimizerName = "muon"
     peak_lr: float = 1e-3
     warmup_steps: int = 400
     cooldown_steps: int = 0  # at the end of max_steps; 0 for none
@@ -134,7 +135,7 @@ class Trainer:
         self.progress = Progress()
         self.device = next(model.parameters()).device
         self.average = MovingAverage(model, config.ema_decay)
-        self.optimizer = build_optimizer(model, config.peak_lr, config.betas, config.weight_decay)
+        self.optimizers = build_optimizers(model, config.optimizer, config.peak_lr, config.betas, config.weight_decay)
         self._parameters = list(model.parameters())
         self._dtype = autocast_dtype(config.precision, self.device)
         self._stop_signal: str | None = None
@@ -185,10 +186,11 @@ class Trainer:
             window.tokens += batch.source_tokens + batch.target_tokens
         nn.utils.clip_grad_norm_(self._parameters, self.config.clip_norm)
         progress.step += 1
-        for parameters in self.optimizer.param_groups:
-            parameters["lr"] = self.config.schedule.at(progress.step)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            for parameters in optimizer.param_groups:
+                parameters["lr"] = self.config.schedule.at(progress.step)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         self.average.update(progress.step)
         _, progress.epoch, progress.position = group[-1]
         progress.tokens += sum(batch.source_tokens for batch in batches) + target_tokens
@@ -305,7 +307,7 @@ class Trainer:
             "progress": dict(vars(self.progress)),
             "model": self.model.state_dict(),
             "average": self.average.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "random": random_state(),
         }
         save_checkpoint(self.out / LAST, state)
@@ -314,7 +316,8 @@ class Trainer:
         """Takes up the state of a checkpoint."""
         self.model.load_state_dict(state["model"])
         self.average.model.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, optimizer_state in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(optimizer_state)
         self.progress = Progress(**state["progress"])
         restore_random_state(state["random"])
 

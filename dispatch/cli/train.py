@@ -31,6 +31,9 @@ def train(
     patience: Annotated[int, typer.Option(help="Stop after so many validations without a better one; 0: never.")] = 0,
     batch_tokens: Annotated[int, typer.Option(help="Source and target tokens of a batch, with padding.")] = 8192,
     accumulate: Annotated[int, typer.Option(help="Batches per update.")] = 1,
+    optimizer: Annotated[
+        Literal["muon", "adamw"], typer.Option(help="What updates the weight matrices; the rest is AdamW's.")
+    ] = "muon",
     peak_lr: Annotated[float, typer.Option(help="Highest learning rate.")] = 1e-3,
     warmup_steps: Annotated[int, typer.Option(help="Updates until the highest learning rate.")] = 400,
     cooldown_steps: Annotated[int, typer.Option(help="Last updates, over which the rate falls to 0; 0: none.")] = 0,
@@ -68,6 +71,7 @@ def train(
             accumulate=accumulate,
             max_steps=max_steps,
             max_minutes=max_minutes,
+            optimizer=optimizer,
             peak_lr=peak_lr,
             warmup_steps=warmup_steps,
             cooldown_steps=cooldown_steps,

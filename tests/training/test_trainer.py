@@ -14,7 +14,7 @@ from dispatch.model import Transformer
 from training.batching import TokenBatches
 from training.corpus import TokenizedCorpus
 from training.log import TrainingLog
-from training.optimization import MovingAverage, build_optimizer
+from training.optimization import MovingAverage, OptimizerName, build_optimizers
 from training.presets import preset_config
 from training.trainer import TrainConfig, Trainer, TrainingDiverged
 
@@ -61,12 +61,26 @@ def test_the_moving_average_follows_its_formula() -> None:
     assert model.weight.item() == 19
 
 
-def test_only_matrices_of_linear_maps_decay() -> None:
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_every_weight_is_updated_once_and_only_matrices_of_linear_maps_decay(name: OptimizerName) -> None:
     model = nn.Sequential(nn.Embedding(3, 4), nn.Linear(4, 4), nn.LayerNorm(4))
-    decayed, kept = build_optimizer(model, 0.1, (0.9, 0.98), 0.01).param_groups
+    groups = [group for opt in build_optimizers(model, name, 0.1, (0.9, 0.98), 0.01) for group in opt.param_groups]
+    decayed, kept = groups
     assert [p.shape for p in decayed["params"]] == [(4, 4)]
     assert (decayed["weight_decay"], kept["weight_decay"]) == (0.01, 0)
+    assert {id(p) for p in (*decayed["params"], *kept["params"])} == {id(p) for p in model.parameters()}
     assert len(kept["params"]) == len(list(model.parameters())) - 1
+
+
+def test_muon_moves_a_matrix_alike_in_every_direction_that_its_gradient_has() -> None:
+    """A gradient with singular values 1 and 0.01 gives an update whose singular values are alike."""
+    model = nn.Linear(2, 2, bias=False)
+    (optimizer, _) = build_optimizers(nn.Sequential(model, nn.LayerNorm(2)), "muon", 0.1, (0.9, 0.98), 0.0)
+    before = model.weight.detach().clone()
+    model.weight.grad = torch.tensor([[1.0, 0.0], [0.0, 0.01]])
+    optimizer.step()
+    larger, smaller = torch.linalg.svdvals(before - model.weight.detach()).tolist()
+    assert larger < 2 * smaller
 
 
 def gradients_of_one_update(out: Path, groups: list[list[int]]) -> list[torch.Tensor]:
@@ -84,7 +98,7 @@ def gradients_of_one_update(out: Path, groups: list[list[int]]) -> list[torch.Te
     gradients: list[torch.Tensor] = []
     log = TrainingLog(out, 0, None, Console(file=StringIO()))
     trainer = Trainer(model, config, batches, batches, out, log)
-    trainer.optimizer.register_step_pre_hook(
+    trainer.optimizers[0].register_step_pre_hook(
         lambda *_: gradients.extend(p.grad.clone() for p in model.parameters() if p.grad is not None)
     )
     with pytest.MonkeyPatch.context() as patch:
