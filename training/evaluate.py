@@ -1,6 +1,6 @@
 """The quality of answers to files of pairs or of labelled reports."""
 
-import functools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from training.labelled import LabelledReport, holds_labelled_reports, read_label
 from training.metrics import MEASURES, Ratio
 from training.reliability import Bin, calibration_error, reliability
 from training.slots import Match, kind_or_hazard
-from training.text_scores import text_scores
+from training.text_scores import load_sacrebleu, text_scores
 
 Respond = Callable[[Sequence[Example]], Sequence[Generation]]
 Choose = Callable[[Example, Generation], Mapping[str, Answer]]
@@ -26,6 +26,19 @@ Value = TypeVar("Value")
 
 BATCH_PAIRS = 32
 CASES_KEPT = 20
+
+
+@dataclass(frozen=True)
+class EvaluationFile:
+    """The rows of a file, labelled reports or pairs, and of each line that was left out where it stands and why.
+
+    name and bad_lines are for people: what cannot be printed is written out in them.
+    """
+
+    name: str
+    labelled: bool
+    examples: tuple[Example, ...]
+    bad_lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -79,6 +92,7 @@ class FileReport:
             "labelled": self.labelled,
             "rows": self.rows,
             "bad_lines": len(self.bad_lines),
+            "bad_line_texts": list(self.bad_lines),
             "metrics": _figures(self.measures),
             "slices": {
                 key: {"rows": self.slice_rows[key], "metrics": _figures(values)} for key, values in self.slices.items()
@@ -88,44 +102,54 @@ class FileReport:
         }
 
 
-def evaluate(
-    respond: Respond,
-    choose: Choose,
-    paths: Sequence[Path],
-    on_progress: Callable[[str, int, int], None] | None = None,
-) -> list[FileReport]:
-    """Answers every row of every file and compares; one report per file and choice among the candidates.
-
-    respond answers a batch; choose picks answers out of one generation, each by the name of who picks. on_progress gets
-    the file's name, the rows done and the rows in all.
+def read_files(paths: Sequence[Path]) -> list[EvaluationFile]:
+    """Reads all that is to be answered, so that whatever is wrong with it shows before the first answer.
 
     Raises:
-        ValueError: if a file holds no usable row.
+        OSError: if a file cannot be read.
+        ValueError: if a file holds no usable row, or if rows are pairs of texts and sacrebleu is not installed.
     """
-    reports = []
-    for name, path in zip(names_of(paths), paths, strict=True):
-        errors: list[PairError] = []
-        labelled = holds_labelled_reports(path)
-        examples: list[Example] = list(
-            (read_labelled_reports if labelled else read_pairs)(path, on_error=errors.append)
-        )
-        if not examples:
-            what = "labelled report" if labelled else "pair"
-            raise ValueError(f"{path} holds no usable {what}" + (f"; the first error is {errors[0]}" if errors else ""))
-        progress = functools.partial(on_progress, name) if on_progress else None
-        generations = _respond_to_all(respond, examples, progress)
-        chosen = [choose(example, made) for example, made in zip(examples, generations, strict=True)]
-        bad_lines = tuple(map(str, errors))
-        for choice in chosen[0]:
-            answers = [picked[choice] for picked in chosen]
-            reports.append(_report(name, choice, examples, answers, bad_lines))
-    return reports
+    files = [_read_file(name, path) for name, path in zip(names_of(paths), paths, strict=True)]
+    if any(isinstance(row, Pair) and not row.situations for file in files for row in file.examples):
+        load_sacrebleu()
+    return files
+
+
+def evaluate(
+    respond: Respond, choose: Choose, file: EvaluationFile, on_progress: Callable[[int], None] | None = None
+) -> list[FileReport]:
+    """Answers every row of a file and compares; one report for each choice among the candidates.
+
+    respond answers a batch; choose picks answers out of one generation, each by the name of who picks. on_progress gets
+    the number of rows that are done.
+    """
+    generations = _respond_to_all(respond, file.examples, on_progress)
+    chosen = [choose(example, made) for example, made in zip(file.examples, generations, strict=True)]
+    return [_report(file, choice, [picked[choice] for picked in chosen]) for choice in chosen[0]]
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:
     """The names of files; with their folders where two would be called the same."""
     names = [path.name for path in paths]
-    return names if len(set(names)) == len(names) else [str(path) for path in paths]
+    chosen = names if len(set(names)) == len(names) else [str(path) for path in paths]
+    return [_printable(os.fsencode(name).decode("utf-8", "backslashreplace")) for name in chosen]
+
+
+def _printable(text: str) -> str:
+    """The text on one line, with all that is not printable written out: nothing in it can command a terminal."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def _read_file(name: str, path: Path) -> EvaluationFile:
+    errors: list[PairError] = []
+    labelled = holds_labelled_reports(path)
+    read = read_labelled_reports if labelled else read_pairs
+    examples: tuple[Example, ...] = tuple(read(path, on_error=errors.append))
+    if not examples:
+        what = "labelled report" if labelled else "pair"
+        raise ValueError(f"{path} holds no usable {what}" + (f"; the first error is {errors[0]}" if errors else ""))
+    bad_lines = tuple(_printable(f"{name}:{error.line}: {error.reason}") for error in errors)
+    return EvaluationFile(name, labelled, examples, bad_lines)
 
 
 def expected_of(example: Example) -> dict[str, object]:
@@ -141,7 +165,7 @@ def _figures(values: Mapping[str, Estimate]) -> dict[str, object]:
 
 
 def _respond_to_all(
-    respond: Respond, examples: Sequence[Example], on_progress: Callable[[int, int], None] | None
+    respond: Respond, examples: Sequence[Example], on_progress: Callable[[int], None] | None
 ) -> list[Generation]:
     """Reports of like length are answered together, for speed; the answers are put back in the order of examples."""
     order = sorted(range(len(examples)), key=lambda index: len(examples[index].report))
@@ -150,23 +174,22 @@ def _respond_to_all(
         batch = order[start : start + BATCH_PAIRS]
         made |= zip(batch, respond([examples[index] for index in batch]), strict=True)
         if on_progress is not None:
-            on_progress(len(made), len(examples))
+            on_progress(len(made))
     return [made[index] for index in range(len(examples))]
 
 
-def _report(
-    file: str, choice: str, examples: Sequence[Example], answers: Sequence[Answer], bad_lines: tuple[str, ...]
-) -> FileReport:
+def _report(file: EvaluationFile, choice: str, answers: Sequence[Answer]) -> FileReport:
+    examples = file.examples
     judgements = [judge(example, answer) for example, answer in zip(examples, answers, strict=True)]
     groups = _groups(examples)
     confidences = [answer.candidate.confidence for answer in answers]
     right = [judgement.right for judgement in judgements]
     return FileReport(
-        file=file,
+        file=file.name,
         choice=choice,
-        labelled=isinstance(examples[0], LabelledReport),
+        labelled=file.labelled,
         rows=len(examples),
-        bad_lines=bad_lines,
+        bad_lines=file.bad_lines,
         measures=_measure(examples, answers, judgements),
         slices={
             key: _measure(_at(rows, examples), _at(rows, answers), _at(rows, judgements))

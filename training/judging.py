@@ -92,7 +92,7 @@ def judge_pair(pair: Pair, answer: Answer) -> Judgement:
         answered = answer.candidate.situations
         matches = tuple(match_situations(gold, answered))
         same_location = bool(answered) and answered[0].location == gold[0].location
-        scores |= score_orders(expected, text, same_location) | score_kinds(matches) | score_slots(matches)
+        scores |= score_orders(expected, text, same_location) | score_kinds(gold, answered) | score_slots(matches)
         scores["situation"] = Ratio(float(answered == gold), 1)
     right = text == expected
     faults = [*_faults(scores, grounding, matches), *_faults_of_text(scores, sends(expected))]
@@ -102,14 +102,16 @@ def judge_pair(pair: Pair, answer: Answer) -> Judgement:
 def judge_labelled(report: LabelledReport, answer: Answer) -> Judgement:
     """Compares an answer with a labelled report; what the labels leave open is not judged."""
     text = normalize(answer.candidate.text).text
-    gold = [as_labelled(situation) for situation in report.situations]
+    gold, answered = (
+        [as_labelled(situation) for situation in side] for side in (report.situations, answer.candidate.situations)
+    )
     matches = tuple(
         match if match.answer is None else Match(match.gold, as_judged(gold, match.gold, match.answer))
-        for match in match_situations(gold, [as_labelled(situation) for situation in answer.candidate.situations])
+        for match in match_situations(gold, answered)
     )
     grounding = ground(text, report.report, report.context, answer.candidate.situations)
     expect = report.expect
-    scores = score_kinds(matches) | score_slots(matches) | _score_grounding(grounding)
+    scores = score_kinds(gold, answered) | score_slots(matches) | _score_grounding(grounding)
     scores |= score_wording(text, expect.must_contain, expect.must_not_contain)
     if expect.dispatch is not None:
         scores["dispatch"] = Ratio(float(sends(text) == expect.dispatch), 1)

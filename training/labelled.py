@@ -36,6 +36,8 @@ class Expectation:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Expectation":
         """Raises ValueError, naming the field, for a field that is unknown or of the wrong type."""
+        if not isinstance(data, Mapping):
+            raise ValueError("field 'expect' must be an object")
         if unknown := set(data) - set(EXPECTATIONS):
             raise ValueError(f"expect.{sorted(unknown)[0]}: unknown field")
         dispatch = data.get("dispatch")
@@ -72,17 +74,17 @@ class LabelledReport:
         identity, report = record.get("id", ""), record.get("report")
         if not isinstance(identity, str):
             raise ValueError("field 'id' must be text")
-        if not isinstance(report, str) or not report.strip():
+        if not isinstance(report, str) or not normalize(report).text.strip():
             raise ValueError("field 'report' is missing, empty or not text")
-        if not isinstance(record.get("gold"), Mapping):
-            raise ValueError("field 'gold' must be a situation")
-        situations = [record["gold"], *([record["gold2"]] if record.get("gold2") is not None else [])]
+        situations = [
+            _gold(record, field) for field in ("gold", "gold2") if field == "gold" or record.get(field) is not None
+        ]
         try:
             return cls(
                 identity,
                 report,
                 Context.from_dict(record.get("context") or {}),
-                tuple(Situation.from_dict(situation) for situation in situations),
+                tuple(map(Situation.from_dict, situations)),
                 Expectation.from_dict(record.get("expect") or {}),
             )
         except (TypeError, AttributeError) as error:
@@ -126,6 +128,16 @@ def as_judged(gold: Sequence[Situation], matched: Situation | None, answer: Situ
         return Situation(kind=answer.kind)
     stated = matched.measures if matched is not None else {}
     return replace(answer, measures={name: value for name, value in answer.measures.items() if name in stated})
+
+
+def _gold(record: Mapping[str, Any], field: str) -> Mapping[str, Any]:
+    """A situation that says its kind: what a label leaves out must not be taken for a request."""
+    situation = record.get(field)
+    if not isinstance(situation, Mapping):
+        raise ValueError(f"field '{field}' must be a situation")
+    if "kind" not in situation:
+        raise ValueError(f"field '{field}' must state its kind")
+    return situation
 
 
 def _alternatives(data: Mapping[str, Any], field: str) -> tuple[tuple[str, ...], ...]:

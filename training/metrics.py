@@ -48,6 +48,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("outages_f1", "micro F1 of outages"),
     Measure("vulnerable_f1", "micro F1 of vulnerable groups"),
     Measure("second_incident", "further incidents of a report that are found: kind, a hazard, and most of the place"),
+    Measure("invented_incidents", "reports that are read as more requests than they hold", best=0),
     Measure("slot_errors", "missing, wrong and added slots for each slot of gold; can exceed 100%", best=0),
     Measure("slots_missing", "missing slots for each slot of gold", best=0),
     Measure("slots_wrong", "wrong slots for each slot of gold", best=0),
@@ -112,14 +113,14 @@ def says(text: str, entry: Sequence[str]) -> bool:
     return any(word in text for word in entry)
 
 
-def score_kinds(matches: Sequence[Match]) -> Scores:
-    """Whether what is a request is read as one, whatever else is in it."""
-    wanted = [match.gold.kind for match in matches if match.gold is not None]
-    given = [match.answer.kind for match in matches if match.answer is not None]
-    first = matches[0].answer
-    scores = {"kind": _verdict(first is not None and first.kind == wanted[0])}
-    name = "requests" if "request" in wanted else "false_requests"
-    return scores | {name: _verdict("request" in given)}
+def score_kinds(gold: Sequence[Situation], answered: Sequence[Situation]) -> Scores:
+    """Whether what is a request is read as one, whatever else is in it; each side has the most urgent first."""
+    wanted, given = ([situation.kind for situation in side] for side in (gold, answered))
+    return {
+        "kind": _verdict(given[:1] == wanted[:1]),
+        "requests" if "request" in wanted else "false_requests": _verdict("request" in given),
+        "invented_incidents": _verdict(given.count("request") > wanted.count("request")),
+    }
 
 
 def score_slots(matches: Sequence[Match]) -> Scores:

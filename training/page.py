@@ -16,11 +16,13 @@ from training.slots import Match, slot_errors
 from training.tables import SUMMARIES, interval, label, percent, summary_of
 
 _ALIKE = "right"
+_CHARACTERS_SHOWN = 2000  # of a text; finding differences takes time by the square of it
 
 
 def render_page(reports: Sequence[FileReport], answered_by: str) -> str:
     """The page; answered_by says whose answers were measured. Its only texts of reports are those of the files."""
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    environment.filters["shortened"] = shortened
     template = environment.from_string(resources.files(__package__).joinpath("page.html.j2").read_text("utf-8"))
     return template.render(
         answered_by=answered_by,
@@ -48,7 +50,7 @@ def _file_view(reports: Sequence[FileReport]) -> dict[str, object]:
 def _case_view(case: Case) -> dict[str, object]:
     example, text = case.example, case.answer.candidate.text
     expected = normalize(example.instruction).text if isinstance(example, Pair) else ""
-    marked = differences(expected, text) if expected else ([], [(False, text)])
+    marked = differences(expected, text) if expected else ([], [(False, shortened(text))])
     expect = example.expect if isinstance(example, LabelledReport) else None
     return {
         "faults": case.faults,
@@ -67,7 +69,10 @@ def _case_view(case: Case) -> dict[str, object]:
 
 
 def differences(expected: str, answered: str) -> tuple[list[tuple[bool, str]], list[tuple[bool, str]]]:
-    """Both texts in pieces, each with whether the other text lacks it."""
+    """Both texts in pieces, each with whether the other text lacks it; long texts are shortened, and one piece each."""
+    if max(len(expected), len(answered)) > _CHARACTERS_SHOWN:
+        differ = expected != answered
+        return [(differ, shortened(expected))], [(differ, shortened(answered))]
     left: list[tuple[bool, str]] = []
     right: list[tuple[bool, str]] = []
     matcher = SequenceMatcher(None, expected, answered, autojunk=False)
@@ -75,6 +80,13 @@ def differences(expected: str, answered: str) -> tuple[list[tuple[bool, str]], l
         left.append((tag != "equal", expected[start:end]))
         right.append((tag != "equal", answered[other_start:other_end]))
     return [piece for piece in left if piece[1]], [piece for piece in right if piece[1]]
+
+
+def shortened(text: str) -> str:
+    """The beginning of a long text, with its length; a short one as it is."""
+    if len(text) <= _CHARACTERS_SHOWN:
+        return text
+    return f"{text[:_CHARACTERS_SHOWN]}… ({len(text):,} characters)"
 
 
 def _slot_rows(match: Match) -> list[dict[str, str]]:

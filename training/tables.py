@@ -1,6 +1,8 @@
 """Results as tables: for the terminal, and in Markdown for model cards and READMEs."""
 
+import re
 from collections.abc import Container, Mapping, Sequence
+from html import escape
 from itertools import groupby
 from typing import Any
 
@@ -16,14 +18,18 @@ RESULT_MEASURES = ("instruction", "numbers", "situation", "place", "resources", 
 SUMMARIES: Mapping[str, tuple[str, ...]] = {
     "pairs with situations": (
         *("instruction", "situation", "kind", "requests", "place", "numbers"),
-        *("needs_f1", "slot_errors", "ungrounded"),
+        *("invented_incidents", "needs_f1", "slot_errors", "ungrounded"),
     ),
     "pairs of texts": ("instruction", "numbers", "bleu", "chrf", "ungrounded"),
     "labelled reports": (
-        *("situation", "kind", "requests", "location", "people", "needs_f1", "slot_errors"),
+        *("situation", "kind", "requests", "invented_incidents", "location", "people", "needs_f1", "slot_errors"),
         *("must_contain", "must_not_contain", "dispatch", "ungrounded"),
     ),
 }
+# The card's part that is rewritten. Cards from before there were marks have a section, up to the next heading.
+_BEGIN, _END = "<!-- results -->", "<!-- end of results -->"
+_MARKED = re.compile(f"{re.escape(_BEGIN)}.*?{re.escape(_END)}", re.DOTALL)
+_SECTION = re.compile(r"^## Results[ \t]*$.*?(?=^##? |\Z)", re.DOTALL | re.MULTILINE)
 _LOWER_IS_BETTER = {measure.name for measure in MEASURES if measure.best == 0}
 
 
@@ -119,6 +125,17 @@ def results_table(files: Sequence[Mapping[str, Any]]) -> str:
     return _markdown(["file", "chosen by", "pairs", *RESULT_MEASURES], rows) if rows else ""
 
 
+def replace_results(card: str, results: str) -> str:
+    """The card with these results in place of those that it has, or at its end; all else stays as it is."""
+    marked = f"{_BEGIN}\n## Results\n\n{results}\n\n{_END}"
+    if _MARKED.search(card):
+        return _MARKED.sub(lambda _: marked, card, count=1)
+    section = _SECTION.search(card)
+    before, after = (card[: section.start()], card[section.end() :]) if section else (card, "")
+    parts = (before.rstrip("\n"), marked, after)
+    return "\n\n".join(part for part in parts if part).rstrip("\n") + "\n"
+
+
 def _summary_row(file: Mapping[str, Any], measures: Sequence[str]) -> list[str]:
     estimates = [file["metrics"].get(name) for name in measures]
     return [
@@ -134,5 +151,10 @@ def _rounded(estimate: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head, *body = ("| " + " | ".join(cells) + " |" for cells in (heads, *rows))
+    head, *body = ("| " + " | ".join(map(_cell, cells)) + " |" for cells in (heads, *rows))
     return "\n".join((head, "|---" * len(heads) + "|", *body))
+
+
+def _cell(text: str) -> str:
+    """A file's name may hold what Markdown would take for the end of the cell, or for a mark of ours."""
+    return escape(text, quote=False).replace("\\", "\\\\").replace("|", "\\|")

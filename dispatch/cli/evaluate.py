@@ -1,20 +1,26 @@
 """`dispatch evaluate`: how well a bundle answers files of pairs or of labelled reports."""
 
+import os
+import tempfile
+import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from dispatch.cli.output import note, print_table, to_json
+from dispatch.cli.output import FAILED, note, print_table, to_json
 from dispatch.settings import load_settings
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from dispatch.engine import Engine, Generation
-    from training.evaluate import Choose, FileReport, Respond
+    from training.evaluate import Choose, EvaluationFile, FileReport, Respond
     from training.judging import Answer, Example
 
-RESULTS = "## Results\n"  # the last section of the card
+BAD_LINES_TOLD = 5  # of a file
 
 Answers = Literal["model", "gold", "request", "copy"]
 
@@ -49,16 +55,22 @@ def evaluate(
 ) -> None:
     """Print how well the answers to pairs or labelled reports agree with what is expected, with 95% intervals.
 
-    A file whose objects have a field `gold` holds labelled reports, any other pairs.
+    A file whose objects have a field `gold` holds labelled reports, any other pairs. The exit status is 1 where a line
+    was bad; the others are answered all the same.
 
     Example: `dispatch evaluate run/bundle pairs/unseen.jsonl --html figures.html`
     """
+    from training.evaluate import read_files
     from training.page import render_page
     from training.tables import tables
 
-    bundle, files = _bundle_and_files(paths, answers)
-    if write_metrics and bundle is None:
-        raise typer.BadParameter("--write-metrics keeps a model's figures: it goes with --answers model alone")
+    bundle, named = _bundle_and_files(paths, answers)
+    _check_files(named)
+    _check_outputs(paths, {"--out": out, "--html": html})
+    if write_metrics:
+        _check_metrics_can_be_written(bundle)
+    files = read_files(named)
+    _tell_bad_lines(files)
     engine = _open_engine(bundle) if bundle is not None else None
     reports = _evaluate(_respond(engine, answers), _choices(answers), files)
     figures = {
@@ -66,15 +78,19 @@ def evaluate(
         "model": engine.identity.to_dict() if engine is not None else None,
         "files": [report.to_dict() for report in reports],
     }
-    if out is not None:
-        out.write_text(to_json(figures, indent=2) + "\n", encoding="utf-8")
-    if html is not None:
-        answered_by = f"{engine.identity.name} ({engine.identity.digest[:12]})" if engine else f"answers: {answers}"
-        html.write_text(render_page(reports, answered_by), encoding="utf-8")
-    if write_metrics and bundle is not None:
-        _write_metrics(bundle, reports)
-    for table in tables(reports):
-        print_table(table)
+    try:
+        for table in tables(reports):
+            print_table(table)
+    finally:  # also where nobody reads the tables to their end (`| head`)
+        if out is not None:
+            _write(out, to_json(figures, indent=2) + "\n")
+        if html is not None:
+            answered_by = f"{engine.identity.name} ({engine.identity.digest[:12]})" if engine else f"answers: {answers}"
+            _write(html, render_page(reports, answered_by))
+        if write_metrics and bundle is not None:
+            _write_metrics(bundle, reports)
+    if any(file.bad_lines for file in files):
+        raise typer.Exit(FAILED)
 
 
 def _bundle_and_files(paths: Sequence[Path], answers: Answers) -> tuple[Path | None, Sequence[Path]]:
@@ -87,6 +103,54 @@ def _bundle_and_files(paths: Sequence[Path], answers: Answers) -> tuple[Path | N
     if not files:
         raise typer.BadParameter("name files of pairs or labelled reports")
     return None, files
+
+
+def _check_files(files: Sequence[Path]) -> None:
+    seen: set[Path] = set()
+    for file in files:
+        if file.resolve() in seen:
+            raise typer.BadParameter(f"{file} is named twice")
+        seen.add(file.resolve())
+
+
+def _check_outputs(inputs: Sequence[Path], outputs: Mapping[str, Path | None]) -> None:
+    """Nothing that is read may be written over, and what is written at the end must have its place from the start."""
+    taken = {path.resolve() for path in inputs}
+    for option, path in outputs.items():
+        if path is None or _is_pipe_or_device(path):
+            continue
+        target = path.resolve()
+        if target.is_dir():
+            raise typer.BadParameter(f"{option} {path} is a folder: name a file")
+        if not target.parent.is_dir():
+            raise typer.BadParameter(f"{option} {path}: there is no folder {target.parent}")
+        if not os.access(target.parent, os.W_OK):
+            raise typer.BadParameter(f"{option} {path}: the folder {target.parent} cannot be written to")
+        if target in taken:
+            raise typer.BadParameter(f"{option} {path} would be written over another file of this command")
+        if inside := taken.intersection(target.parents):
+            raise typer.BadParameter(f"{option} {path} lies inside the bundle {inside.pop()}: name another folder")
+        taken.add(target)
+
+
+def _check_metrics_can_be_written(bundle: Path | None) -> None:
+    from dispatch.model import read_metrics, verify_bundle
+
+    if bundle is None:
+        raise typer.BadParameter("--write-metrics keeps a model's figures: it goes with --answers model alone")
+    verify_bundle(bundle)
+    read_metrics(bundle)
+    folder = bundle.resolve().parent
+    if not os.access(folder, os.W_OK):
+        raise typer.BadParameter(f"--write-metrics: the folder {folder} cannot be written to")
+
+
+def _tell_bad_lines(files: "Sequence[EvaluationFile]") -> None:
+    for file in files:
+        for line in file.bad_lines[:BAD_LINES_TOLD]:
+            note(line)
+        if (untold := len(file.bad_lines) - BAD_LINES_TOLD) > 0:
+            note(f"{file.name}: {untold:,} more bad lines")
 
 
 def _open_engine(bundle: Path) -> "Engine":
@@ -108,21 +172,28 @@ def _respond(engine: "Engine | None", answers: Answers) -> "Respond":
     return lambda examples: engine.generate([GenerationRequest(row.report, row.context) for row in examples])
 
 
-def _evaluate(respond: "Respond", choose: "Choose", files: Sequence[Path]) -> "list[FileReport]":
+def _evaluate(respond: "Respond", choose: "Choose", files: "Sequence[EvaluationFile]") -> "list[FileReport]":
+    """Shows progress bars on a terminal; elsewhere a line for each file that is done."""
     from rich.console import Console
-    from rich.progress import Progress, TaskID
+    from rich.markup import escape
+    from rich.progress import Progress
 
-    from training.evaluate import evaluate as evaluate_files
+    from training.evaluate import evaluate as evaluate_file
 
-    with Progress(console=Console(stderr=True)) as progress:
-        tasks: dict[str, TaskID] = {}
+    console = Console(stderr=True)
+    reports: list[FileReport] = []
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        for file in files:
+            started = time.monotonic()
+            task = progress.add_task(escape(file.name), total=len(file.examples))
+            reports += evaluate_file(respond, choose, file, partial(_show, progress, task))
+            if not console.is_terminal:
+                note(f"{file.name}: {len(file.examples):,} rows in {time.monotonic() - started:.1f} s")
+    return reports
 
-        def show(name: str, done: int, total: int) -> None:
-            if name not in tasks:
-                tasks[name] = progress.add_task(name, total=total)
-            progress.update(tasks[name], completed=done)
 
-        return evaluate_files(respond, choose, files, show)
+def _show(progress: "Progress", task: "TaskID", done: int) -> None:
+    progress.update(task, completed=done)
 
 
 def _choices(answers: Answers) -> "Choose":
@@ -146,15 +217,31 @@ def _choices(answers: Answers) -> "Choose":
     return choose
 
 
+def _write(path: Path, text: str) -> None:
+    """The file holds the whole text or, after a failure, what it held before."""
+    if _is_pipe_or_device(path):
+        path.write_text(text, encoding="utf-8")
+        return
+    target = path.resolve()
+    with tempfile.TemporaryDirectory(prefix=".evaluate-", dir=target.parent) as scratch:
+        written = Path(scratch, "written")
+        written.write_text(text, encoding="utf-8")
+        written.replace(target)
+
+
+def _is_pipe_or_device(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 def _write_metrics(bundle: Path, reports: "Sequence[FileReport]") -> None:
     """Keeps what else the bundle's metrics and card say; of the figures the main ones, by file."""
     from dispatch.model import read_metrics, update_document
-    from training.tables import compact, results_table, summary_tables
+    from training.tables import compact, replace_results, results_table, summary_tables
 
     figures: list[dict[str, Any]] = [compact(report.to_dict()) for report in reports]
     metrics = {**read_metrics(bundle), "evaluation": figures}
     update_document(bundle, "metrics.json", to_json(metrics, indent=2) + "\n")
-    card, _, _ = (bundle / "MODEL_CARD.md").read_text("utf-8").partition(RESULTS)
+    card = (bundle / "MODEL_CARD.md").read_text("utf-8")
     explained = (
         "In percent, by greedy search: as the network ranks its candidates, and as the service does, which adds "
         "doctrine's text for the situation that the network has read. ↓ marks measures of which less is better; "
@@ -162,6 +249,6 @@ def _write_metrics(bundle: Path, reports: "Sequence[FileReport]") -> None:
     )
     exact = results_table(figures)
     exactly = f"\n\nThe share of pairs in which each of these is exactly right:\n\n{exact}" if exact else ""
-    text = f"{card.rstrip()}\n\n{RESULTS}\n{explained}\n\n{summary_tables(figures)}{exactly}\n"
-    update_document(bundle, "MODEL_CARD.md", text)
+    results = f"{explained}\n\n{summary_tables(figures)}{exactly}"
+    update_document(bundle, "MODEL_CARD.md", replace_results(card, results))
     note(f"{bundle}: metrics.json and MODEL_CARD.md written")

@@ -159,6 +159,17 @@ def test_of_what_is_no_request_only_kind_and_dispatch_are_judged() -> None:
     assert Fault("needless dispatch") in needless.faults
 
 
+def test_a_needless_dispatch_beside_the_right_reading_is_not_the_right_kind() -> None:
+    other = Situation(kind="other")
+    labelled = replace(REPORT, situations=(other,), expect=Expectation(dispatch=False))
+    pair = Pair(REPORT.report, "暂不派警,回拨核实后登记", situations=(other,))
+    for example in (labelled, pair):
+        judgement = judge(example, answer("派2艘冲锋舟至石桥镇", FLOOD, other))
+        assert judgement.scores["kind"] == Ratio(0, 1)
+        assert judgement.scores["false_requests"] == judgement.scores["invented_incidents"] == Ratio(1, 1)
+        assert not judgement.right
+
+
 def test_where_nothing_is_said_about_dispatch_it_is_not_judged() -> None:
     judgement = judge_labelled(replace(REPORT, expect=Expectation()), answer("", *REPORT.situations))
     assert "dispatch" not in judgement.scores

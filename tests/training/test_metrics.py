@@ -87,18 +87,23 @@ def test_words_that_must_and_must_not_be_said_are_counted_by_entry() -> None:
 @pytest.mark.parametrize(
     ("gold", "answered", "expected"),
     [
-        (["request"], ["request"], {"kind": Ratio(1, 1), "requests": Ratio(1, 1)}),
-        (["request"], ["resolved"], {"kind": Ratio(0, 1), "requests": Ratio(0, 1)}),
-        (["request"], [], {"kind": Ratio(0, 1), "requests": Ratio(0, 1)}),
-        (["offer"], ["other"], {"kind": Ratio(0, 1), "false_requests": Ratio(0, 1)}),
-        (["other"], ["request"], {"kind": Ratio(0, 1), "false_requests": Ratio(1, 1)}),
+        (["request"], ["request"], {"kind": 1, "requests": 1, "invented_incidents": 0}),
+        (["request"], ["resolved"], {"kind": 0, "requests": 0, "invented_incidents": 0}),
+        (["request"], [], {"kind": 0, "requests": 0, "invented_incidents": 0}),
+        (["request"], ["request", "request"], {"kind": 1, "requests": 1, "invented_incidents": 1}),
+        (["request", "request"], ["request", "request"], {"kind": 1, "requests": 1, "invented_incidents": 0}),
+        (["request", "other"], ["other", "request"], {"kind": 0, "requests": 1, "invented_incidents": 0}),
+        (["offer"], ["other"], {"kind": 0, "false_requests": 0, "invented_incidents": 0}),
+        (["other"], ["request"], {"kind": 0, "false_requests": 1, "invented_incidents": 1}),
+        (["other"], ["request", "other"], {"kind": 0, "false_requests": 1, "invented_incidents": 1}),
+        (["other"], ["other", "request"], {"kind": 1, "false_requests": 1, "invented_incidents": 1}),
     ],
 )
-def test_a_request_is_dismissed_or_found_and_another_report_is_no_request(
-    gold: list[str], answered: list[str], expected: dict[str, Ratio]
+def test_a_request_is_dismissed_or_found_or_invented_and_another_report_is_no_request(
+    gold: list[str], answered: list[str], expected: dict[str, int]
 ) -> None:
-    matches = match_situations([Situation(kind=kind) for kind in gold], [Situation(kind=kind) for kind in answered])
-    assert score_kinds(matches) == expected
+    scores = score_kinds([Situation(kind=kind) for kind in gold], [Situation(kind=kind) for kind in answered])
+    assert scores == {name: Ratio(right, 1) for name, right in expected.items()}
 
 
 def test_the_slot_error_rate_is_over_the_slots_of_gold() -> None:
@@ -158,7 +163,7 @@ def test_every_score_is_a_documented_measure() -> None:
     assert len(set(names)) == len(names)
     matches = match_situations([GOLD], [GOLD])
     scores = score_texts("", "") | score_orders("", "", same_location=True) | score_wording("", [], [])
-    assert set(scores | score_kinds(matches) | score_slots(matches)) <= set(names)
+    assert set(scores | score_kinds([GOLD], [GOLD]) | score_slots(matches)) <= set(names)
 
 
 needs = st.lists(st.sampled_from(labels.NEEDS), unique=True, max_size=6)

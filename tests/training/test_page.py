@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatch.domain import Count, Situation
+from dispatch.domain import Context, Count, Situation
 from dispatch.engine import Candidate, Generation
-from training.evaluate import evaluate
+from training.corpus import Pair
+from training.evaluate import EvaluationFile, evaluate, read_files
 from training.judging import Answer, Example
+from training.labelled import LabelledReport
 from training.page import differences, render_page
 
 SITUATION = Situation(location="老磨坊", hazards=("flood",), people={"trapped": Count(16, 16)})
@@ -59,7 +61,8 @@ def page(tmp_path: Path) -> str:
         return {"network": Answer(generation.candidates[0], False), "service": Answer(generation.candidates[0], True)}
 
     made = Generation((Candidate("派7艘冲锋舟至老磨坊", 0.0, situations=(READ,), confidence=0.875),))
-    reports = evaluate(lambda rows: [made] * len(rows), choose, [pairs, labelled])
+    files = read_files([pairs, labelled])
+    reports = [report for file in files for report in evaluate(lambda rows: [made] * len(rows), choose, file)]
     return render_page(reports, "a <model>")
 
 
@@ -103,6 +106,37 @@ def test_a_case_shows_both_sides_with_their_differences(page: str) -> None:
     assert ["hazards:flood", "yes", "", "missing"] in cells
     assert ["needs:boat", "", "yes", "added"] in cells
     assert ["location", "老磨坊", "老磨坊", "right"] in cells
+
+
+def test_long_texts_are_shortened_and_not_compared_piece_by_piece() -> None:
+    report, instruction = "进水" * 100_000, "派" * 100_000
+    pair = Pair(report, instruction, Context(report, (report,)))
+    labelled = LabelledReport("x" * 100_000, report, Context(), (Situation(location=report),))
+    candidate = Candidate(instruction + "1" * 1000, 0.0, situations=(Situation(location=report + "了"),))
+    files = [
+        EvaluationFile(name, name == "b", (row,), ("b:1: " + "y" * 100_000,))
+        for name, row in (("a", pair), ("b", labelled))
+    ]
+
+    def choose(_example: Example, generation: Generation) -> Mapping[str, Answer]:
+        return {"network": Answer(generation.candidates[0], False)}
+
+    reports = [
+        report
+        for file in files
+        for report in evaluate(lambda rows: [Generation((candidate,))] * len(rows), choose, file)
+    ]
+    text = render_page(reports, "a model")
+    assert "… (200,000 characters)" in text
+    assert f"<del>{'派' * 2000}… (100,000 characters)</del>" in text
+    assert len(text) < 60_000
+
+
+@pytest.mark.parametrize("answered", ["船" * 2000 + "甲", "船" * 2001])
+def test_of_texts_too_long_to_compare_only_whether_they_differ_is_marked(answered: str) -> None:
+    expected = "船" * 2001
+    differ = expected != answered
+    assert [[changed for changed, _ in side] for side in differences(expected, answered)] == [[differ], [differ]]
 
 
 @given(st.text(), st.text())

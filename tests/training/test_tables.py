@@ -1,3 +1,4 @@
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from rich.console import Console
 from training.bootstrap import Estimate
 from training.evaluate import FileReport
 from training.metrics import MEASURES
-from training.tables import compact, interval, label, percent, results_table, summary_tables, tables
+from training.tables import compact, interval, label, percent, replace_results, results_table, summary_tables, tables
 
 
 def report(choice: str, measures: Mapping[str, Estimate], file: str = "a.jsonl", labelled: bool = False) -> FileReport:
@@ -117,3 +118,27 @@ def test_the_table_of_the_readmes_has_a_row_a_file_and_a_dash_where_nothing_coul
 
 def test_the_readmes_quote_pairs_with_situations_alone() -> None:
     assert results_table([compact(LABELLED.to_dict()), compact(TEXTS.to_dict())]) == ""
+
+
+@pytest.mark.parametrize("name", ["a|b.jsonl", "a\\|b.jsonl", "<!-- end of results -->.jsonl"])
+def test_no_name_of_a_file_breaks_its_row_or_the_card(name: str) -> None:
+    rows = summary_tables([compact(report("service", {"situation": GOOD}, file=name).to_dict())]).splitlines()[2:]
+    assert {len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) for row in rows} == {rows[1].count("|")}
+    assert "-->" not in rows[2]
+
+
+CARD = "# mine\n\n### Results\n\nof my own\n"
+
+
+def test_results_are_added_to_a_card_and_later_replaced_and_all_else_stays() -> None:
+    card = replace_results(CARD, "first \\1")
+    assert card.startswith(CARD)
+    assert card.count("first \\1") == 1
+    again = replace_results(card + "\n## Licence\n\nfree\n", "second")
+    assert again == card.replace("first \\1", "second") + "\n## Licence\n\nfree\n"
+
+
+def test_the_results_of_a_card_without_marks_are_the_section_by_that_heading() -> None:
+    card = replace_results(CARD + "\n## Results\n\n| old |\n\n### by hazard\n\n| old |\n\n## Licence\n\nfree\n", "new")
+    assert card == f"{CARD}\n<!-- results -->\n## Results\n\nnew\n\n<!-- end of results -->\n\n## Licence\n\nfree\n"
+    assert replace_results(CARD + "\n## Results\n\n| old |\n", "new").endswith("\nnew\n\n<!-- end of results -->\n")

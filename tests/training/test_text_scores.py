@@ -1,3 +1,4 @@
+import math
 import sys
 
 import pytest
@@ -32,6 +33,25 @@ def test_chinese_is_cut_into_characters() -> None:
 def test_the_same_texts_score_one() -> None:
     found = estimate(text_scores(EXPECTED, EXPECTED))
     assert [score.value for score in found.values()] == pytest.approx([1, 1])
+
+
+@pytest.mark.parametrize("text", ["good", "good day", "good day sir", "去", "去吧"])
+def test_perfect_answers_score_one_however_short(text: str) -> None:
+    for score in estimate(text_scores([text], [text])).values():
+        assert (score.value, score.low, score.high, score.n) == (1, 1, 1, 1)
+
+
+def test_no_score_is_above_one() -> None:
+    texts = [" ".join(f"word{number}" for number in range(length)) for length in range(5, 40)]
+    for score in estimate(text_scores(texts, texts)).values():
+        assert score.value == score.high == 1
+
+
+def test_a_row_without_an_expected_text_has_no_say() -> None:
+    scores = text_scores(["good day to you all", ""], ["good day to you all", ""])
+    assert {name: found.n for name, found in estimate(scores).items()} == {"bleu": 1, "chrf": 1}
+    for quantity in scores.values():
+        assert math.isnan(quantity.of_sums(quantity.rows_NC[1]))
 
 
 def test_without_sacrebleu_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
