@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dispatch.domain import Context, Count, Situation
-from dispatch.domain.formulas import is_vague_place
+from dispatch.domain.places import is_vague_place
 from dispatch.model import normalize
 from training.corpus import PairError, read_records, read_rows, require_utf8
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from dispatch.domain import fields
 from dispatch.domain.doctrine import Doctrine
 from dispatch.domain.extraction import find_counts, find_numbers
 from dispatch.domain.instruction import parse_orders, parse_orders_by_incident, render_instruction
 from dispatch.domain.labels import NUMBER_FACTS
-from dispatch.domain.places import is_same_place, is_vague_place, stands_in
+from dispatch.domain.places import find_place, is_same_place, is_vague_place, stands_in
 from dispatch.domain.plan import UNKNOWN_PLACE, Order, Plan
 from dispatch.domain.situation import Context, JsonObject, Situation
 
@@ -35,7 +36,18 @@ class Check:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Check":
-        return cls(**data)
+        """Inverse of :meth:`to_dict`; the span may be left out. Raises ValueError naming the field that is wrong."""
+        known = ("code", "severity", "message", "target", "start", "end")
+        fields.read_object("check", data, known)
+        fields.require("check", data, known[:4])
+        return cls(
+            fields.read_text("check.code", data["code"]),
+            fields.read_choice("check.severity", data["severity"], get_args(Severity)),
+            fields.read_text("check.message", data["message"]),
+            fields.read_choice("check.target", data["target"], get_args(Target)),
+            fields.read_whole_number("check.start", data.get("start", 0)),
+            fields.read_whole_number("check.end", data.get("end", 0)),
+        )
 
 
 @dataclass(frozen=True)
@@ -139,10 +151,10 @@ def _orders_by_situation(candidate: Candidate, doctrine: Doctrine) -> list[list[
 
 
 def _check_needs(situation: Situation, orders: Sequence[Order], doctrine: Doctrine) -> Iterator[Check]:
-    """What was asked for and no order answers."""
+    """What was asked for, not declined as well, and no order answers."""
     served = {doctrine.need_of(order.item) for order in orders}
     for need in situation.needs:
-        if need in served or need in _ANSWERED_BY_ANYONE:
+        if need in served or need in _ANSWERED_BY_ANYONE or need in situation.not_needed:
             continue
         if need == "generator" and any("恢复供电" in order.item for order in orders):
             message = "the generator asked for is answered by restoring the supply"
@@ -161,10 +173,10 @@ def _check_unread(candidate: Candidate) -> Iterator[Check]:
             claimed |= {float(count.min), float(count.max if count.max is not None else count.min)}
         claimed |= {float(item.count) for item in situation.requested} | _spellings(situation.measures)
         claimed |= {float(value) for name, value in situation.facts.items() if name in NUMBER_FACTS}
-    places = [situation.location for situation in candidate.situations if situation.location]
-    spans = [(candidate.report.find(place), len(place)) for place in places if place in candidate.report]
+    places = {situation.location for situation in candidate.situations}
+    spans = [(start, start + len(place)) for place in places for start in find_place(place, candidate.report)]
     for number in find_counts(candidate.report):
-        in_place = any(start <= number.start < start + length for start, length in spans)
+        in_place = any(start <= number.start < end for start, end in spans)
         if number.value not in claimed and not in_place:
             message = f"{candidate.report[number.start : number.end]} is not part of the situation"
             yield Check("UNREAD_NUMBER", "warning", message, "report", number.start, number.end)

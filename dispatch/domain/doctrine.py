@@ -1,15 +1,12 @@
 """Doctrine (预案): applies the rules of doctrine.yaml to a situation, which makes a plan."""
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import resources
 from math import ceil
 from typing import Any
-
-import yaml
 
 from dispatch.domain import labels
 from dispatch.domain.conditions import holds
@@ -18,6 +15,7 @@ from dispatch.domain.places import is_same_place
 from dispatch.domain.plan import PRIORITIES, SPOKEN_ACTIONS, UNKNOWN_PLACE, Order, Plan
 from dispatch.domain.reading import Reading
 from dispatch.domain.rules import (
+    GRAMMAR_MARKS,
     UNITS_OF_FORCES,
     Resource,
     Rule,
@@ -25,6 +23,7 @@ from dispatch.domain.rules import (
     read_priorities,
     read_resource,
     read_rules,
+    read_yaml,
 )
 from dispatch.domain.situation import Situation
 
@@ -33,9 +32,9 @@ _COUNTED_ACTIONS = ("派", "随行", "携带", "通知", "调运", "申请")
 _VEHICLE_UNITS = "辆台艘"
 _UNITS_OF_GOODS = "件床套条顶张份副个"  # pieces: 100床 and 100套 are as many
 _UNITS_OF_BOATS = "艘条只"
+_UNITS_OF_PEOPLE = "名人"
 _EXTENT_UNIT = "米"  # what it measures does not add up: 500 m and 800 m of cordon are 800 m
 _MOST_SENT = 10**9 - 1  # whatever issued texts add up to, it fits 32 bits
-_GRAMMAR = re.compile(r"[,、;至到赴\s\d]|前往")  # what an item's name must not hold, or its order would not read back
 
 STAND_DOWN = Order("应急", "任务", "暂不派警")
 CONTINUE = Order("应急", "继续", "已派力量继续处置")
@@ -44,12 +43,13 @@ CONTINUE = Order("应急", "继续", "已派力量继续处置")
 class Doctrine:
     """The rules of one YAML text. ``digest`` identifies them on every stored row.
 
-    Raises ValueError that names what is missing (a section, a threshold), of the wrong kind, or unknown (a hazard, a
-    need, an agency, a threshold, or a rule's verb, condition, formula or resource), or stands for two resources.
+    Raises ValueError that names the line of what is no YAML, and what is missing (a section, a threshold), of the wrong
+    kind, unknown (a hazard, a need, an agency, a threshold, or a rule's verb, condition, formula or resource), or
+    stands twice (a key, a word for two resources).
     """
 
     def __init__(self, text: str) -> None:
-        data = yaml.safe_load(text)
+        data = read_yaml(text)
         self.digest = hashlib.sha256(text.encode()).hexdigest()
         check_sections(data)
         self.thresholds: Mapping[str, Any] = data["thresholds"]
@@ -162,7 +162,7 @@ class Doctrine:
 
     def _needs_named(self, situation: Situation) -> frozenset[str]:
         """The needs that things asked for by number answer; what answers no other need is the machine that is meant."""
-        answered = {self.need_of(requested.item) for requested in situation.requested}
+        answered = {self.need_of(requested.item) for requested in situation.requested} - set(situation.not_needed)
         return frozenset(need if need in situation.needs else "heavy_equipment" for need in answered)
 
     def _less_issued(
@@ -178,8 +178,8 @@ class Doctrine:
 
         Somebody is sent, by the fallback if by nothing else, unless nobody is wanted.
         """
-        orders = [order for order in self._ruled(reading) if not self._declined(order.item, reading)]
-        orders = [o for o in self._with_requested(orders, reading.situation) if self._usable(o.item, reading)]
+        orders = self._with_requested(self._ruled(reading), reading.situation)
+        orders = [o for o in orders if self._usable(o.item, reading) and not self._declined(o.item, reading)]
         if self._declined(self.fallback.item, reading) or _brings_somebody(orders):
             return orders
         return [self._order(self.fallback, reading), *orders]
@@ -221,7 +221,7 @@ class Doctrine:
         """
         orders = list(orders)
         for requested in situation.requested:
-            item = self.resource_name(_GRAMMAR.sub("", requested.item))
+            item = self.resource_name(GRAMMAR_MARKS.sub("", requested.item))
             resource = self.resources.get(item, Resource(requested.unit, self.agency(item)))
             alike = _are_alike(resource.unit, requested.unit)
             count, unit = ceil(requested.count), resource.unit if alike else requested.unit
@@ -248,8 +248,12 @@ class Doctrine:
 
 @cache
 def default_doctrine() -> Doctrine:
-    """The doctrine that ships with the package."""
-    return Doctrine(resources.files(__package__).joinpath("doctrine.yaml").read_text("utf-8"))
+    """The doctrine that ships with the package. Raises ValueError that names its file where it was changed wrongly."""
+    file = resources.files(__package__).joinpath("doctrine.yaml")
+    try:
+        return Doctrine(file.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
 
 
 def _canonical_names(resources: Mapping[str, Resource]) -> Mapping[str, str]:
@@ -272,10 +276,10 @@ def _agencies(rules: Iterator[Rule]) -> Mapping[str, str]:
 
 
 def _are_alike(unit: str, other: str) -> bool:
-    """Whether two measure words count the same: machines by the piece, or goods by the piece. None counts as any."""
+    """Whether two measure words count the same: machines or goods by the piece, or people. None counts as any."""
     if not unit or not other:
         return True
-    groups = (UNITS_OF_FORCES, _UNITS_OF_GOODS, _UNITS_OF_BOATS)
+    groups = (UNITS_OF_FORCES, _UNITS_OF_GOODS, _UNITS_OF_BOATS, _UNITS_OF_PEOPLE)
     return unit == other or any(unit in group and other in group for group in groups)
 
 

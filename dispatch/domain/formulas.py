@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from math import ceil
 
-from dispatch.domain.places import is_vague_place as is_vague_place  # where training still looks for it
 from dispatch.domain.reading import Reading
 
 

@@ -1,5 +1,7 @@
 """The names of places: which of them name none, and where one stands in a text."""
 
+from collections.abc import Iterator
+
 # A place made of these alone names no place: somebody has to call back and ask.
 _GENERIC_WORDS = (
     *("山区", "山里", "山上", "山下", "野外", "高速", "国道", "省道", "县道", "乡道", "公路", "道路", "马路"),
@@ -20,15 +22,20 @@ def is_vague_place(place: str) -> bool:
     return len(place) in reached
 
 
-def stands_in(place: str, text: str) -> bool:
-    """Whether a place stands somewhere in a text, and not inside a longer number or word: S6 does not stand in S65."""
+def find_place(place: str, text: str) -> Iterator[int]:
+    """The offsets (code points) where a place stands in a text, not inside a longer number or word: S6 not in S65."""
     start = text.find(place) if place else -1
     while start >= 0:
-        before, after = text[:start][-1:], text[start + len(place) :][:1]
+        end = start + len(place)
+        before, after = text[max(0, start - 1) : start], text[end : end + 1]
         if not (_in_one_word(before, place[0]) or _in_one_word(place[-1], after)):
-            return True
+            yield start
         start = text.find(place, start + 1)
-    return False
+
+
+def stands_in(place: str, text: str) -> bool:
+    """Whether a place stands somewhere in a text (see :func:`find_place`)."""
+    return any(True for _ in find_place(place, text))
 
 
 def is_same_place(place: str, other: str) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dispatch.domain import fields
 from dispatch.domain.situation import JsonObject
 
 AGENCIES = ("消防", "公安交警", "医疗120", "电力", "交通", "水利", "通信", "应急")
@@ -44,7 +45,12 @@ class Order:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Order":
-        return cls(**{name: data[name] for name in ("agency", "action", "item", "count", "unit", "place")})
+        """Inverse of :meth:`to_dict`. Raises ValueError naming the field that is wrong."""
+        texts = ("agency", "action", "item", "unit", "place")
+        fields.read_object("order", data, (*texts, "count"))
+        fields.require("order", data, (*texts, "count"))
+        count = None if data["count"] is None else fields.read_whole_number("order.count", data["count"])
+        return cls(count=count, **{name: fields.read_text(f"order.{name}", data[name]) for name in texts})
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,26 @@ THRESHOLDS = frozenset(
     }
 )
 
+# The thresholds that are numbers of people, units or pieces: orders state them or multiples of them.
+WHOLE_THRESHOLDS = frozenset(
+    {
+        "crew_per_vehicle",
+        "first_wave",
+        "litres_a_person",
+        "rations_a_person",
+        "winter_quilts_a_person",
+        "ploughs_most",
+        "ploughs_unknown",
+        "dogs_least",
+        "boats_least",
+        "excavators_least",
+        "engines_least",
+        "forest_crews_most",
+        "crash_vehicles",
+        "collapse_vehicles_most",
+    }
+)
+
 
 @dataclass(frozen=True)
 class Reading:

@@ -1,15 +1,18 @@
 """What doctrine's YAML is made of: resources and rules, read with errors that name what is wrong."""
 
+import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import yaml
+
 from dispatch.domain import labels
 from dispatch.domain.conditions import holds, is_known
 from dispatch.domain.formulas import FORMULAS
 from dispatch.domain.plan import AGENCIES, PRIORITIES
-from dispatch.domain.reading import THRESHOLD_TABLES, THRESHOLDS, Reading
+from dispatch.domain.reading import THRESHOLD_TABLES, THRESHOLDS, WHOLE_THRESHOLDS, Reading
 from dispatch.domain.situation import LIMIT
 
 VERBS = {
@@ -32,6 +35,8 @@ _DEFAULT_AGENCY, _ON_SCENE_AGENCY = "应急", "消防"
 UNITS_OF_FORCES = "辆台艘只支架"  # vehicles, machines, boats, dogs, teams, aircraft: each counts as one unit sent
 _UNITS_SENT = UNITS_OF_FORCES + "名人"  # what comes by itself; anything else is carried to the place
 _UNITS_OF_EXTENT = ("米",)  # of what is measured rather than sent
+# What the name of something counted must not hold, or its order would not read back from the instruction's text.
+GRAMMAR_MARKS = re.compile(r"[,、;至到赴\s\d]|前往")
 _SECTIONS = ("thresholds", "resources", "hazards", "needs", "all", "fallback", "priority", "rank")
 
 
@@ -84,6 +89,33 @@ class Rule:
         return count or None
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain YAML in which no key stands twice: of two blocks of one hazard the second would replace the first."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    raise ValueError(f"doctrine, line {key.start_mark.line + 1}: {key.value} stands twice")
+                seen.add((key.tag, key.value))
+        return node
+
+
+def read_yaml(text: str) -> Any:
+    """What a YAML text holds. Raises ValueError that names the line where it is no YAML, or a key stands twice."""
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        about = " ".join(part for part in (error.context, error.problem) if part)
+        raise ValueError(f"doctrine{line}: not YAML: {about}") from error
+    except yaml.reader.ReaderError as error:
+        line = f", line {text.count(chr(10), 0, error.position) + 1}"
+        raise ValueError(f"doctrine{line}: not YAML: character {chr(error.character)!r} is not allowed") from error
+
+
 def check_sections(data: Any) -> None:
     """Raises ValueError where a section or a threshold is missing, or a hazard or need unknown."""
     for section in _SECTIONS:
@@ -111,6 +143,8 @@ def _check_thresholds(thresholds: Mapping[str, Any]) -> None:
                 f"doctrine, thresholds, {name}: must be lines of two whole numbers above 0, the first rising and the "
                 f"second not falling, not {value!r:.80}"
             )
+        if name in WHOLE_THRESHOLDS and not _is_whole(value):
+            raise ValueError(f"doctrine, thresholds, {name}: must be a whole number above 0, not {value!r:.80}")
         if name not in THRESHOLD_TABLES and not _is_positive(value):
             raise ValueError(f"doctrine, thresholds, {name}: must be a number above 0, not {value!r:.80}")
 
@@ -134,6 +168,7 @@ def _is_positive(value: Any) -> bool:
 def read_resource(name: str, fields: Any) -> Resource:
     """Raises ValueError that names the resource and what is wrong with it."""
     where = f"resource {name}"
+    _check_name(where, name)
     if not isinstance(fields, Mapping):
         raise ValueError(f"doctrine, {where}: must be names with values, not {fields!r:.40}")
     if missing := {"unit", "agency"} - set(fields):
@@ -150,6 +185,8 @@ def read_resource(name: str, fields: Any) -> Resource:
         fields.get("verb", ""),
         _read_conditions(where, "unless", fields),
     )
+    for alias in resource.aliases:
+        _check_name(f"{where}, aliases", alias)
     _check_agency(where, resource.agency)
     if resource.unit not in (*labels.UNITS, *_UNITS_OF_EXTENT):
         raise ValueError(f"doctrine, {where}: unknown unit {resource.unit!r}, known are {', '.join(labels.UNITS)}")
@@ -183,6 +220,8 @@ def _read_rule(section: str, fields: Mapping[str, Any], resources: Mapping[str, 
     (verb,) = verbs
     item = fields[verb]
     _check_text(section, verb, item)
+    if not item.strip():
+        raise ValueError(f"doctrine, {section}: {verb} must name an order, not {item!r}")
     where = f"{section}, {item}"
     if unknown := set(fields) - {verb, "count", "agency", "when", "any", "unless"}:
         raise ValueError(f"doctrine, {where}: unknown field {_first_name(unknown)!r}")
@@ -216,6 +255,14 @@ def _read_agency(where: str, verb: str, item: str, fields: Mapping[str, Any], re
 def _check_text(where: str, name: str, value: Any) -> None:
     if not isinstance(value, str):
         raise ValueError(f"doctrine, {where}: {name} must be text, not {value!r:.40}")
+
+
+def _check_name(where: str, name: Any) -> None:
+    """Raises ValueError for a name of a resource that an instruction's text could not say."""
+    _check_text(where, "name", name)
+    if not name or (mark := GRAMMAR_MARKS.search(name)):
+        held = f"hold {mark[0]!r}, which the grammar of instructions reads" if name and mark else "be empty"
+        raise ValueError(f"doctrine, {where}: name {name!r} must not {held}")
 
 
 def _first_name(unknown: Iterable[Any]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dispatch.domain import labels
+from dispatch.domain import fields, labels
 
 JsonObject = dict[str, Any]
 
@@ -67,13 +67,17 @@ class Count:
         return {"min": self.min, "max": self.max} | {name: True for name, value in flags.items() if value}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Count":
-        return cls(
-            int(data["min"]),
-            None if data.get("max") is None else int(data["max"]),
-            bool(data.get("approx", False)),
-            bool(data.get("conflicting", False)),
-        )
+    def from_dict(cls, data: Mapping[str, Any], where: str = "count") -> "Count":
+        """Inverse of :meth:`to_dict`; ``max`` may be left out. Raises ValueError naming the field, below ``where``."""
+        fields.read_object(where, data, ("min", "max", "approx", "conflicting"))
+        fields.require(where, data, ("min",))
+        least, most = fields.read_whole_number(f"{where}.min", data["min"]), data.get("max")
+        most = None if most is None else fields.read_whole_number(f"{where}.max", most)
+        approx, conflicting = (fields.read_flag(f"{where}.{n}", data.get(n, False)) for n in ("approx", "conflicting"))
+        try:
+            return cls(least, most, approx, conflicting)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,15 @@ class Requested:
         return {"item": self.item, "count": self.count, "unit": self.unit}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Requested":
-        return cls(str(data["item"]), _read_number("requested", data["count"]), str(data.get("unit", "")))
+    def from_dict(cls, data: Mapping[str, Any], where: str = "requested") -> "Requested":
+        """Inverse of :meth:`to_dict`; ``unit`` may be left out. Raises ValueError naming the field, below ``where``."""
+        fields.read_object(where, data, ("item", "count", "unit"))
+        fields.require(where, data, ("item", "count"))
+        return cls(
+            fields.read_text(f"{where}.item", data["item"]),
+            fields.read_number(f"{where}.count", data["count"]),
+            fields.read_text(f"{where}.unit", data.get("unit", "")),
+        )
 
 
 @dataclass(frozen=True)
@@ -123,15 +134,11 @@ class Context:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Context":
-        """Raises ValueError, naming the field, when a field has the wrong type or is unknown."""
-        if unknown := set(data) - {"location", "issued"}:
-            raise ValueError(f"context.{sorted(unknown)[0]}: unknown field")
-        location, issued = data.get("location") or "", data.get("issued") or []
-        if not isinstance(location, str):
-            raise ValueError("context.location: must be text")
-        if not isinstance(issued, list | tuple) or not all(isinstance(text, str) for text in issued):
-            raise ValueError("context.issued: must be a list of texts")
-        return cls(location, tuple(issued))
+        """Raises ValueError, naming the field, when a field has the wrong type or is unknown; null is left out."""
+        fields.read_object("context", data, ("location", "issued"))
+        location = "" if data.get("location") is None else fields.read_text("context.location", data["location"])
+        issued = () if data.get("issued") is None else fields.read_texts("context.issued", data["issued"])
+        return cls(location, issued)
 
 
 @dataclass(frozen=True)
@@ -182,27 +189,23 @@ class Situation:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Situation":
         """Inverse of :meth:`to_dict`. Raises ValueError naming the field that is wrong."""
-        known = {"kind", "location", "people", "requested", "contacts", *LABEL_FIELDS, *MAP_FIELDS}
-        if unknown := set(data) - known:
-            raise ValueError(f"situation.{sorted(unknown)[0]}: unknown field")
-        try:
-            return cls(
-                kind=data.get("kind", "request"),
-                location=data.get("location", ""),
-                people={category: Count.from_dict(count) for category, count in data.get("people", {}).items()},
-                requested=tuple(Requested.from_dict(item) for item in data.get("requested", ())),
-                measures={
-                    name: _read_number(f"measures.{name}", value) for name, value in data.get("measures", {}).items()
-                },
-                facts={
-                    name: True if name in labels.FLAG_FACTS else _read_number(f"facts.{name}", value)
-                    for name, value in data.get("facts", {}).items()
-                    if value is not False
-                },
-                **{name: tuple(data.get(name, ())) for name in LABEL_FIELDS},
-            )
-        except (KeyError, TypeError, AttributeError, OverflowError) as error:
-            raise ValueError(f"situation: {error!r}") from error
+        known = ("kind", "location", *LABEL_FIELDS, "requested", *MAP_FIELDS, "contacts")
+        fields.read_object("situation", data, known)
+        people = _read_map("people", data)
+        requested = enumerate(fields.read_list("situation.requested", data.get("requested", ())))
+        facts = {name: _read_fact(name, value) for name, value in _read_map("facts", data).items()}
+        return cls(
+            kind=data.get("kind", "request"),
+            location=data.get("location", ""),
+            people={name: Count.from_dict(count, f"situation.people.{name}") for name, count in people.items()},
+            requested=tuple(Requested.from_dict(item, f"situation.requested[{at}]") for at, item in requested),
+            measures={
+                name: fields.read_number(f"situation.measures.{name}", value)
+                for name, value in _read_map("measures", data).items()
+            },
+            facts={name: value for name, value in facts.items() if value is not False},
+            **{name: fields.read_texts(f"situation.{name}", data.get(name, ())) for name in LABEL_FIELDS},
+        )
 
 
 LABEL_FIELDS = {
@@ -226,11 +229,16 @@ def _require_number(name: str, label: str, value: float) -> None:
         raise ValueError(f"situation.{name}: {label} is {value}, must be a number from 0 to below {LIMIT}")
 
 
-def _read_number(name: str, value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"situation.{name}: must be a number, not {value!r:.40}") from error
+def _read_map(name: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A field that holds values by label; an unknown label is told before what is wrong with its value."""
+    values = fields.read_object(f"situation.{name}", data.get(name, {}))
+    _require_known(name, tuple(values), MAP_FIELDS[name])
+    return values
+
+
+def _read_fact(name: str, value: Any) -> float | bool:
+    read = fields.read_flag if name in labels.FLAG_FACTS else fields.read_number
+    return read(f"situation.facts.{name}", value)
 
 
 def _canonical(name: str, values: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:

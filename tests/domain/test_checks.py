@@ -1,13 +1,17 @@
 """Checks: each code by a candidate that deserves it, and none for the seed pair."""
 
 import dataclasses
+import re
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dispatch.domain import (
     Check,
     Context,
     Count,
+    Requested,
     Situation,
     default_doctrine,
     make_plans,
@@ -85,6 +89,21 @@ def test_an_unread_number_is_named_with_its_span() -> None:
     assert "UNREAD_NUMBER" not in findings(report=REPORT + ",电话13812345678,8:30报")
 
 
+def test_a_number_of_a_place_that_is_named_again_is_read_there_too() -> None:
+    situation = dataclasses.replace(SEED, location="十二户村")
+    report = "十二户村" + REPORT + ",快来十二户村"
+    assert "UNREAD_NUMBER" not in findings(situation, report=report, context=Context())
+    assert (
+        findings(situation, report=report + ",十二户没水", context=Context())["UNREAD_NUMBER"].start == len(report) + 1
+    )
+
+
+def test_a_number_that_only_begins_as_the_places_does_is_not_the_places() -> None:
+    situation = dataclasses.replace(SEED, location="甲村3")
+    report = "甲村36人,甲村3" + REPORT
+    assert "UNREAD_NUMBER" in findings(situation, report=report, context=Context())
+
+
 def test_a_need_that_nothing_answers() -> None:
     asked = dataclasses.replace(SEED, needs=("medical",))
     assert findings(asked, "派3台除雪车至A7公路,协调电力公司恢复供电")["MISSING_NEED"].severity == "warning"
@@ -93,6 +112,28 @@ def test_a_need_that_nothing_answers() -> None:
 def test_a_declined_item() -> None:
     declined = dataclasses.replace(SEED, needs=(), not_needed=("medical",))
     assert findings(declined)["DECLINED_ITEM"].severity == "error"
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.from_type(Situation))
+def test_doctrines_own_text_holds_nothing_that_is_declined(situation: Situation) -> None:
+    text = render_instruction(make_plans([situation], Context()))
+    assert "DECLINED_ITEM" not in findings(situation, text, context=Context())
+
+
+@pytest.mark.parametrize("needs", [(), ("boat",)])
+def test_doctrine_does_not_order_what_is_asked_for_by_number_and_declined(needs: tuple[str, ...]) -> None:
+    both = Situation(
+        location="甲村",
+        hazards=("flood",),
+        needs=needs,
+        not_needed=("boat",),
+        requested=(Requested("橡皮艇", 3, "艘"),),
+    )
+    (plan,) = make_plans([both], Context())
+    text = render_instruction([plan])
+    assert text == "派2辆抢险救援车至甲村"
+    assert findings(both, text, "甲村来3艘橡皮艇,不要船", Context()) == {}
 
 
 def test_what_one_incident_declines_the_other_may_get() -> None:
@@ -163,3 +204,18 @@ def test_the_most_severe_comes_first() -> None:
 def test_a_check_survives_its_dict() -> None:
     check = Check("LOW_CONFIDENCE", "warning", "unsure", "instruction", 1, 2)
     assert Check.from_dict(check.to_dict()) == check
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"severity": "grave"}, "check.severity: must be one of info, warning, error, not 'grave'"),
+        ({"start": "1"}, "check.start: must be a number, not '1'"),
+        ({"code": None}, "check.code: must be text, not None"),
+        ({"span": 1}, "check.span: unknown field, known are code"),
+    ],
+)
+def test_the_message_about_a_check_names_its_field(fields: dict[str, object], message: str) -> None:
+    check = Check("LOW_CONFIDENCE", "warning", "unsure", "instruction", 1, 2)
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        Check.from_dict(check.to_dict() | fields)

@@ -268,6 +268,17 @@ def test_a_declined_item_is_not_sent() -> None:
     assert not any(word in homeless for word in ("帐篷", "床", "被褥"))
 
 
+def test_what_is_declined_names_no_machine_that_is_asked_for() -> None:
+    asked = Situation(
+        location="甲村",
+        hazards=("flood",),
+        needs=("heavy_equipment",),
+        not_needed=("boat",),
+        requested=(Requested("橡皮艇", 3, "艘"),),
+    )
+    assert "1台装载机" in answer(asked)
+
+
 def test_a_quantity_asked_for_is_the_order_and_doctrine_is_the_floor() -> None:
     more = flood(people=people(trapped="30"), needs=("boat",), requested=(Requested("橡皮艇", 5, "艘"),))
     fewer = flood(people=people(trapped="100"), needs=("boat",), requested=(Requested("橡皮艇", 1, "艘"),))
@@ -351,6 +362,13 @@ def test_an_incident_of_no_known_hazard_gets_rescue_vehicles_and_the_duty_comman
     text = answer(Situation(location="甲村", people=people(trapped="11")))
     assert text == "派5辆抢险救援车至甲村,转值班指挥长"
     assert answer(Situation(location="甲村")) == "派2辆抢险救援车至甲村,转值班指挥长"  # no answer but a clear place
+
+
+@pytest.mark.parametrize(("item", "unit", "other"), [("搜救队员", "人", "名"), ("潜水员", "名", "人")])
+def test_people_count_alike_in_either_of_their_measure_words(item: str, unit: str, other: str) -> None:
+    asked = Situation(location="甲村", hazards=("flood",), requested=(Requested(item, 10, unit),))
+    assert f"{item}" not in answer(asked, f"派10{other}{item}至甲村")
+    assert f"派4{unit}{item}至甲村" in answer(asked, f"派6{other}{item}至甲村")
 
 
 def test_rescue_vehicles_that_were_issued_are_not_issued_again() -> None:

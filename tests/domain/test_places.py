@@ -2,7 +2,7 @@
 
 import pytest
 
-from dispatch.domain.places import is_same_place, is_vague_place, stands_in
+from dispatch.domain.places import find_place, is_same_place, is_vague_place, stands_in
 
 
 @pytest.mark.parametrize("place", ["", "山区公路", "村口", "路边", "我们村里的小区", "路上" * 500])
@@ -53,3 +53,8 @@ def test_the_longer_form_of_a_name_is_the_same_place_whichever_comes_first() -> 
     assert not is_same_place("S6", "S65")
     assert not is_same_place("S65", "S6")
     assert not is_same_place("", "甲村")
+
+
+def test_every_occurrence_of_a_place_is_found_but_none_in_a_longer_number() -> None:
+    assert list(find_place("3号楼", "3号楼,13号楼,3号楼")) == [0, 9]
+    assert list(find_place("", "甲村")) == []

@@ -1,6 +1,8 @@
 """Doctrine's YAML: it can be read and changed, a change shows, and what is wrong with it is named."""
 
+import re
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +17,7 @@ from dispatch.domain import (
     render_instruction,
 )
 from dispatch.domain.plan import AGENCIES
-from dispatch.domain.reading import THRESHOLDS
+from dispatch.domain.reading import THRESHOLDS, WHOLE_THRESHOLDS
 
 TEXT = resources.files("dispatch.domain").joinpath("doctrine.yaml").read_text("utf-8")
 SEED = Situation(
@@ -123,6 +125,21 @@ def test_the_resources_of_the_field_exist(label: str, words: str) -> None:
         ("{task: 关气断电}", "{task: 关气断电, 1: 2, wenn: 3}", "unknown field '1'"),
         ("{task: 关气断电}", "{task: 关气断电, agency: 电力}", "关气断电: has two agencies"),
         ("  drainage: [{send: 排水车, count: 1}]", "  drainage: 排水车", "drainage: must be a list of rules"),
+        *(
+            (f"\n  {name}: ", f"\n  {name}: 0.5 # ", f"{name}: must be a whole number above 0, not 0.5")
+            for name in sorted(WHOLE_THRESHOLDS)
+        ),
+        ("  first_wave: 20", "  first_wave: true", "first_wave: must be a whole number above 0, not True"),
+        *(
+            ("\n  帐篷: {", f"\n  {name}: {{", f"name '.*{mark}.*' must not hold '{mark}'")
+            for name, mark in (("送至车", "至"), ("甲、乙", "、"), ("2号车", "2"), ("前往车", "前往"), ("甲 乙", " "))
+        ),
+        ("\n  帐篷: {", '\n  "": {', "name '' must not be empty"),
+        ("\n  帐篷: {", "\n  5: {", "resource 5: name must be text, not 5"),
+        ("aliases: [橡皮艇,", "aliases: [赴水艇,", "resource 冲锋舟, aliases: name '赴水艇' must not hold '赴'"),
+        ("{task: 关气断电}", '{task: ""}', "earthquake: task must name an order, not ''"),
+        ("{task: 关气断电}", '{task: " "}', "earthquake: task must name an order, not ' '"),
+        ("{task: 关气断电}", "{task: null}", "earthquake: task must be text, not None"),
         ("people_per_boat: 20", "people_per_boat: 0", "people_per_boat: must be a number above 0"),
         ("people_per_boat: 20", "people_per_boat: many", "people_per_boat"),
         ("people_per_boat: 20", "people_per_boat: [[1, 2]]", "people_per_boat: must be a number above 0"),
@@ -172,3 +189,50 @@ def test_a_wrong_rule_is_named(before: str, after: str, named: str) -> None:
 def test_a_text_without_sections_is_no_doctrine(text: str) -> None:
     with pytest.raises(ValueError, match="'thresholds' is missing"):
         Doctrine(text)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "key"),
+    [
+        ("\nhazards:\n", "\nhazards:\n  flood: []\n", "  flood:\n", "flood"),
+        ("\nrank:", "\nneeds: {}\nrank:", "needs: {}", "needs"),
+        ("{task: 关气断电}", "{task: 关气断电, task: 设余震观察哨}", "{task: 关气断电, task", "task"),
+    ],
+)
+def test_a_key_that_stands_twice_is_named_with_its_line(before: str, after: str, line: str, key: str) -> None:
+    assert before in TEXT
+    text = TEXT.replace(before, after, 1)
+    number = text[: text.index(line)].count("\n") + 1
+    with pytest.raises(ValueError, match=f"^doctrine, line {number}: {key} stands twice$"):
+        Doctrine(text)
+
+
+def test_blocks_that_are_merged_may_overlap() -> None:
+    merged = TEXT.replace("\n  被褥: {", "\n  被褥: &quilt {").replace(
+        "毛毯: {unit: 条, agency: 应急, need: warmth}", "毛毯: {<<: *quilt, unit: 条, aliases: []}"
+    )
+    assert Doctrine(merged).resources["毛毯"] == default_doctrine().resources["毛毯"]
+
+
+@pytest.mark.parametrize(
+    ("added", "reason"),
+    [
+        ("\tx: 1", "found character '\\t' that cannot start any token"),
+        ("x: [1", "expected ',' or ']'"),
+        ("x: \0", r"character '\x00' is not allowed"),
+        ("? [x]\n: 1", "found unhashable key"),
+        ("x: *unknown", "found undefined alias"),
+    ],
+)
+def test_what_is_no_yaml_is_named_with_its_line(added: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=rf"^doctrine, line \d+: not YAML: .*{re.escape(reason)}"):
+        Doctrine(TEXT + added + "\n")
+
+
+def test_what_is_wrong_with_the_shipped_file_is_said_with_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "doctrine.yaml").write_text("x: [", encoding="utf-8")
+    monkeypatch.setattr("dispatch.domain.doctrine.resources.files", lambda _package: tmp_path)
+    with pytest.raises(ValueError, match=r"doctrine\.yaml: doctrine, line 1: not YAML"):
+        default_doctrine.__wrapped__()

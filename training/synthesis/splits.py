@@ -9,7 +9,7 @@ from errno import EISDIR
 from itertools import islice
 from pathlib import Path
 
-from dispatch.domain.formulas import is_vague_place
+from dispatch.domain.places import is_vague_place
 from training.corpus import PROGRESS_EVERY, Pair
 from training.lint import bare_text
 from training.slots import kind_or_hazard

@@ -5,8 +5,8 @@ from functools import cache
 
 import pytest
 
-from dispatch.domain.formulas import is_vague_place
 from dispatch.domain.labels import HAZARDS
+from dispatch.domain.places import is_vague_place
 from training.synthesis.gazetteer import Gazetteer
 from training.synthesis.holdout import Draw, Sides
 from training.synthesis.lexicon import Lexicon

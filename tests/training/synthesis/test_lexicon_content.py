@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from dispatch.domain import labels
-from dispatch.domain.formulas import is_vague_place
+from dispatch.domain.places import is_vague_place
 from training.synthesis.lexicon import Template, leaves
 
 FOLDER = Path(__file__).resolve().parents[3] / "data" / "lexicon"

@@ -11,8 +11,8 @@ from itertools import islice
 
 from dispatch.domain import by_urgency, default_doctrine, make_plans, parse_orders, render_instruction, run_checks
 from dispatch.domain.checks import Candidate
-from dispatch.domain.formulas import is_vague_place
 from dispatch.domain.labels import HAZARDS, KINDS
+from dispatch.domain.places import is_vague_place
 from training.corpus import Pair
 from training.synthesis import RECIPES, Lexicon, PairGenerator, Recipe, Sample, split_pairs
 

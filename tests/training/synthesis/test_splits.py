@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from dispatch.domain import Situation
-from dispatch.domain.formulas import is_vague_place
+from dispatch.domain.places import is_vague_place
 from training.corpus import PROGRESS_EVERY, read_pairs
 from training.lint import bare_text
 from training.synthesis import RECIPES, Lexicon, splits_in, write_splits
