@@ -79,7 +79,7 @@ def test_what_is_optional_may_be_left_out(tmp_path: Path) -> None:
         ({"expect": {"must_not_contains": ["船"]}}, "expect.must_not_contains: unknown field"),
         ({"gold": {"kind": "request", "need": ["boat"]}}, "situation.need: unknown field"),
         ({"expect": []}, ""),
-        ({"context": 5}, "context, gold or expect is malformed"),
+        ({"context": 5}, "context: must be an object, not 5"),
         ({"context": {"place": "x"}}, "context.place: unknown field"),
         ({"report": "\ud800"}, "field 'report' is not valid UTF-8"),
     ],
