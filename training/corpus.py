@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from dispatch.domain import MAX_SITUATIONS, Context, Situation, make_workings
 from dispatch.domain.linear import Piece, source_pieces, target_pieces
-from dispatch.model import Tokenizer
+from dispatch.model import Tokenizer, normalize
 
 PROGRESS_EVERY = 1000  # pairs between two calls of a progress callback
 FIELDS = ("report", "instruction", "context", "situation", "situations")
@@ -49,30 +49,19 @@ class Pair:
         """Reads one JSON object of a pairs file.
 
         Raises:
-            ValueError: naming the field that is missing or malformed.
+            ValueError: naming the field that is missing, empty, malformed or unknown.
         """
         if not isinstance(record, Mapping):
             raise ValueError("expected a JSON object with 'report' and 'instruction'")
+        _require_known_fields(record)
         for field in FIELDS:
             require_utf8(record, field)
-        situations = record.get("situations")
-        if situations is None:
-            situations = [record["situation"]] if record.get("situation") is not None else []
-        if not isinstance(situations, list):
-            raise ValueError("field 'situations' must be a list of situations")
-        if len(situations) > MAX_SITUATIONS:
-            raise ValueError(f"field 'situations' holds {len(situations)}, an instruction at most {MAX_SITUATIONS}")
         report, instruction = _text(record, "report"), _text(record, "instruction")
-        try:
-            context = Context.from_dict(record.get("context") or {})
-            pair = cls(report, instruction, context, tuple(Situation.from_dict(item) for item in situations))
-        except (TypeError, AttributeError) as error:
-            raise ValueError(f"context or situation is malformed: {error}") from error
-        if not pair.report.strip():
-            raise ValueError("field 'report' is empty")
-        if not pair.instruction.strip():
-            raise ValueError("field 'instruction' is empty")
-        return pair
+        context = record.get("context")
+        if not isinstance(context, Mapping | None):
+            raise ValueError("field 'context' must be an object")
+        situations = tuple(Situation.from_dict(item) for item in _situation_records(record))
+        return cls(report, instruction, Context.from_dict(context or {}), situations)
 
     def to_dict(self) -> dict[str, object]:
         """The JSON object of a pairs file; empty context and situations are left out."""
@@ -86,11 +75,34 @@ class Pair:
         return record
 
 
+def _require_known_fields(record: Mapping[str, object]) -> None:
+    if "gold" in record:
+        raise ValueError("field 'gold': a labelled report in a file of pairs")
+    if unknown := sorted(set(record) - set(FIELDS)):
+        raise ValueError(f"unknown field {unknown[0]!r:.40}, known are {', '.join(FIELDS)}")
+
+
 def _text(record: Mapping[str, object], field: str) -> str:
     value = record.get(field)
     if not isinstance(value, str):
         raise ValueError(f"field '{field}' is missing" if value is None else f"field '{field}' must be text")
+    if not normalize(value).text.replace("\ufffd", "").strip():  # U+FFFD: what control characters are read as
+        raise ValueError(f"field '{field}' is empty")
     return value
+
+
+def _situation_records(record: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    field, situations = "situations", record.get("situations")
+    if situations is None:
+        field, situations = "situation", [] if record.get("situation") is None else [record["situation"]]
+    if not isinstance(situations, list):
+        raise ValueError("field 'situations' must be a list of situations")
+    if len(situations) > MAX_SITUATIONS:
+        raise ValueError(f"field 'situations' holds {len(situations)}, an instruction at most {MAX_SITUATIONS}")
+    for situation in situations:
+        if not isinstance(situation, Mapping):
+            raise ValueError(f"field '{field}': a situation must be an object")
+        yield situation
 
 
 def require_utf8(record: Mapping[str, object], field: str) -> None:
@@ -105,7 +117,8 @@ def read_pairs(path: Path, strict: bool = False, on_error: Callable[[PairError],
     """Reads pairs from .jsonl, .tsv, .csv (each also .gz) or .parquet, by the file's suffix.
 
     TSV and CSV have the columns report and instruction; a header row with these names may come first.
-    Blank lines are passed over. A line that cannot be used is given to on_error and skipped.
+    JSON objects and rows of Parquet have no other fields than FIELDS. Blank lines are passed over. A line that cannot
+    be used is given to on_error and skipped.
 
     Raises:
         PairError: on the first bad line, if strict.
@@ -172,7 +185,9 @@ def _jsonl_records(stream: IO[str]) -> Iterator[tuple[int, object]]:
     for number, line in enumerate(stream, start=1):
         if line.strip():
             try:
-                yield number, json.loads(line)
+                yield number, json.loads(line.rstrip("\r\n"))
+            except json.JSONDecodeError as error:
+                yield number, ValueError(f"not JSON: {error.msg}, at column {error.colno}")
             except (ValueError, RecursionError) as error:
                 yield number, ValueError(f"not JSON: {error}")
 

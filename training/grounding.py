@@ -79,7 +79,8 @@ def _is_span(place: str, text: str) -> bool:
     # rule of what it judges would be blind to that rule's mistakes.
     start = text.find(place)
     while start >= 0:
-        before, after = text[:start][-1:], text[start + len(place) :][:1]
+        end = start + len(place)
+        before, after = text[max(start - 1, 0) : start], text[end : end + 1]
         if not (_in_one_word(before, place[0]) or _in_one_word(place[-1], after)):
             return True
         start = text.find(place, start + 1)

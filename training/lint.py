@@ -48,13 +48,13 @@ class Kind:
 
 KINDS: tuple[Kind, ...] = (
     Kind("bad_line", "error", "the line cannot be used"),
-    Kind("conflict", "error", "one report and context has several instructions"),
+    Kind("conflict", "error", "one report and context has several instructions or situations"),
     Kind("leak", "error", "a report of one file stands in another, but for punctuation and spaces"),
     Kind("ungrounded_place", "error", "a place of the instruction stands neither in the report nor in the context"),
     Kind("ungrounded_number", "error", "a number comes neither from the texts nor from doctrine for the situations"),
     Kind("unexplained_number", "warning", "there is no situation, and a number comes from none of the texts"),
     Kind("doctrine_differs", "warning", "doctrine answers the situations with another instruction"),
-    Kind("repeat", "warning", "report and context stand in the file before, with the same instruction"),
+    Kind("repeat", "warning", "report and context stand in the file before, with the same target"),
     Kind("near_repeat", "warning", "the same, but for punctuation and spaces"),
     Kind("too_long", "warning", f"more than the {MAX_LENGTH} tokens of the model, at a character a token: left out"),
     Kind("length_outlier", "warning", "much longer or shorter than most"),
@@ -138,11 +138,11 @@ class _Table:
     bare_report: "array[int]" = field(default_factory=lambda: array("Q"))  # hash without punctuation
     bare_source: "array[int]" = field(default_factory=lambda: array("Q"))  # the same, with the context
     source: "array[int]" = field(default_factory=lambda: array("Q"))  # report and context as they are
-    instruction: "array[int]" = field(default_factory=lambda: array("Q"))
+    target: "array[int]" = field(default_factory=lambda: array("Q"))  # situations and instruction
     report_length: "array[int]" = field(default_factory=lambda: array("I"))
     instruction_length: "array[int]" = field(default_factory=lambda: array("I"))
 
-    def append(self, file: int, line: int, pair: Pair) -> None:
+    def append(self, file: int, line: int, pair: Pair, situations: Sequence[Situation]) -> None:
         context = (pair.context.location, *pair.context.issued)
         bare = bare_text(pair.report)
         self.file.append(file)
@@ -150,7 +150,7 @@ class _Table:
         self.bare_report.append(_hash(bare))
         self.bare_source.append(_hash(bare, *context))
         self.source.append(_hash(pair.report, *context))
-        self.instruction.append(_hash(normalize(pair.instruction).text.strip()))
+        self.target.append(_hash(normalize(pair.instruction).text.strip(), *map(repr, situations)))
         self.report_length.append(len(pair.report))
         self.instruction_length.append(len(pair.instruction))
 
@@ -159,8 +159,9 @@ def lint(paths: Sequence[Path], on_progress: Callable[[str, int], None] | None =
     """Reads files of pairs and reports what is wrong with them; on_progress gets a file and its lines done, at times.
 
     Raises:
-        ValueError: for a file that cannot be read at all.
+        ValueError: for a file that cannot be read at all, has no line that is not blank, or is given twice.
     """
+    _require_files(paths)
     findings, table = _Findings(), _Table()
     pairs = {}
     for number, path in enumerate(paths):
@@ -174,6 +175,17 @@ def lint(paths: Sequence[Path], on_progress: Callable[[str, int], None] | None =
     _find_repeats(findings, table, names)
     _find_outliers(findings, table, names)
     return LintReport(pairs, findings.listed())
+
+
+def _require_files(paths: Sequence[Path]) -> None:
+    """Looks into every file before the first is read through, which can take long."""
+    seen: set[Path] = set()
+    for path in paths:
+        if path.resolve() in seen:
+            raise ValueError(f"{path}: the same file is given twice")
+        seen.add(path.resolve())
+        if next(read_records(path), None) is None:
+            raise ValueError(f"{path} holds no pairs")
 
 
 def bare_text(text: str) -> str:
@@ -205,9 +217,9 @@ def _lint_record(findings: _Findings, table: _Table, number: int, path: Path, li
     except ValueError as error:
         findings.add("bad_line", str(path), line, str(error))
         return
-    table.append(number, line, pair)
     # What the model is trained to write: a place in full-width digits is the same place.
     situations = [as_written(situation) for situation in pair.situations]
+    table.append(number, line, pair, situations)
     for code, message in (*_ungrounded(pair, situations), *_doctrine_differs(pair, situations), *_too_long(pair)):
         findings.add(code, str(path), line, message)
 
@@ -237,7 +249,7 @@ def _too_long(pair: Pair) -> Iterator[tuple[str, str]]:
 
 
 def _find_repeats(findings: _Findings, table: _Table, names: Sequence[str]) -> None:
-    file, line, instruction = np.asarray(table.file), np.asarray(table.line), np.asarray(table.instruction)
+    file, line, target = np.asarray(table.file), np.asarray(table.line), np.asarray(table.target)
     source, bare_source = np.asarray(table.source), np.asarray(table.bare_source)
     rows: Rows = np.arange(len(file))
 
@@ -247,8 +259,8 @@ def _find_repeats(findings: _Findings, table: _Table, names: Sequence[str]) -> N
             findings.add(code, names[file[row]], int(line[row]), f"{message} {names[file[first]]}:{line[first]}")
 
     asked = _first_alike(bare_source)
-    conflicting = np.flatnonzero(instruction != instruction[asked])
-    add_all("conflict", conflicting, asked, "another instruction than at")
+    conflicting = np.flatnonzero(target != target[asked])
+    add_all("conflict", conflicting, asked, "another instruction or situation than at")
     in_file = _first_alike(bare_source, file)
     repeated = (in_file != rows) & ~np.isin(asked, asked[conflicting])
     exact = source == source[in_file]

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from dispatch.domain import Count
 from dispatch.domain.extraction import DIGITS, UNITS, read_numeral
 
-_SPELLINGS = str.maketrans("兩萬餘幾個數俩仨頭頂過沒樓層車蓋", "两万余几个数两三头顶过没楼层车盖")
+_SPELLINGS = str.maketrans("兩萬餘幾個數俩仨頭頂過沒樓層車蓋線", "两万余几个数两三头顶过没楼层车盖线")
 _BREAK = re.compile(r"(?:\.{2,}|…|\s)+")  # a line that is cut: 五…十人
+# No numbers. Patterns below try again at every place of a run, so that the time would grow with its length squared.
+_OVERLONG = re.compile("[0-9]{21,}|[零〇一二两三四五六七八九十百千万]{21,}")
 _MOST = 1e9
 _SAME = 1e-6
 
@@ -47,8 +49,13 @@ _DEPTHS = (  # in metres, by what the water or snow reaches
     (re.compile("腰|大腿"), 1.0),
     (re.compile("胸"), 1.3),
     (re.compile(r"[盖没埋淹比]\w{0,4}车|车\w{0,12}(?:[盖没埋淹顶]|天线|后视镜)|脖"), 1.5),
-    (re.compile("一人|人高|人还高|比人|人的头|人深|身高|跟人|人头|过头|头顶|没顶|露不出头|头都不露|踩不[到着]底"), 1.7),
-    (re.compile("[房屋][顶檐尖脊]|平房|[二2][楼层]|一整?层|一楼"), 3.0),
+    (
+        re.compile(
+            "一人|人高|人还高|比人|人的头|人深|身高|跟人|人头|过头|头顶|没顶|露不出头|头都不露|踩不[到着]底|看不见人"
+        ),
+        1.7,
+    ),
+    (re.compile("[房屋][顶檐尖脊]|平房|[二2][楼层]|一层|整层|一楼"), 3.0),
 )
 
 
@@ -79,8 +86,9 @@ def read_stated(texts: Iterable[str]) -> Stated:
     for text in texts:
         spelled = text.translate(_SPELLINGS)
         for version in {spelled, _BREAK.sub("", spelled)}:
-            numbers.update(_numbers(version))
-            bounds.update(_bounds(version))
+            bounded = _OVERLONG.sub(" ", version)
+            numbers.update(_numbers(bounded))
+            bounds.update(_bounds(bounded))
     return Stated(frozenset(numbers), frozenset(bounds))
 
 

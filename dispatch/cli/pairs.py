@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dispatch.cli.options import JsonOption
-from dispatch.cli.output import FAILED, print_json, print_result, print_table
+from dispatch.cli.output import FAILED, harmless, print_json, print_result, print_table
 
 if TYPE_CHECKING:
     from training.lint import LintReport
@@ -25,12 +25,13 @@ def lint(
     Example: `dispatch pairs lint pairs/train.jsonl pairs/unseen.jsonl`
     """
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
     from training.lint import lint as lint_files
 
     with Progress(console=Console(stderr=True)) as progress:
-        tasks = {str(path): progress.add_task(path.name, total=None) for path in files}
+        tasks = {str(path): progress.add_task(escape(harmless(path.name)), total=None) for path in files}
         report = lint_files(files, lambda file, done: progress.update(tasks[file], completed=done))
     if as_json:
         print_json(report.to_dict(), indent=2)

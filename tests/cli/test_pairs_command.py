@@ -46,6 +46,21 @@ def test_findings_are_there_for_programs(dispatch: Any, sound: Path) -> None:
     assert facts == {"files": {str(sound): 2}, "errors": 0, "warnings": 0, "findings": []}
 
 
+def test_a_file_name_is_no_markup(dispatch: Any, sound: Path) -> None:
+    result = dispatch("pairs", "lint", str(sound.rename(sound.with_name("[red]sound.tsv"))))
+    assert result.exit_code == 0, result.stderr
+    assert "[red]sound.tsv" in result.stderr
+
+
+def test_no_pairs_and_the_same_file_twice_are_status_1(dispatch: Any, sound: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.jsonl"
+    empty.write_text("\n\n")
+    for paths, reason in (((sound, empty), f"{empty} holds no pairs"), ((sound, sound), "given twice")):
+        result = dispatch("pairs", "lint", *map(str, paths))
+        assert result.exit_code == 1
+        assert reason in " ".join(result.stderr.split())
+
+
 def test_a_file_that_cannot_be_read_is_one_line(dispatch: Any, tmp_path: Path) -> None:
     result = dispatch("pairs", "lint", str(tmp_path / "none.jsonl"))
     assert result.exit_code == 1

@@ -74,6 +74,13 @@ def test_a_bad_line_is_named_and_skipped(tmp_path: Path) -> None:
         assert reason in error
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+def test_a_line_that_is_no_json_is_named_with_the_column(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "pairs.jsonl"
+    path.write_bytes(f'{{"report": "a"{end}'.encode())
+    assert errors_and_pairs(path) == (["1: not JSON: Expecting ',' delimiter, at column 15"], [])
+
+
 def test_strict_stops_at_the_first_bad_line(tmp_path: Path) -> None:
     path = tmp_path / "pairs.jsonl"
     path.write_text('{"report": "a", "instruction": "b"}\n{}\n', encoding="utf-8")

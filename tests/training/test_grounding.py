@@ -77,6 +77,11 @@ def test_a_place_may_not_cut_a_road_code_or_number_in_two() -> None:
     assert ungrounded("派6艘冲锋舟至S654公路", report=report) == set()
 
 
+def test_a_place_is_looked_for_at_every_place_of_a_long_report() -> None:
+    assert ungrounded("派6艘冲锋舟至a", report="6" + "a" * 1_000_000) == {"a"}
+    assert ungrounded("派6艘冲锋舟至a", report="6" + "a" * 1_000 + ",a") == set()
+
+
 def test_widths_of_characters_do_not_matter() -> None:
     assert ungrounded("派6艘冲锋舟至S654公路", report="Ｓ６５４公路,6人被困") == set()
 

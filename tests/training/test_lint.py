@@ -78,6 +78,17 @@ def test_one_report_with_several_instructions_is_a_conflict_not_a_repeat(file: P
     assert report.count("error") == 1
 
 
+def test_one_report_with_several_situations_is_a_conflict_too(file: Path) -> None:
+    records = [pair("水来了", situation={"kind": kind}) for kind in ("request", "offer", "request")]
+    report = lint([write(file, *records)])
+    assert [place for code, place in found(report).items() if code == "conflict"] == [[("pairs.jsonl", 2)]]
+    assert report.findings[0].examples[0].message == f"another instruction or situation than at {file}:1"
+    records = [pair("水来了", situation={"location": place}) for place in ("Ｓ３路", "S3路")]
+    codes = found(lint([write(file, *records)]))
+    assert "repeat" in codes
+    assert "conflict" not in codes
+
+
 def test_another_context_makes_another_pair(file: Path) -> None:
     records = [pair("水来了", "a"), pair("水来了", "b", context={"location": "柳树湾"})]
     records.append(pair("水来了", "c", context={"issued": ["柳树湾"]}))
@@ -133,6 +144,25 @@ def test_a_report_is_ready_for_json(file: Path) -> None:
     (finding,) = facts["findings"]
     assert (finding["code"], finding["severity"], finding["count"]) == ("bad_line", "error", 1)
     assert finding["examples"][0]["line"] == 1
+
+
+@pytest.mark.parametrize("content", ["", "\n \n"])
+def test_a_file_without_pairs_is_refused_before_any_is_read(file: Path, tmp_path: Path, content: str) -> None:
+    empty = tmp_path / "empty.jsonl"
+    empty.write_text(content, encoding="utf-8")
+    said: list[object] = []
+    with pytest.raises(ValueError, match=r"empty\.jsonl holds no pairs"):
+        lint([write(file, *(pair(f"甲{number}") for number in range(1000))), empty], lambda *done: said.append(done))
+    assert said == []
+
+
+def test_a_file_that_is_given_twice_is_refused(file: Path, tmp_path: Path) -> None:
+    write(file, pair("水来了"))
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(file)
+    for again in (file, file.parent / "." / ".." / file.parent.name / file.name, link):
+        with pytest.raises(ValueError, match=r"jsonl: the same file is given twice"):
+            lint([file, again])
 
 
 def test_every_finding_is_documented() -> None:

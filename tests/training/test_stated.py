@@ -53,6 +53,9 @@ def stated(text: str) -> Stated:
         ("快淹到房顶", 3),
         ("水漫进二层了", 3),
         ("水沒過車頂", 1.5),
+        ("小車就剩天線在水上", 1.5),
+        ("整层楼高的雪", 3),
+        ("人走進雪里就看不见人", 1.7),
         ("三百零八千瓦的机器", 308),
         ("三千人", 3000),
         ("近百人", 100),
@@ -118,6 +121,20 @@ def test_all_texts_are_read() -> None:
 @pytest.mark.parametrize("text", ["9" * 500 + "多人", "一" + "万" * 500 + "多人"])
 def test_what_is_too_long_to_be_a_number_is_none(text: str) -> None:
     assert not stated(text).has_count(Count(10_000, 19_999))
+
+
+@pytest.mark.parametrize("run", ["9" * 100_000, "一二三" * 100_000, "三百五十" * 100_000, "9" * 100_000 + "多"])
+def test_a_run_that_is_far_too_long_states_nothing(run: str) -> None:
+    assert stated(f"{run}。水深两米,50多人") == stated("水深两米,50多人")
+
+
+def test_digits_that_stand_apart_are_read_one_by_one_however_many() -> None:
+    assert stated("9 " * 100_000).numbers == {9.0}
+
+
+@pytest.mark.parametrize("run", ["12345678901234567890", "九千九百九十九万九千九百九十九"])
+def test_a_run_as_long_as_numbers_get_is_read(run: str) -> None:
+    assert len(stated(run).numbers) == 1
 
 
 @given(st.integers(2, 9999))
