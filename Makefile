@@ -2,7 +2,7 @@
 PYTHON ?= python3
 WORKERS ?= 2
 # Updates of `make train`, and the splits that it measures.
-STEPS ?= 12000
+STEPS ?= 6000
 SPLITS := seen unseen unseen_places unseen_numbers unseen_combinations unseen_phrasings noisy reordered two_incidents \
     not_requests issued declined no_place caller_elsewhere other_numbers
 VENV := .venv
@@ -59,8 +59,8 @@ release-protos: $(STAMP) ## Record the present interface as the released one
 train: $(STAMP) ## Make the pairs, train the shipped model into runs/ and measure it (about an hour on 2 idle cores)
 	$(BIN)/dispatch synthesize --out runs/pairs --pairs 200000 --seed 1 --force
 	OMP_WAIT_POLICY=ACTIVE $(BIN)/dispatch train --pairs runs/pairs/train.jsonl --valid runs/pairs/valid.jsonl \
-	    --out runs/default --name default --card data/default_card.md --preset default --max-steps $(STEPS) --batch-tokens 4096 --peak-lr 2e-3 \
-	    --warmup-steps 500 --cooldown-steps 4000 --dropout 0 --label-smoothing 0.05 --validate-every 1000 --seed 1
+	    --out runs/default --name default --card data/default_card.md --preset default --max-steps $(STEPS) --batch-tokens 8192 --peak-lr 2e-3 \
+	    --warmup-steps 200 --cooldown-steps 2000 --dropout 0 --label-smoothing 0.05 --validate-every 500 --seed 1
 	$(BIN)/dispatch evaluate runs/default/bundle $(SPLITS:%=runs/pairs/%.jsonl) --write-metrics --html runs/default/results.html
 
 prove: $(STAMP) ## Prove on 200,000 pairs that no split leaks, and of 100,000 that their plans read back (about six minutes)

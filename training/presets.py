@@ -27,8 +27,14 @@ PRESETS = {
 }
 
 
-def preset_config(name: str, vocab_size: int, dropout: float = 0.1) -> TransformerConfig:
-    """The network of a preset: pre-norm with sinusoidal positions.
+def preset_config(
+    name: str,
+    vocab_size: int,
+    dropout: float = 0.1,
+    encoder_layers: int | None = None,
+    decoder_layers: int | None = None,
+) -> TransformerConfig:
+    """The network of a preset, with other numbers of layers where they are given: pre-norm with sinusoidal positions.
 
     Raises:
         ValueError: if there is no preset of that name.
@@ -40,8 +46,8 @@ def preset_config(name: str, vocab_size: int, dropout: float = 0.1) -> Transform
         vocab_size=vocab_size,
         d_model=preset.d_model,
         num_heads=preset.num_heads,
-        encoder_layers=preset.encoder_layers,
-        decoder_layers=preset.decoder_layers,
+        encoder_layers=encoder_layers or preset.encoder_layers,
+        decoder_layers=decoder_layers or preset.decoder_layers,
         d_feedforward=preset.d_feedforward,
         dropout=dropout,
         norm="pre",

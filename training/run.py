@@ -75,7 +75,10 @@ def train(
 
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = Transformer(preset_config(config.preset, tokenizer.vocab_size, config.dropout)).to(device)
+    network = preset_config(
+        config.preset, tokenizer.vocab_size, config.dropout, config.encoder_layers, config.decoder_layers
+    )
+    model = Transformer(network).to(device)
     facts = resume_facts(config) | {
         "tokenizer": hashlib.sha256(tokenizer.model_proto).hexdigest(),
         "training data": corpus.digest(),

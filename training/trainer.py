@@ -31,6 +31,8 @@ class TrainConfig:
     """How to train. A run may be resumed with other values of RESUMABLE_FIELDS only."""
 
     preset: str = "default"
+    encoder_layers: int | None = None  # instead of the preset's
+    decoder_layers: int | None = None
     batch_tokens: int = 8192  # source and target, padding included
     accumulate: int = 1  # batches per update
     max_steps: int | None = None  # updates
@@ -63,7 +65,7 @@ class TrainConfig:
         for name in ("label_smoothing", "dropout", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be at least 0 and less than 1")
-        for name in ("peak_lr", "clip_norm", "max_steps", "max_minutes"):
+        for name in ("encoder_layers", "decoder_layers", "peak_lr", "clip_norm", "max_steps", "max_minutes"):
             if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be more than 0")
         if self.max_steps is None and self.max_minutes is None and self.patience == 0:

@@ -24,6 +24,8 @@ def train(
     preset: Annotated[
         Literal["nano", "small", "base", "default"], typer.Option(help="Size; see `dispatch models presets`.")
     ] = "default",
+    encoder_layers: Annotated[int | None, typer.Option(help="Layers of the encoder, if not the preset's.")] = None,
+    decoder_layers: Annotated[int | None, typer.Option(help="Layers of the decoder, if not the preset's.")] = None,
     max_steps: Annotated[int | None, typer.Option(help="Stop after so many updates.")] = None,
     max_minutes: Annotated[
         float | None, typer.Option(help="Stop after so many minutes, all sittings together.")
@@ -67,6 +69,8 @@ def train(
     with values_as_usage():
         config = TrainConfig(
             preset=preset,
+            encoder_layers=encoder_layers,
+            decoder_layers=decoder_layers,
             batch_tokens=batch_tokens,
             accumulate=accumulate,
             max_steps=max_steps,

@@ -21,3 +21,8 @@ def test_the_shipped_preset_is_deep_where_it_is_read_and_shallow_where_it_is_wri
 def test_an_unknown_preset_is_answered_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match=f"preset is 'huge', but must be one of {', '.join(PRESETS)}"):
         preset_config("huge", vocab_size=1000)
+
+
+def test_layers_may_differ_from_the_preset_s() -> None:
+    config = preset_config("default", vocab_size=1000, encoder_layers=6, decoder_layers=1)
+    assert (config.encoder_layers, config.decoder_layers, config.d_model) == (6, 1, 256)

@@ -1,0 +1,162 @@
+"""What each choice of the shipped model is worth: the same short training with one thing changed at a time.
+
+Example:
+    python benchmarks/ablations.py --out runs/ablations --tokens 10000000
+
+Every variant sees the same number of tokens and is measured on the same generated pairs, by the network alone with
+greedy search. A variant that is already in the folder is not trained again; the table is printed and written as
+ablations.json.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from dispatch.engine import GenerationRequest, TorchEngine
+from dispatch.model import TokenizerConfig, load_bundle, read_metrics
+from training.evaluate import EvaluationFile, evaluate, read_files
+from training.judging import Answer
+from training.run import train
+from training.synthesis import Lexicon, PairGenerator, Recipe
+from training.synthesis.noise import NoiseConfig
+from training.trainer import TrainConfig
+
+TESTS = ("unseen", "unseen_phrasings", "noisy")
+MEASURES = ("situation", "place", "slot_errors", "instruction")
+BATCH_TOKENS = 8192
+FILL = 0.95  # of a batch's tokens that are not padding, about
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One training: what differs from the base stands in it."""
+
+    train: TrainConfig
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    recipe: Recipe = field(default_factory=Recipe)
+
+
+def variants(tokens: int) -> Mapping[str, Variant]:
+    """The base, which the shipped model is trained like, and what each change to it gives."""
+    steps = max(10, round(tokens / (BATCH_TOKENS * FILL)))
+    config = TrainConfig(
+        max_steps=steps,
+        batch_tokens=BATCH_TOKENS,
+        peak_lr=2e-3,
+        warmup_steps=min(200, steps // 5),
+        cooldown_steps=steps // 3,
+        dropout=0.0,
+        label_smoothing=0.05,
+        validate_every=steps,
+        save_every=steps,
+    )
+    base = Variant(config)
+    return {
+        "base": base,
+        "AdamW instead of Muon": replace(base, train=replace(config, optimizer="adamw")),
+        "peak rate 1e-3": replace(base, train=replace(config, peak_lr=1e-3)),
+        "peak rate 4e-3": replace(base, train=replace(config, peak_lr=4e-3)),
+        "batches of 4,096 tokens": replace(
+            base,
+            train=replace(
+                config,
+                batch_tokens=BATCH_TOKENS // 2,
+                max_steps=2 * steps,
+                cooldown_steps=2 * (steps // 3),
+                validate_every=2 * steps,
+            ),
+        ),
+        "6 encoder layers": replace(base, train=replace(config, encoder_layers=6)),
+        "3 decoder layers": replace(base, train=replace(config, decoder_layers=3)),
+        "no label smoothing": replace(base, train=replace(config, label_smoothing=0.0)),
+        "dropout 0.1": replace(base, train=replace(config, dropout=0.1)),
+        "every character in the vocabulary": replace(base, tokenizer=TokenizerConfig(character_coverage=1.0)),
+        "unigram vocabulary of 4,000": replace(base, tokenizer=TokenizerConfig("unigram", 4000)),
+        "no noise": replace(base, recipe=Recipe(noise=NoiseConfig(share=0.0))),
+    }
+
+
+def write_pairs(path: Path, recipe: Recipe, count: int, seed: int) -> None:
+    """Pairs of a recipe; the side of the lexicon and of the places that training may see."""
+    generator = PairGenerator(Lexicon.load(), f"{seed}:train", recipe)
+    with path.open("w", encoding="utf-8") as file:
+        for pair in islice(generator.pairs(), count):
+            file.write(json.dumps(pair.to_dict(), ensure_ascii=False) + "\n")
+
+
+def measure(variant: Variant, folder: Path, pairs: int, valid: Path, tests: Sequence[EvaluationFile]) -> dict[str, Any]:
+    """Trains a variant in its folder and measures what it has learnt."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_pairs(folder / "pairs.jsonl", variant.recipe, pairs, variant.train.seed)
+    bundle = load_bundle(train([folder / "pairs.jsonl"], valid, folder, variant.train, variant.tokenizer))
+    engine = TorchEngine(bundle)
+    figures = {
+        report.file.removesuffix(".jsonl"): {name: report.measures[name].value for name in MEASURES}
+        for test in tests
+        for report in evaluate(
+            lambda rows: engine.generate([GenerationRequest(row.report, row.context) for row in rows]),
+            lambda _, generation: {"network": Answer(generation.candidates[0], flagged=False)},
+            test,
+        )
+    }
+    trained = read_metrics(bundle.path)["training"]
+    return {
+        "parameters": bundle.model.num_parameters(),
+        "tokens": trained["tokens"],
+        "minutes": trained["minutes"],
+        "validation_token_accuracy": trained["validation_token_accuracy"],
+        "tests": figures,
+    }
+
+
+def table(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """The figures in Markdown, in percent."""
+    heads = ["variant", "parameters", "minutes", "validation tokens"]
+    heads += [f"{test}: {name.replace('_', ' ')}" for test in TESTS for name in MEASURES]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for name, of in figures.items():
+        shares = [of["validation_token_accuracy"], *(of["tests"][test][key] for test in TESTS for key in MEASURES)]
+        cells = [name, f"{of['parameters']:,}", f"{of['minutes']:.1f}", *(f"{100 * share:.1f}" for share in shares)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the runs and ablations.json")
+    parser.add_argument("--splits", type=Path, default=Path("runs/pairs"), help="folder that dispatch synthesize wrote")
+    parser.add_argument("--tokens", type=int, default=10_000_000, help="to train each variant on (default: 10 million)")
+    parser.add_argument("--pairs", type=int, default=60_000, help="to make for each variant (default: 60000)")
+    parser.add_argument("--rows", type=int, default=300, help="of each test file (default: 300)")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="variants to train (default: all)")
+    options = parser.parse_args(arguments)
+    chosen = variants(options.tokens)
+    if unknown := set(options.only or ()) - set(chosen):
+        parser.error(f"no variant {', '.join(sorted(unknown))}; there are {', '.join(chosen)}")
+    tests = [
+        replace(test, examples=test.examples[: options.rows])
+        for test in read_files([options.splits / f"{name}.jsonl" for name in TESTS])
+    ]
+    figures = {}
+    for name, variant in chosen.items():
+        folder = options.out / name.replace(" ", "-")
+        result = folder / "result.json"
+        if not result.exists() and (options.only is None or name in options.only):
+            found = measure(variant, folder, options.pairs, options.splits / "valid.jsonl", tests)
+            result.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            shutil.rmtree(folder / "bundle")
+        if result.exists():
+            figures[name] = json.loads(result.read_text(encoding="utf-8"))
+    (options.out / "ablations.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    print(table(figures))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
