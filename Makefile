@@ -56,7 +56,7 @@ check-protos: $(STAMP) ## Lint the protos, hold them compatible, and dispatch/v1
 release-protos: $(STAMP) ## Record the present interface as the released one
 	$(BIN)/python tools/protos.py release
 
-train: $(STAMP) ## Make the pairs, train the shipped model into runs/ and measure it (about an hour on 2 idle cores)
+train: $(STAMP) ## Make the pairs, train the shipped model into runs/ and measure it (an estimated hour on 2 idle cores)
 	$(BIN)/dispatch synthesize --out runs/pairs --pairs 200000 --seed 1 --force
 	OMP_WAIT_POLICY=ACTIVE $(BIN)/dispatch train --pairs runs/pairs/train.jsonl --valid runs/pairs/valid.jsonl \
 	    --out runs/default --name default --card data/default_card.md --preset default --max-steps $(STEPS) --batch-tokens 8192 --peak-lr 2e-3 \

@@ -9,13 +9,12 @@ from dispatch.domain.situation import JsonObject
 
 AGENCIES = ("消防", "公安交警", "医疗120", "电力", "交通", "水利", "通信", "应急")
 
-# Actions in the order in which the instruction's text names them.
+# Actions in the order in which the instruction's text names them. Beside these there are 出动 and 已派, data for
+# agencies and reviewers only: totals of crew and vehicles, and what was issued already.
 SPOKEN_ACTIONS = (
     *("继续", "派", "增派", "备勤", "随行", "携带", "通知", "调运"),
     *("协调", "申请", "任务", "注意", "核实", "联系", "回拨"),
 )
-# Actions that are data for agencies and reviewers only: totals of crew and vehicles, and what was issued already.
-SILENT_ACTIONS = ("出动", "已派")
 
 PRIORITIES = ("特急", "紧急", "一般")  # most urgent first
 

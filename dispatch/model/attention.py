@@ -18,8 +18,8 @@ def attention_weights(query_BHTK: Tensor, key_BHSK: Tensor, mask: Tensor | None 
 
     ``mask`` broadcasts to BHTS; every query must have a key that it may attend to.
     """
-    # The query is scaled and the mask is added, rather than the scores divided and filled: the scores are the largest
-    # tensor of the network, and every pass over them, and back, is a tenth of their attention's time on a processor.
+    # The query is scaled and the mask is added, rather than the scores divided and filled: that saves passes over the
+    # largest tensors of the network, forward and back.
     scores_BHTS = (query_BHTK / math.sqrt(query_BHTK.shape[-1])) @ key_BHSK.transpose(-2, -1)
     if mask is not None:
         scores_BHTS = scores_BHTS + torch.zeros_like(mask, dtype=scores_BHTS.dtype).masked_fill_(~mask, -math.inf)

@@ -18,8 +18,6 @@ from dispatch.offline.answers import Answer, AnsweredLine, answer_lines
 from dispatch.offline.formats import Format
 from dispatch.offline.lines import RawLine, read_lines
 
-COPY_BYTES = 1 << 20
-
 
 @dataclass(frozen=True)
 class TranslationSummary:

@@ -1,7 +1,7 @@
 """The ablations train what they name, go on where they were, and say so in a table."""
 
-import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -9,17 +9,10 @@ import pytest
 
 from training.synthesis import write_splits
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks/ablations.py"
-
 
 @pytest.fixture
-def ablations() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("ablations", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def ablations(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("ablations")
 
 
 def test_each_variant_is_trained_once_and_stands_in_the_table(
