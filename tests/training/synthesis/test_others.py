@@ -91,7 +91,7 @@ def samples(recipe: Recipe) -> list[Sample]:
 def test_requests_remain_requests_with_a_distractor() -> None:
     pairs = [sample.pair for sample in samples(Recipe(other=0.0, two_incidents=0.0, distracted=1.0))]
     assert {pair.situations[0].kind for pair in pairs} == {"request"}
-    assert sum(bool(re.search("解决|演|获救|脱险|安全|平安|剩下", pair.report)) for pair in pairs) > SIZE / 2
+    assert sum(bool(re.search("解决|演|获救|脱险|安全|平安|剩下", pair.report)) for pair in pairs) > SIZE / 3
 
 
 def test_one_report_in_seven_is_no_request() -> None:
