@@ -50,7 +50,8 @@ class Recipe:
 
     sides: Sides = field(default_factory=Sides)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
-    other: float = 0.08  # reports that are no requests
+    other: float = 0.14  # reports that are no requests
+    distracted: float = 0.12  # requests of one incident that say something in the words of what is no request
     two_incidents: float = 0.05
     issued: float = 0.2  # something was issued before
     declined: float = 0.05
@@ -97,7 +98,7 @@ class PairGenerator:
         self._gazetteer = Gazetteer(lexicon)
         placeholders = PlaceholderMaker(lexicon.frames["names"], tuple(ITEMS))
         self._phrasing = Phrasing(lexicon, placeholders)
-        self._others = OtherPhrasing(lexicon, placeholders)
+        self._others = OtherPhrasing(lexicon, placeholders, self._phrasing)
         self._noise = Noise(lexicon)
 
     def pairs(self) -> Iterator[Pair]:
@@ -151,6 +152,8 @@ class PairGenerator:
         situation = Situation(location=placing.location, **scenario.fields)
         context = Context(placing.context, self._issued(situation))
         draft = self._phrasing.draft(voice, [(scenario, placing.site)], draw, recipe.asides)
+        if draw.chance(recipe.distracted):
+            draft = self._others.with_distractor(draft, scenario, voice, placing.site.elsewhere, draw)
         places = (placing.site.place, placing.location)
         return _Composition(draft, voice, places, context, (situation,))
 
@@ -190,13 +193,9 @@ class PairGenerator:
         draw = self._draw
         kind, hazard = draw.pick(("offer", "resolved", "other")), draw.pick(_HAZARDS)
         place = self._gazetteer.place(draw)
-        earlier = ""
-        if self._others.is_appended(kind, draw):
-            voice = draw_voice(draw, self._phrasing.registers)
-            scenario = self._scenario(hazard, voice, voice.richness, 0.0)
-            earlier = self._phrasing.draft(voice, [(scenario, Site(place))], draw).text(draw)
-        report = self._others.report(kind, hazard, place, draw, earlier)
-        report = self._noise.apply(report, "post", (place,), self._recipe.noise, draw)
+        voice = draw_voice(draw, self._phrasing.registers)
+        report = self._others.report(kind, hazard, place, voice, draw)
+        report = self._noise.apply(report, voice.name, (place,), self._recipe.noise, draw)
         near = self._gazetteer.place(draw) if draw.chance(0.12) else ""
         return _pair(report, Context(near), (Situation(kind=kind),))
 

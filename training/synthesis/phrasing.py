@@ -75,6 +75,10 @@ class Phrasing:
             tuple(template.text for template in frame["finals"]),
         )
 
+    def clauses(self, scenario: Scenario, voice: Voice, elsewhere: bool, draw: Draw) -> list[str]:
+        """What a scenario says, a clause each, without place and frame; ``elsewhere``: by somebody who is not there."""
+        return self._units(scenario, _Speaker(self, voice, calm=True, elsewhere=elsewhere, draw=draw))
+
     def _second(self, draw: Draw) -> str:
         """How the second incident is joined to the first: by words of its own, or by a mark alone."""
         second = "{second}"

@@ -38,6 +38,8 @@ ASIDE_SLOTS = {"phone", "post", "clock", "bus", "plate", "room", "small"}
 PLACE_SLOTS = {"town", "other", "county", "name", "village", "street", "road", "landmark"} | {
     *("n", "v", "km", "metres", "nnn", "letter")
 }
+KINDS_OF_NOBODY = ("offer", "resolved", "news", "thanks", "test", "question", "knowledge", "errand", "notice")
+OTHER_SLOTS = {"place", "hazard", "n", "small", "phone", "item", "name", "hour", "day", "plate"}
 WEIGHTED = ("joiners", "finals")  # drawn evenly: what stands there twice comes twice as often
 
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -53,7 +55,10 @@ _DEAD_BATTERY = re.compile("电瓶|蓄电池|充电|手机|车")
 _OVER = re.compile(
     "不用|不需|无需|不必|不再|不麻烦|别再|别转|别派|别来|请勿|勿|取消|撤|解除|结束|完毕|完成|办结|解决|脱险|脱困|获救"
     "|得救|救出|接出|救走|安全|平安|收队|归队|归建|恢复|扑灭|排除|作废|关闭|结案|没事|找到|停止|删除|转移|救到|控制|平息|终止|安置|处理完|达标"
+    "|别过来|别去|别跑|别让|别找|掉头|回去吧|人回来|销案|销个案|已处理|已终结|误报|留给别处|不要再"
 )
+
+_OFFERED = re.compile("可以|可随时|能去|愿|免费|可提供|申请参加|可派|志愿者|请战|去支援|去救|去帮忙")
 
 
 def expand(template: str) -> list[str]:
@@ -245,25 +250,62 @@ def test_frames_state_no_fact_and_do_not_plead_for_rescue() -> None:
             assert not _PLEA.search(text), (path, text)
 
 
+def others(kind: str) -> list[str]:
+    """Every text of a kind of what is no request, in both registers."""
+    return [text for entries in OTHER[kind].values() for text in chain.from_iterable(map(expand, entries))]
+
+
 def test_reports_that_ask_for_nobody_are_complete() -> None:
-    least = {"offer": 40, "resolved": 40} | dict.fromkeys(
-        ("news", "thanks", "chatter", "test", "prank", "question", "knowledge"), 20
+    least = {"offer": 150, "resolved": 140} | dict.fromkeys(
+        ("news", "thanks", "chatter", "test", "prank", "question", "knowledge"), 55
     )
-    assert set(OTHER) == {*least, "hazard_words"}
+    least |= {"errand": 28, "notice": 28}
+    assert set(OTHER) == {*least, "hazard_words", "turns", "distractors"}
     for kind, number in least.items():
-        assert len(OTHER[kind]) >= number, kind
-        for text in chain.from_iterable(map(expand, OTHER[kind])):
-            assert slots(text) <= {"place", "hazard", "n", "phone", "item", "name"}, text
+        assert list(OTHER[kind]) == ["formal", "spoken"]
+        assert sum(map(len, OTHER[kind].values())) >= number, kind
+        assert all(slots(text) <= OTHER_SLOTS for text in others(kind)), kind
     assert set(OTHER["hazard_words"]) == set(labels.HAZARDS)
     assert all(len(words) >= 6 for words in OTHER["hazard_words"].values())
 
 
+def test_many_reports_that_ask_for_nobody_are_long_and_full_of_what_requests_hold() -> None:
+    words = _FACT_WORDS.pattern + "|消防|救援|报警|119|110|救护车|救生衣|挖掘机|救命|伤"
+    entries = [entry for kind in KINDS_OF_NOBODY for found in OTHER[kind].values() for entry in found]
+    longest = [max(expand(entry), key=len) for entry in entries]
+    assert sum(len(text) >= 45 for text in longest) > len(longest) / 3
+    assert sum(bool(re.search(words, text)) for text in map("|".join, map(expand, entries))) > len(entries) / 2
+
+
 def test_offers_do_not_plead_and_what_is_resolved_is_over() -> None:
-    for text in chain.from_iterable(map(expand, OTHER["offer"])):
-        assert not re.search("救命|求救|救救|快来|急需|求助|被困", text), text
-    for text in chain.from_iterable(map(expand, OTHER["resolved"])):
+    for text in others("offer"):
+        assert not re.search("救命|救救|快来|急需", text), text
+    for text in others("resolved"):
         assert _OVER.search(text), text
-        assert not re.search("快来|急需|救命|还没", text), text
+        assert not re.search("快来(?!得)|救救|还没有?(?:出来|救|解决|人管)", text), text
+
+
+def test_every_turn_has_a_side_before_and_one_behind_and_resolves_or_offers_by_itself() -> None:
+    for name, registers in OTHER["turns"].items():
+        assert set(registers) <= {"formal", "spoken"}, name
+        for sides in registers.values():
+            assert list(sides) == ["before", "behind"], name
+            for text in chain.from_iterable(map(expand, chain(*sides.values()))):
+                assert slots(text) <= OTHER_SLOTS - {"place", "hazard"}, text
+                assert name != "resolved" or _OVER.search(text) or "已" in text, text
+                assert name != "offer" or _OFFERED.search(text), text
+
+
+def test_distractors_state_no_fact_and_no_need() -> None:
+    for path, entries in lists(OTHER["distractors"]):
+        assert len(entries) >= 5, path
+        for text in chain.from_iterable(map(expand, entries)):
+            assert slots(text) <= {"small"}, text
+            assert not _FACT_WORDS.search(text), text
+            assert not _PLEA.search(text), text
+            assert not re.search("不够|增派|增援|再来", text), text
+    for registers in OTHER["distractors"].values():  # some that somebody elsewhere may say
+        assert sum(not re.search("我|咱|俺|这里|这边|这儿", entry) for entry in registers["spoken"]) >= 2
 
 
 def test_generic_places_name_no_place() -> None:
