@@ -19,6 +19,9 @@ _JOINED_BY_A_MARK = 0.4
 _BARE_PLACE = 0.3  # of the places that are said first: nothing but the place
 _BARE_PLACE_TERSELY = 0.8
 _SHUFFLED = 0.5  # of reports: facts in any order
+_NEEDS_TOGETHER = 0.4  # of two needs and more that one clause can ask for
+_NEED_IN_THE_STORY = 0.35  # of the needs of who speaks freely
+_DECLINED_IN_THE_STORY = 0.6
 _NEEDS_ANYWHERE = 0.15  # of reports: needs among the facts, not behind them
 _COMMON = ("digressions", "emotions", "times", "updates", "verified", "repost", "asides")
 _AT_THE_END = ("contacts", "pleas", "repost", "closings")  # all else stands among the facts
@@ -145,15 +148,21 @@ class Phrasing:
         return self.fill(_from(speaker, entries), speaker.draw, utterance.slots)
 
     def _needs(self, scenario: Scenario, speaker: "_Speaker") -> list[str]:
-        """Needs as one list (急需发电机和医疗队), as clauses of their own, or both; then what is declined."""
+        """Needs as one list (急需发电机和医疗队), several in one clause, each in one, or all of these; then what is
+        declined."""
         draw, words = speaker.draw, self._facts["need"]
         counted = {ITEMS[item.item].need for item in scenario.values("requested")}
-        listed, clauses = [], []
-        for need in scenario.values("needs"):
-            if need in counted:
+        needs = [need for need in scenario.values("needs") if need not in counted]
+        together = self._together(needs, speaker)
+        clauses = [self._utter(Utterance(("need", "together", together)), speaker)] if together else []
+        listed = []
+        for need in needs:
+            if need in together.split(", "):
                 continue
             has_noun = need in words["nouns"]
-            if need in words["clauses"] and (not has_noun or draw.chance(0.35)):
+            if speaker.voice.spoken and draw.chance(_NEED_IN_THE_STORY):
+                clauses.append(self.fill(_from(speaker, words["spoken_clauses"][need]), draw))
+            elif need in words["clauses"] and (not has_noun or draw.chance(0.35)):
                 clauses.append(self.fill(words["clauses"][need], draw))
             else:
                 listed.append(self.fill(words["nouns"][need], draw))
@@ -162,10 +171,27 @@ class Phrasing:
             template = words["spoken_list" if speaker.voice.spoken else "list"]
             clauses.append(self.fill(template, draw, {"nouns": _enumerate(nouns, draw)}))
         draw.rng.shuffle(clauses)
-        for declined in scenario.values("not_needed"):
-            noun = self.fill(words["nouns"][declined], draw)
-            clauses.append(self.fill(self._facts["not_needed"], draw, {"nouns": noun}))
-        return clauses
+        return clauses + self._declined(scenario, speaker)
+
+    def _together(self, needs: Sequence[str], speaker: "_Speaker") -> str:
+        """The key of needs that one clause asks for (boat, medical); "" for none."""
+        if len(needs) < 2 or not speaker.draw.chance(_NEEDS_TOGETHER):
+            return ""
+        keys = [key for key in self._facts["need"]["together"] if set(key.split(", ")) <= set(needs)]
+        return speaker.draw.pick(keys) if keys else ""
+
+    def _declined(self, scenario: Scenario, speaker: "_Speaker") -> list[str]:
+        """What is declined, in one clause."""
+        draw, declined = speaker.draw, scenario.values("not_needed")
+        if not declined:
+            return []
+        together = self._facts["not_needed_together"].get(", ".join(declined))
+        if together and draw.chance(_DECLINED_IN_THE_STORY):
+            return [self.fill(_from(speaker, together), draw)]
+        told = speaker.voice.spoken and draw.chance(_DECLINED_IN_THE_STORY)
+        entries = self._facts["spoken_not_needed" if told else "not_needed"]
+        nouns = [self.fill(self._facts["need"]["nouns"][need], draw) for need in declined]
+        return [self.fill(_from(speaker, entries), draw, {"nouns": _enumerate(nouns, draw)})]
 
     def _pad(self, speaker: "_Speaker", room: int, among: list[str], tail: list[str]) -> None:
         """Adds what is no fact until the room is used up."""
