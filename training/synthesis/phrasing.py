@@ -43,6 +43,11 @@ class Phrasing:
         self._facts = lexicon.facts
         self._frames = lexicon.frames
         self._placeholders = placeholders
+        together = lexicon.facts["need"]["together"]
+        self._together_keys = {
+            register: [(frozenset(key.split(", ")), key) for key, said in together.items() if register in said]
+            for register in ("formal", "spoken")
+        }
         self.registers: Mapping[str, tuple[str, ...]] = {
             name: tuple(str(template.text) for template in lexicon.frames["styles"][name]["registers"])
             for name in STYLES
@@ -144,7 +149,7 @@ class Phrasing:
         for key in utterance.path:
             entries = entries[key]
         if not isinstance(entries, Entries):
-            entries = entries["spoken" if speaker.voice.spoken else "formal"]
+            entries = entries[speaker.register]
         return self.fill(_from(speaker, entries), speaker.draw, utterance.slots)
 
     def _needs(self, scenario: Scenario, speaker: "_Speaker") -> list[str]:
@@ -177,7 +182,8 @@ class Phrasing:
         """The key of needs that one clause asks for (boat, medical); "" for none."""
         if len(needs) < 2 or not speaker.draw.chance(_NEEDS_TOGETHER):
             return ""
-        keys = [key for key in self._facts["need"]["together"] if set(key.split(", ")) <= set(needs)]
+        asked = frozenset(needs)
+        keys = [key for together, key in self._together_keys[speaker.register] if together <= asked]
         return speaker.draw.pick(keys) if keys else ""
 
     def _declined(self, scenario: Scenario, speaker: "_Speaker") -> list[str]:
@@ -218,6 +224,10 @@ class _Speaker:
         self._phrasing = phrasing
         self._calm = calm
         self._said: set[str] = set()
+
+    @property
+    def register(self) -> str:
+        return "spoken" if self.voice.spoken else "formal"
 
     def say(self, entries: Entries, given: Mapping[str, str] | None = None) -> str:
         return self._phrasing.fill(self._fitting(entries) or entries, self.draw, given)

@@ -21,7 +21,7 @@ _HOUSEHOLD_WORDS = ("户", "户群众", "户人家", "户居民")
 _SPOKEN_HOUSEHOLD_WORDS = ("户", "家", "户人家", "家人", "户邻居", "家住户")
 _COLLOQUIAL = {2: ("俩人", "俩"), 3: ("仨人", "仨")}
 _COLLOQUIAL_SHARE = 0.25
-# Who people are, said with their number (游客三十名, 三十个老人), and the vulnerable group that they make ("" for none).
+# Who people are, said with their number (游客三十名, 三十个老人), and the vulnerable group they make ("" for none).
 _ROLES = (
     *((role, "") for role in ("游客", "旅客", "工人", "职工", "村民", "外地人", "大人", "务工人员", "乘客")),
     *(("老人", "elderly"), ("老年人", "elderly"), ("孩子", "child"), ("小学生", "child"), ("学生", "child")),

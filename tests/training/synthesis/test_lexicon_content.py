@@ -188,7 +188,7 @@ def test_no_two_entries_of_a_fact_make_the_same_phrasing(key: str) -> None:
 
 def told(category: str, vulnerable: bool) -> set[str]:
     """The phrasings that tell of people of a category, with or without somebody who cannot help themselves."""
-    keys = [key for key in FACTS["told"] if category in (of := Telling.from_key(key)).people]
+    keys = [key for key in FACTS["told"] if category in Telling.from_key(key).people]
     keys = [key for key in keys if bool(Telling.from_key(key).vulnerable) == vulnerable]
     return {text for key in keys for found in FACTS["told"][key].values() for entry in found for text in expand(entry)}
 
@@ -212,7 +212,10 @@ def test_no_telling_is_said_of_other_people() -> None:
 @pytest.mark.parametrize(
     ("vulnerable", "words"),
     [
-        ("elderly", "老人|老太太|老大爷|老爷子|老头|老两口|老奶奶|奶奶|爷爷|姥|外公|外婆|老年|老夫妻|老丈人|养老院|敬老院"),
+        (
+            "elderly",
+            "老人|老太太|老大爷|老爷子|老头|老两口|老奶奶|奶奶|爷爷|姥|外公|外婆|老年|老夫妻|老丈人|养老院|敬老院",
+        ),
         ("child", "孩|娃|小学|儿童|幼童|男童|女童|孙子|孙女|小姑娘|幼儿园|补习班|托管班|闺女|七八岁"),
         ("infant", "婴|宝宝|月|吃奶|周岁|新生儿"),
         ("pregnant", "孕|大肚子|快生"),
