@@ -266,6 +266,10 @@ def test_a_dead_battery_is_no_power_outage() -> None:
 def test_only_the_need_for_rescue_pleads_for_rescue() -> None:
     pleading = {key for key, entries in facts().items() if any(_PLEA.search(entry) for entry in entries)}
     assert pleading == {"need/rescue"}
+    for key, registers in (FACTS["need"]["together"] | FACTS["told"]).items():
+        if "rescue" not in key.split(", "):
+            for text in chain.from_iterable(expand(entry) for entry in chain(*registers.values())):
+                assert not _PLEA.search(text), (key, text)
 
 
 def test_styles_have_all_their_lists() -> None:
