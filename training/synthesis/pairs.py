@@ -18,6 +18,7 @@ from training.synthesis.phrasing import Phrasing, Site
 from training.synthesis.placeholders import PlaceholderMaker
 from training.synthesis.scenario import Scenario, Utterance, draw_scenario
 from training.synthesis.styles import Voice, draw_voice, tersely
+from training.synthesis.tellings import Tellings
 
 _HAZARDS = tuple(TABLES)
 _TERSE = 0.05  # the richness of an incident of which only place and hazard are said: A区雪崩,B区塌方
@@ -100,6 +101,8 @@ class PairGenerator:
         self._phrasing = Phrasing(lexicon, placeholders)
         self._others = OtherPhrasing(lexicon, placeholders, self._phrasing)
         self._noise = Noise(lexicon)
+        told = lexicon.facts["told"]
+        self._tellings = {True: Tellings(told, "spoken"), False: Tellings(told, "formal")}
 
     def pairs(self) -> Iterator[Pair]:
         for sample in self.samples():
@@ -185,7 +188,8 @@ class PairGenerator:
 
     def _scenario(self, hazard: str, voice: Voice, richness: float, declined: float) -> Scenario:
         while True:
-            scenario = draw_scenario(hazard, self._draw, voice.spoken, richness, declined)
+            tellings = self._tellings[voice.spoken] if self._draw.chance(voice.style.told) else None
+            scenario = draw_scenario(hazard, self._draw, voice.spoken, richness, declined, tellings)
             if not self._recipe.asides or scenario.values("people"):
                 return scenario
 

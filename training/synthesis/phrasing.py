@@ -19,6 +19,9 @@ _JOINED_BY_A_MARK = 0.4
 _BARE_PLACE = 0.3  # of the places that are said first: nothing but the place
 _BARE_PLACE_TERSELY = 0.8
 _SHUFFLED = 0.5  # of reports: facts in any order
+_NEEDS_TOGETHER = 0.4  # of two needs and more that one clause can ask for
+_NEED_IN_THE_STORY = 0.35  # of the needs of who speaks freely
+_DECLINED_IN_THE_STORY = 0.6
 _NEEDS_ANYWHERE = 0.15  # of reports: needs among the facts, not behind them
 _COMMON = ("digressions", "emotions", "times", "updates", "verified", "repost", "asides")
 _AT_THE_END = ("contacts", "pleas", "repost", "closings")  # all else stands among the facts
@@ -40,6 +43,11 @@ class Phrasing:
         self._facts = lexicon.facts
         self._frames = lexicon.frames
         self._placeholders = placeholders
+        together = lexicon.facts["need"]["together"]
+        self._together_keys = {
+            register: [(frozenset(key.split(", ")), key) for key, said in together.items() if register in said]
+            for register in ("formal", "spoken")
+        }
         self.registers: Mapping[str, tuple[str, ...]] = {
             name: tuple(str(template.text) for template in lexicon.frames["styles"][name]["registers"])
             for name in STYLES
@@ -145,19 +153,25 @@ class Phrasing:
         for key in utterance.path:
             entries = entries[key]
         if not isinstance(entries, Entries):
-            entries = entries["spoken" if speaker.voice.spoken else "formal"]
+            entries = entries[speaker.register]
         return self.fill(_from(speaker, entries), speaker.draw, utterance.slots)
 
     def _needs(self, scenario: Scenario, speaker: "_Speaker") -> list[str]:
-        """Needs as one list (急需发电机和医疗队), as clauses of their own, or both; then what is declined."""
+        """Needs as one list (急需发电机和医疗队), several in one clause, each in one, or all of these; then what is
+        declined."""
         draw, words = speaker.draw, self._facts["need"]
         counted = {ITEMS[item.item].need for item in scenario.values("requested")}
-        listed, clauses = [], []
-        for need in scenario.values("needs"):
-            if need in counted:
+        needs = [need for need in scenario.values("needs") if need not in counted]
+        together = self._together(needs, speaker)
+        clauses = [self._utter(Utterance(("need", "together", together)), speaker)] if together else []
+        listed = []
+        for need in needs:
+            if need in together.split(", "):
                 continue
             has_noun = need in words["nouns"]
-            if need in words["clauses"] and (not has_noun or draw.chance(0.35)):
+            if speaker.voice.spoken and draw.chance(_NEED_IN_THE_STORY):
+                clauses.append(self.fill(_from(speaker, words["spoken_clauses"][need]), draw))
+            elif need in words["clauses"] and (not has_noun or draw.chance(0.35)):
                 clauses.append(self.fill(words["clauses"][need], draw))
             else:
                 listed.append(self.fill(words["nouns"][need], draw))
@@ -166,10 +180,28 @@ class Phrasing:
             template = words["spoken_list" if speaker.voice.spoken else "list"]
             clauses.append(self.fill(template, draw, {"nouns": _enumerate(nouns, draw)}))
         draw.rng.shuffle(clauses)
-        for declined in scenario.values("not_needed"):
-            noun = self.fill(words["nouns"][declined], draw)
-            clauses.append(self.fill(self._facts["not_needed"], draw, {"nouns": noun}))
-        return clauses
+        return clauses + self._declined(scenario, speaker)
+
+    def _together(self, needs: Sequence[str], speaker: "_Speaker") -> str:
+        """The key of needs that one clause asks for (boat, medical); "" for none."""
+        if len(needs) < 2 or not speaker.draw.chance(_NEEDS_TOGETHER):
+            return ""
+        asked = frozenset(needs)
+        keys = [key for together, key in self._together_keys[speaker.register] if together <= asked]
+        return speaker.draw.pick(keys) if keys else ""
+
+    def _declined(self, scenario: Scenario, speaker: "_Speaker") -> list[str]:
+        """What is declined, in one clause."""
+        draw, declined = speaker.draw, scenario.values("not_needed")
+        if not declined:
+            return []
+        together = self._facts["not_needed_together"].get(", ".join(declined))
+        if together and draw.chance(_DECLINED_IN_THE_STORY):
+            return [self.fill(_from(speaker, together), draw)]
+        told = speaker.voice.spoken and draw.chance(_DECLINED_IN_THE_STORY)
+        entries = self._facts["spoken_not_needed" if told else "not_needed"]
+        nouns = [self.fill(self._facts["need"]["nouns"][need], draw) for need in declined]
+        return [self.fill(_from(speaker, entries), draw, {"nouns": _enumerate(nouns, draw)})]
 
     def _pad(self, speaker: "_Speaker", room: int, among: list[str], tail: list[str]) -> None:
         """Adds what is no fact until the room is used up."""
@@ -196,6 +228,10 @@ class _Speaker:
         self._phrasing = phrasing
         self._calm = calm
         self._said: set[str] = set()
+
+    @property
+    def register(self) -> str:
+        return "spoken" if self.voice.spoken else "formal"
 
     def say(self, entries: Entries, given: Mapping[str, str] | None = None) -> str:
         return self._phrasing.fill(self._fitting(entries) or entries, self.draw, given)
