@@ -14,8 +14,9 @@ from training.synthesis.items import ITEMS
 from training.synthesis.lexicon import Lexicon
 from training.synthesis.noise import Noise, NoiseConfig
 from training.synthesis.others import OtherPhrasing
-from training.synthesis.phrasing import Phrasing, Site
+from training.synthesis.phrasing import Phrasing
 from training.synthesis.placeholders import PlaceholderMaker
+from training.synthesis.placing import Site
 from training.synthesis.scenario import Scenario, Utterance, draw_scenario
 from training.synthesis.styles import Voice, draw_voice, tersely
 
