@@ -21,7 +21,7 @@ _UNIT_WORDS = ("号楼", "栋", "幢", "号院")
 _WAYS = ("东", "西", "南", "北", "东", "西", "南", "北", "东南", "西北")
 _ORDINALS = "一二三四五六七八"
 _COUNTS = "两三四五六七八九"
-# Of invented names: how a foreign word is written, and characters that stand in names of places alone or nearly nowhere.
+# Of invented names: words of another language, and characters that stand in names of places or nearly nowhere.
 _TRANSLITERATED_SHARE = 0.17
 _RARE_SHARE = 0.25
 _TRANSLITERATED_VILLAGE_SHARE = 0.1

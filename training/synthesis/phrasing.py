@@ -57,7 +57,7 @@ class Phrasing:
         blocks = [self._block(scenario, site, speaker, sites, relays, alone) for scenario, site in incidents]
         opening = self._opening(speaker, sites[0], relays)
         decoys = self._decoys(speaker, sites)
-        if decoys and draw.chance(_DECOY_FIRST):
+        if decoys and sites[0].place and draw.chance(_DECOY_FIRST):
             opening = glue(opening, decoys.pop(), ",")
         tail: list[str] = []
         among = decoys + [speaker.say_surely("asides") for _ in range(asides)]

@@ -16,18 +16,21 @@ _LONGEST_OTHER = 20
 _AMID = 0.2  # of places: behind a fact, not first or last
 _AMID_FORMALLY = 0.08
 _BARE = 0.25  # of places that are said first: nothing but the place
+_BARE_BRIEFLY = 0.5
 _BARE_TERSELY = 0.8
+_BRIEF = 0.6  # of the style's middling length: reports without a story
 _NARRATED = 0.3  # of all other places of a name: told by how one came to it
 _WITH_HAZARD = 0.4  # of those left: told in one clause with the hazard
 _RELAYED_AMID, _RELAYED_LAST = 0.2, 0.15
-_DECOYS = 0.42  # of reports of middling length: a place where nobody needs help, in a clause of its own
+_DECOYS = 0.46  # of reports of middling length: a place where nobody needs help, in a clause of its own
+_DECOYS_FROM_AFAR = 0.24  # who is elsewhere says of many places already where they are
 _DECOYS_FORMALLY = 0.12
 _DECOYS_BESIDE_NO_NAME = 0.15  # a name beside 山区公路 or beside no place
 _SECOND_DECOY = 0.2
-# What a place without a mark behind it would seem to go on with: 郭勒|林子里的火, 记沟|山岳遇险.
+# What a place without a mark behind it would seem to go on with: 郭勒|林子里的火, 记沟|山岳遇险, 停车场|仓库着火.
 _READS_ON = re.compile(
-    "[东西南北上下里外内前后左右中侧边旁附口头底沿一二三四五六七八九十两多0-9村镇乡街路桥楼房屋门山坡沟河江湖海坝堤林草厂店院站矿井段处]"
-    "|水[库塘]|隧道|小[区学]|学校|工[地厂]"
+    "[东西南北上下里外内前后左右中侧边旁附口头底沿对高一二三四五六七八九十两多半0-9]"
+    "|.{0,3}?(?:[村镇乡街路桥楼房屋宅舍门窗墙山坡崖岩沟河江湖海坝堤林草田地厂店馆院站矿井段处塔棚库罐台坑]|车间|隧道|小区|学校|实验室|现场|省道)"
 )
 
 
@@ -60,12 +63,13 @@ class Placing:
             return Stand("relay", _relayed_position(draw) if alone else "first")
         if alone and draw.chance(voice.style.place_last):
             return Stand("place_last", "last")
+        brief = voice.length < _BRIEF * voice.style.median
         named = not is_vague_place(site.place) and not voice.is_terse
         if alone and not voice.is_terse and draw.chance(_AMID if voice.spoken else _AMID_FORMALLY):
-            return Stand("narrated" if named and draw.chance(_NARRATED) else "amid", "amid")
-        if draw.chance(_BARE_TERSELY if voice.is_terse else _BARE):
+            return Stand("narrated" if named and not brief and draw.chance(_NARRATED) else "amid", "amid")
+        if draw.chance(_BARE_TERSELY if voice.is_terse else _BARE_BRIEFLY if brief else _BARE):
             return Stand("")
-        if named and draw.chance(_NARRATED):
+        if named and not brief and draw.chance(_NARRATED):
             return Stand("narrated")
         return Stand("placed" if named and draw.chance(_WITH_HAZARD) else "place")
 
@@ -79,9 +83,11 @@ class Placing:
 
     def count_decoys(self, voice: Voice, sites: Sequence[Site], draw: Draw) -> int:
         """How many clauses of a report speak of places where nobody needs help."""
-        if voice.is_terse:
+        if voice.length < _BRIEF * voice.style.median:
             return 0
         chance = _DECOYS if voice.spoken or voice.name == "post" else _DECOYS_FORMALLY
+        if any(site.elsewhere for site in sites):
+            chance = min(chance, _DECOYS_FROM_AFAR)
         if all(is_vague_place(site.place) for site in sites):
             chance = min(chance, _DECOYS_BESIDE_NO_NAME)
         return 1 + draw.chance(_SECOND_DECOY) if voice.has(chance, draw) else 0

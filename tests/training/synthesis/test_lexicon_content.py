@@ -32,7 +32,19 @@ STYLES = {
     "relative": ["spoken"],
     "post": ["spoken", "formal"],
 }
-STYLE_LISTS = ("openings", "place", "place_last", "amid", "narrated", "nowhere", "pleas", "contacts", "closings", "joiners", "finals")
+STYLE_LISTS = (
+    "openings",
+    "place",
+    "place_last",
+    "amid",
+    "narrated",
+    "nowhere",
+    "pleas",
+    "contacts",
+    "closings",
+    "joiners",
+    "finals",
+)
 SHARED_LISTS = ("digressions", "emotions", "times", "updates", "verified", "repost", "hashtags", "emoji", "fillers")
 ASIDE_SLOTS = {"phone", "post", "clock", "bus", "plate", "room", "small"}
 PLACE_SLOTS = {"town", "other", "county", "name", "village", "street", "road", "landmark"} | {
@@ -228,7 +240,9 @@ def test_frames_have_their_slots_and_no_other() -> None:
 def test_what_follows_a_place_does_not_read_as_a_part_of_it() -> None:
     for path, entries in lists(FRAMES):
         for text in chain.from_iterable(map(expand, entries)):
-            assert not re.search("\\{place\\}(附近|旁|边上|一带|段|路段|处|境内|方向|往|以东|以西|[东西南北]边|上面|下面)", text), (path, text)
+            assert not re.search(
+                "\\{place\\}(附近|旁|边上|一带|段|路段|处|境内|方向|往|以东|以西|[东西南北]边|上面|下面)", text
+            ), (path, text)
 
 
 def test_places_stand_in_many_clauses_and_beside_many_others() -> None:
