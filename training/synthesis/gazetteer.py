@@ -143,14 +143,18 @@ class Gazetteer:
             if len(place) <= _LONGEST and SEED_PLACE not in place and not is_vague_place(place):
                 return place
 
+    def settlement(self, draw: Draw) -> str:
+        """A town or a county, as one names where somebody lives."""
+        if draw.chance(0.65):
+            return self._short_town(draw) if draw.chance(0.4) else self._town(draw)[3]
+        _, city, county, town = draw.pick(_divisions())
+        return draw.pick((county, county, city + county)) if county else city + town
+
     def elsewhere(self, draw: Draw) -> str:
         """A place that somebody speaks of in passing, more often a town or a county than a whole address."""
         kind = draw.random()
-        if kind < 0.3:
-            return self._short_town(draw) if draw.chance(0.4) else self._town(draw)[3]
         if kind < 0.45:
-            _, city, county, town = draw.pick(_divisions())
-            return draw.pick((county, county, city + county)) if county else city + town
+            return self.settlement(draw)
         return self._named_landmark(draw) if kind < 0.6 else self.place(draw)
 
     def generic(self, hazard: str, draw: Draw) -> str:

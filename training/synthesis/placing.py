@@ -1,7 +1,7 @@
 """Where the clause that names an incident's place stands in a report, and the other places that are spoken of."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from dispatch.domain.places import is_vague_place
@@ -11,7 +11,7 @@ from training.synthesis.holdout import Draw
 from training.synthesis.lexicon import Lexicon, Template
 from training.synthesis.styles import Voice
 
-_OTHER_PLACES = ("elsewhere", "onward")  # slots of places where nobody needs help
+_OTHER_PLACES = ("elsewhere", "onward", "hometown")  # slots of places where nobody needs help
 _LONGEST_OTHER = 20
 _AMID = 0.2  # of places: behind a fact, not first or last
 _AMID_FORMALLY = 0.08
@@ -23,7 +23,7 @@ _NARRATED = 0.3  # of all other places of a name: told by how one came to it
 _WITH_HAZARD = 0.4  # of those left: told in one clause with the hazard
 _RELAYED_AMID, _RELAYED_LAST = 0.2, 0.15
 _DECOYS = 0.46  # of reports of middling length: a place where nobody needs help, in a clause of its own
-_DECOYS_FROM_AFAR = 0.24  # who is elsewhere says of many places already where they are
+_DECOYS_FROM_AFAR = 0.32  # who is elsewhere says of many places already where they are
 _DECOYS_FORMALLY = 0.12
 _DECOYS_BESIDE_NO_NAME = 0.15  # a name beside 山区公路 or beside no place
 _SECOND_DECOY = 0.2
@@ -78,7 +78,8 @@ class Placing:
         found: dict[str, str] = {}
         for name in template.slots:
             if name in _OTHER_PLACES:
-                found[name] = self._other_place((*places, *found.values()), draw)
+                make = self._gazetteer.settlement if name == "hometown" else self._gazetteer.elsewhere
+                found[name] = _other_place(make, (*places, *found.values()), draw)
         return found
 
     def count_decoys(self, voice: Voice, sites: Sequence[Site], draw: Draw) -> int:
@@ -92,13 +93,6 @@ class Placing:
             chance = min(chance, _DECOYS_BESIDE_NO_NAME)
         return 1 + draw.chance(_SECOND_DECOY) if voice.has(chance, draw) else 0
 
-    def _other_place(self, places: Collection[str], draw: Draw) -> str:
-        while True:
-            other = self._gazetteer.elsewhere(draw)
-            overlaps = any(place and (place in other or other in place) for place in places)
-            if not overlaps and 1 < len(other) <= _LONGEST_OTHER and not is_vague_place(other):
-                return other
-
 
 def placed_block(stand: Stand, clause: str, place: str, units: Sequence[str], draw: Draw) -> Block:
     """The block of an incident whose place is named by ``clause``."""
@@ -111,6 +105,14 @@ def placed_block(stand: Stand, clause: str, place: str, units: Sequence[str], dr
         case _:
             leans = clause == place and not (units and _READS_ON.match(units[0]))
             return Block(clause, tuple(units), bare_place=leans)
+
+
+def _other_place(make: Callable[[Draw], str], places: Collection[str], draw: Draw) -> str:
+    while True:
+        other = make(draw)
+        overlaps = any(place and (place in other or other in place) for place in places)
+        if not overlaps and 1 < len(other) <= _LONGEST_OTHER and not is_vague_place(other):
+            return other
 
 
 def _relayed_position(draw: Draw) -> str:

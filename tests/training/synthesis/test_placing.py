@@ -1,6 +1,7 @@
 """Placing: the label is the incident's place and no other, wherever and beside whatever it stands."""
 
 import random
+import re
 from collections import Counter
 from functools import cache
 from itertools import islice
@@ -83,9 +84,9 @@ def test_a_third_of_spoken_reports_and_posts_speak_of_other_places() -> None:
     marks = [
         part
         for template in words
-        if "{elsewhere}" in template.text
+        if re.search(r"\{elsewhere\}|\{hometown\}", template.text)
         for text in template.phrasings()
-        for part in text.replace("{onward}", "{elsewhere}").replace("{place}", "{elsewhere}").split("{elsewhere}")
+        for part in re.split(r"\{\w+\}", text)
         if len(part) >= 4
     ]
     others: Counter[str] = Counter()
