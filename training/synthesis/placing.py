@@ -111,7 +111,7 @@ def _other_place(make: Callable[[Draw], str], places: Collection[str], draw: Dra
     while True:
         other = make(draw)
         overlaps = any(place and (place in other or other in place) for place in places)
-        if not overlaps and 1 < len(other) <= _LONGEST_OTHER and not is_vague_place(other):
+        if not overlaps and 1 < len(other) <= _LONGEST_OTHER:
             return other
 
 
