@@ -260,7 +260,8 @@ class Gazetteer:
 
     def _short_town(self, draw: Draw) -> str:
         town = self._town(draw)[3]
-        return town.removesuffix("镇") if len(town) > 2 else town
+        short = town.removesuffix("镇")
+        return short if len(short) > 1 and not is_vague_place(short) else town
 
     def _street_name(self, draw: Draw) -> str:
         head = self._word("street_heads", draw) if draw.chance(0.5) else self._invented(draw)
