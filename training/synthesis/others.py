@@ -11,8 +11,9 @@ from dataclasses import replace
 from training.synthesis.draft import Block, Draft, glue
 from training.synthesis.holdout import Draw
 from training.synthesis.lexicon import Entries, Lexicon
-from training.synthesis.phrasing import Phrasing, Site
+from training.synthesis.phrasing import Phrasing
 from training.synthesis.placeholders import PlaceholderMaker
+from training.synthesis.placing import Site
 from training.synthesis.scenario import Scenario, draw_scenario
 from training.synthesis.styles import Voice
 
@@ -109,9 +110,8 @@ class OtherPhrasing:
         frame = self._frames["styles"][voice.name]
         where = ""
         if not draw.chance(_NOWHERE_SHARE):
-            spans: Entries = frame["place"].distant if elsewhere else frame["place"]
             bare = draw.chance(_BARE_PLACE_SHARE)
-            where = place if bare else self._placeholders.fill(spans.pick(draw), draw, {"place": place})
+            where = place if bare else self._phrasing.place_clause(voice, Site(place, elsewhere), draw)
         block = Block(where, tuple(units), bare_place=where == place)
         body = Draft("", (block,), "", (), tuple(template.text for template in frame["joiners"]), ("",))
         return self._turned(kind, self._turns(TURNS[kind], voice), body.text(draw), draw)

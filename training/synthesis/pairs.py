@@ -14,8 +14,9 @@ from training.synthesis.items import ITEMS
 from training.synthesis.lexicon import Lexicon
 from training.synthesis.noise import Noise, NoiseConfig
 from training.synthesis.others import OtherPhrasing
-from training.synthesis.phrasing import Phrasing, Site
+from training.synthesis.phrasing import Phrasing
 from training.synthesis.placeholders import PlaceholderMaker
+from training.synthesis.placing import Site
 from training.synthesis.scenario import Scenario, Utterance, draw_scenario
 from training.synthesis.styles import Voice, draw_voice, tersely
 from training.synthesis.tellings import Tellings
@@ -23,6 +24,7 @@ from training.synthesis.tellings import Tellings
 _HAZARDS = tuple(TABLES)
 _TERSE = 0.05  # the richness of an incident of which only place and hazard are said: A区雪崩,B区塌方
 _TERSE_SHARE = 0.3  # of reports of two incidents
+_TERSE_PLACE = 10  # characters at most of the places of a terse report
 _SAME_HAZARD_SHARE = 0.15  # of reports of two incidents
 
 # Where a report and its context say the incident is, by weight.
@@ -170,7 +172,7 @@ class PairGenerator:
             voice, richness = tersely(voice), _TERSE
         first = draw.pick(_HAZARDS)
         second = first if draw.chance(_SAME_HAZARD_SHARE) else draw.pick(_HAZARDS)
-        places = self._two_places()
+        places = self._two_places(_TERSE_PLACE if voice.is_terse else None)
         scenarios = [self._scenario(hazard, voice, richness, 0.0) for hazard in (first, second)]
         situations = [Situation(location=p, **s.fields) for s, p in zip(scenarios, places, strict=True)]
         incidents = [(scenario, Site(place)) for scenario, place in zip(scenarios, places, strict=True)]
@@ -179,11 +181,10 @@ class PairGenerator:
         context = Context(near, self._issued(draw.pick(situations)))
         return _Composition(draft, voice, places, context, by_urgency(situations))
 
-    def _two_places(self) -> tuple[str, str]:
-        first = self._gazetteer.place(self._draw)
+    def _two_places(self, longest: int | None) -> tuple[str, str]:
         while True:
-            second = self._gazetteer.place(self._draw)
-            if first not in second and second not in first:
+            first, second = self._gazetteer.place(self._draw), self._gazetteer.place(self._draw)
+            if first not in second and second not in first and (not longest or len(first + second) <= 2 * longest):
                 return first, second
 
     def _scenario(self, hazard: str, voice: Voice, richness: float, declined: float) -> Scenario:

@@ -35,14 +35,27 @@ STYLES = {
     "relative": ["spoken"],
     "post": ["spoken", "formal"],
 }
-STYLE_LISTS = ("openings", "place", "place_last", "nowhere", "pleas", "contacts", "closings", "joiners", "finals")
+STYLE_LISTS = (
+    "openings",
+    "place",
+    "place_last",
+    "amid",
+    "narrated",
+    "nowhere",
+    "pleas",
+    "contacts",
+    "closings",
+    "joiners",
+    "finals",
+)
 SHARED_LISTS = ("digressions", "emotions", "times", "updates", "verified", "repost", "hashtags", "emoji", "fillers")
 ASIDE_SLOTS = {"phone", "post", "clock", "bus", "plate", "room", "small"}
 PLACE_SLOTS = {"town", "other", "county", "name", "village", "street", "road", "landmark"} | {
-    *("n", "v", "km", "metres", "nnn", "letter")
+    *("n", "v", "km", "metres", "nnn", "letter", "admin", "estate", "surname", "way", "far", "nth", "cn", "room")
 }
 KINDS_OF_NOBODY = ("offer", "resolved", "news", "thanks", "test", "question", "knowledge", "errand", "notice")
 OTHER_SLOTS = {"place", "hazard", "n", "small", "phone", "item", "name", "hour", "day", "plate"}
+OTHER_PLACES = {"elsewhere", "onward", "hometown"}
 WEIGHTED = ("joiners", "finals")  # drawn evenly: what stands there twice comes twice as often
 
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -284,20 +297,47 @@ def test_styles_have_all_their_lists() -> None:
         assert set(style) == {"registers", *STYLE_LISTS, *relay}, name
         for kind in ("openings", "nowhere", "closings"):
             assert style[kind].count("") <= 1, (name, kind)
-    assert set(FRAMES) == {"styles", *SHARED_LISTS, "asides", "names", "second"}
+    assert set(FRAMES) == {"styles", *SHARED_LISTS, "decoys", "placed", "asides", "names", "second"}
 
 
 def test_frames_have_their_slots_and_no_other() -> None:
-    wanted: dict[str, set[str]] = {key: {"place"} for key in ("place", "place_last", "relay")}
+    wanted: dict[str, set[str]] = {key: {"place"} for key in ("place", "place_last", "amid", "narrated", "relay")}
     wanted["second"] = {"second"}
+    wanted |= {"formal": {"place"}, "spoken": {"place"}}  # of placed
     allowed = {"contacts": {"phone", "name"}, "times": {"hour", "minute", "day"}, "asides": ASIDE_SLOTS}
     for path, entries in lists(FRAMES):
         for text in chain.from_iterable(map(expand, entries)):
             if path[-1] in allowed:
                 assert slots(text), (path, text)
                 assert slots(text) <= allowed[path[-1]], (path, text)
+            elif path[0] == "decoys":
+                assert set() != slots(text) <= OTHER_PLACES, (path, text)
             else:
-                assert slots(text) == wanted.get(path[-1], set()), (path, text)
+                others = OTHER_PLACES if path[-1] in ("narrated", "relay") else set()
+                assert slots(text) - others == wanted.get(path[-1], set()), (path, text)
+                assert text.count("{place}") == len(wanted.get(path[-1], set()) & {"place"}) or path[1] == "radio", text
+
+
+def test_what_follows_a_place_does_not_read_as_a_part_of_it() -> None:
+    for path, entries in lists(FRAMES):
+        for text in chain.from_iterable(map(expand, entries)):
+            assert not re.search(
+                "\\{place\\}(附近|旁|边上|一带|段|路段|处|境内|方向|往|以东|以西|[东西南北]边|上面|下面)", text
+            ), (path, text)
+
+
+def test_places_stand_in_many_clauses_and_beside_many_others() -> None:
+    assert sum(len(frames_of(kind)) for kind in ("place", "place_last", "amid", "narrated", "relay")) >= 240
+    assert sum(map(len, FRAMES["decoys"].values())) >= 60
+    assert set(FRAMES["placed"]) == set(labels.HAZARDS)
+    for hazard, registers in FRAMES["placed"].items():
+        assert all(len(registers[register]) >= 5 for register in ("formal", "spoken")), hazard
+
+
+def test_who_is_there_does_not_say_otherwise_of_another_place() -> None:
+    # Where the speaker is elsewhere, that is a fact of the situation.
+    for text in chain.from_iterable(expand(entry) for entry in FRAMES["decoys"]["spoken"]):
+        assert not re.search(r"我人?(?:现在|目前)?在\{", text), text
 
 
 def test_openings_pleas_digressions_and_contacts_are_many() -> None:
@@ -319,7 +359,7 @@ def test_posts_can_grow_long(kind: str, long: int) -> None:
 
 def test_frames_state_no_fact_and_do_not_plead_for_rescue() -> None:
     for path, entries in lists(FRAMES):
-        if path[-1] == "names":
+        if path[-1] == "names" or path[0] == "placed":
             continue
         for text in chain.from_iterable(map(expand, entries)):
             assert not _FACT_WORDS.search(text), (path, text)
@@ -392,7 +432,9 @@ def test_generic_places_name_no_place() -> None:
 
 
 def test_places_are_composed_of_known_slots() -> None:
-    for key in ("landmarks", "bridges", "tunnels", "schools", "estates", "relative", "road_parts", "letter_roads"):
+    tails = ("group_tails", "outskirts", "building_parts", "site_parts", "structure_parts", "composed", "overseas")
+    names = ("landmarks", "bridges", "tunnels", "schools", "estates", "relative", "road_parts", "letter_roads")
+    for key in (*names, *tails):
         assert len(PLACES[key]) >= 10, key
         for entry in PLACES[key]:
             assert slots(entry) <= PLACE_SLOTS, entry

@@ -9,8 +9,9 @@ import pytest
 
 from training.synthesis.holdout import Draw
 from training.synthesis.lexicon import Entries, Lexicon, Template
-from training.synthesis.phrasing import Phrasing, Site
+from training.synthesis.phrasing import Phrasing
 from training.synthesis.placeholders import PlaceholderMaker
+from training.synthesis.placing import Site
 from training.synthesis.scenario import Scenario, draw_scenario
 from training.synthesis.styles import STYLES, Voice
 
