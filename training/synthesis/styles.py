@@ -98,8 +98,8 @@ STYLES: Mapping[str, Style] = {
     ),
     "post": Style(
         share=0.26,
-        median=124,
-        spread=0.6,
+        median=116,
+        spread=0.64,
         shortest=30,
         longest=420,
         opening=0.7,
