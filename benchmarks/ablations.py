@@ -62,6 +62,7 @@ def variants(tokens: int) -> Mapping[str, Variant]:
         "AdamW instead of Muon": replace(base, train=replace(config, optimizer="adamw")),
         "peak rate 1e-3": replace(base, train=replace(config, peak_lr=1e-3)),
         "peak rate 4e-3": replace(base, train=replace(config, peak_lr=4e-3)),
+        "peak rate 8e-3": replace(base, train=replace(config, peak_lr=8e-3)),
         "batches of 4,096 tokens": replace(
             base,
             train=replace(

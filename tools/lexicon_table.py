@@ -23,7 +23,9 @@ def lexicon_table(lexicon: Lexicon) -> str:
     }
     together = len({entry.text for found in starts.values() for entry in found})
     rows.append((f"beside facts ({together} entries together)", _counted(starts)))
-    others = {key: list(value) for key, value in lexicon.other.items() if not isinstance(value, Mapping)}
+    others: dict[str, list[Template]] = {}
+    for path, found in leaves({key: value for key, value in lexicon.other.items() if key != "hazard_words"}):
+        others.setdefault(path[0], []).extend(found)
     rows.append(("no requests", _counted(others)))
     lines = ["| section | entries / phrasings |", "|---|---|"]
     return "\n".join([*lines, *(f"| {section} | {cell} |" for section, cell in rows)])

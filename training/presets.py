@@ -23,7 +23,7 @@ PRESETS = {
     "small": Preset(encoder_layers=6, decoder_layers=6, num_heads=6, d_model=384, d_feedforward=1536),
     "base": Preset(encoder_layers=6, decoder_layers=6, num_heads=8, d_model=512, d_feedforward=2048),
     # The shipped one. Decoding costs a pass of the decoder per token, so the depth is in the encoder.
-    "default": Preset(encoder_layers=4, decoder_layers=2, num_heads=8, d_model=256, d_feedforward=1024),
+    "default": Preset(encoder_layers=4, decoder_layers=2, num_heads=4, d_model=256, d_feedforward=1024),
 }
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from dispatch.model import label_smoothed_cross_entropy
+from dispatch.model.loss import CHUNK
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
@@ -18,6 +19,18 @@ def test_it_equals_the_formula_written_out(smoothing: float) -> None:
         expected.append(-sum(w * p for w, p in zip(wanted, log_probability, strict=True)))
     loss = label_smoothed_cross_entropy(logits, target, smoothing, pad_id=0)
     torch.testing.assert_close(loss, torch.stack([torch.as_tensor(e) for e in expected]).mean())
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_its_gradient_is_that_of_torch(smoothing: float) -> None:
+    rows = 2 * CHUNK + 3  # more than one chunk, and a rest
+    logits, target = torch.randn(rows, 7, requires_grad=True), torch.randint(0, 7, (rows,))
+    expected = torch.nn.functional.cross_entropy(logits, target, ignore_index=0, label_smoothing=smoothing)
+    (expected_gradient,) = torch.autograd.grad(3 * expected, logits)
+    loss = label_smoothed_cross_entropy(logits, target, smoothing, pad_id=0)
+    (gradient,) = torch.autograd.grad(3 * loss, logits)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(gradient, expected_gradient)
 
 
 def test_padding_gets_no_gradient() -> None:

@@ -27,7 +27,10 @@ _SLOT = re.compile(r"\{\w+\}")
 _PLEA = re.compile("救命|求救|救人|救救|来救|救我|营救|解救|请求救援|求援")
 
 # Words of somebody on the scene: a report by somebody elsewhere does without them where it can.
-_FIRST_PERSON = re.compile("我|咱|俺|这里|这边|这儿")
+# Their kin they may name wherever they are: 我爸 is no such word, 我和我爸 is.
+_KIN = "爸|妈|爹|娘|哥|嫂|弟|姐|妹|叔|舅|姨|姑|伯|婶|表|堂|侄|外甥|爷|奶|姥|外公|外婆"
+_KIN += "|老婆|老公|媳妇|对象|爱人|岳|公公|婆婆|儿|女|闺女|孙|孩子|娃|同学|同事|室友|朋友|邻居|工友|徒弟|师傅|老乡"
+_FIRST_PERSON = re.compile(rf"我(?!\[?(?:{_KIN}))|咱|俺|这里|这边|这儿")
 # Words of somebody elsewhere, who passes on what others say: a fact of its own (caller_elsewhere).
 _SECOND_HAND = re.compile(
     "外地|不在现场|不在那|替|代[发转报人]|帮转|[网群]友|私信|托我|隔着|电话那头|转给我|他们.*(?:跟我|回复)"

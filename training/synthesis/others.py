@@ -1,60 +1,157 @@
-"""Reports that ask for nobody: offers, what is resolved, news, thanks, chatter, tests, pranks, questions, knowledge."""
+"""Reports that ask for nobody: offers, what is resolved, and all else (news, thanks, talk, drills, pranks, …).
 
-from collections.abc import Mapping
+They are said in entries of their own; or made of the clauses that requests are made of, and a turn that says why nobody
+is to be sent; or they quote a whole request with such a turn. Requests, in turn, get distractors: clauses in the words
+of what is no request, which leave the situation as it is.
+"""
 
-from training.synthesis.draft import glue
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from training.synthesis.draft import Block, Draft, glue
 from training.synthesis.holdout import Draw
 from training.synthesis.lexicon import Entries, Lexicon
+from training.synthesis.phrasing import Phrasing
 from training.synthesis.placeholders import PlaceholderMaker
+from training.synthesis.placing import Site
+from training.synthesis.scenario import Scenario, draw_scenario
+from training.synthesis.styles import Voice
 
-# The lexicon's lists of each kind of report, by weight.
-KINDS: Mapping[str, Mapping[str, float]] = {
-    "offer": {"offer": 1.0},
-    "resolved": {"resolved": 1.0},
-    "other": {"news": 3, "thanks": 2, "chatter": 2, "test": 2, "prank": 1, "question": 2, "knowledge": 2},
+# The lexicon's lists of each kind of report; each is drawn as often as it is long.
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "offer": ("offer",),
+    "resolved": ("resolved",),
+    "other": ("news", "thanks", "chatter", "test", "prank", "question", "knowledge", "errand", "notice"),
 }
-# What may stand beside them and asks for nobody either.
+# The turns that make a report of each kind out of a request's clauses.
+TURNS: Mapping[str, tuple[str, ...]] = {
+    "offer": ("offer",),
+    "resolved": ("resolved",),
+    "other": ("drill", "rumour", "past", "story", "ask", "paper"),
+}
+_QUOTING = frozenset({"resolved", "drill", "rumour", "past"})  # turns that may stand beside a whole request
+# How a report of each kind is made: said by an entry, told in a request's clauses, or a whole request quoted.
+_WAYS: Mapping[str, Mapping[str, float]] = {
+    "offer": {"said": 0.62, "told": 0.38},
+    "resolved": {"said": 0.45, "told": 0.3, "quoted": 0.25},
+    "other": {"said": 0.65, "told": 0.22, "quoted": 0.13},
+}
+# What may stand beside an entry and asks for nobody either.
 _BESIDE: Mapping[str, tuple[str, ...]] = {
     "offer": ("contacts", "times", "repost"),
     "resolved": ("times", "verified"),
-    "other": ("times",),
+    "other": ("times", "asides"),
 }
-_APPENDED_SHARE = 0.35  # of what is resolved: an update to an old request, which still stands there
+_BESIDE_SHARE = 0.15
+_POSITIONS = ("before", "before", "behind", "behind", "both")
+_NOWHERE_SHARE = 0.2  # of reports told in a request's clauses
+_BARE_PLACE_SHARE = 0.3
+_FIRST_PERSON_SHARE = 0.5  # of what is resolved: told by those whom it befell
+_QUOTATION_MARKS_SHARE = 0.25  # of what is neither offered nor resolved
+# What asks for something, and is left out of a report that asks for nothing.
+_ASKING = (("requested",), ("fact", "reinforce"), ("fact", "kilowatts"))
 
 
 class OtherPhrasing:
-    """Says what is no request."""
+    """Says what is no request, and what in a request sounds like none."""
 
-    def __init__(self, lexicon: Lexicon, placeholders: PlaceholderMaker) -> None:
+    def __init__(self, lexicon: Lexicon, placeholders: PlaceholderMaker, phrasing: Phrasing) -> None:
         self._words = lexicon.other
         self._frames = lexicon.frames
         self._placeholders = placeholders
+        self._phrasing = phrasing
 
-    def report(self, kind: str, hazard: str, place: str, draw: Draw, request: str) -> str:
-        """A report of a kind other than request. ``request`` is an earlier report of the same place, or "": where
-        it is now resolved, the update stands before or behind it."""
-        lists = KINDS[kind]
-        name = draw.rng.choices(tuple(lists), tuple(lists.values()))[0]
-        text = self._fill(self._words[name], hazard, place, draw)
-        if kind == "resolved" and request:
-            joiner = draw.pick((",", "。", "。", " ", "!"))
-            return glue(text, request, joiner) if draw.chance(0.5) else glue(request, text, joiner)
+    def report(self, kind: str, hazard: str, place: str, voice: Voice, draw: Draw) -> str:
+        """A report of a kind other than request."""
+        ways = _WAYS[kind]
+        match draw.rng.choices(tuple(ways), tuple(ways.values()))[0]:
+            case "said":
+                return self._said(kind, hazard, place, voice, draw)
+            case "told":
+                return self._told(kind, hazard, place, voice, draw)
+            case _:
+                return self._quoted(kind, hazard, place, voice, draw)
+
+    def with_distractor(self, draft: Draft, scenario: Scenario, voice: Voice, elsewhere: bool, draw: Draw) -> Draft:
+        """A request of one incident with a clause that is said of what is over, a drill or news; it remains one."""
+        words, register = self._words["distractors"], _register(voice)
+        counted = bool(scenario.values("people")) and draw.chance(0.5)
+        entries: Entries = words["counted" if counted else "any"][register]
+        entries = entries.distant if elsewhere else entries.present
+        clause = self._placeholders.fill(entries.pick(draw), draw)
+        (block,) = draft.blocks
+        units = list(block.units)
+        units.insert(len(units) if counted else draw.whole(min(1, len(units)), len(units)), clause)
+        return replace(draft, blocks=(replace(block, units=tuple(units)),))
+
+    def _said(self, kind: str, hazard: str, place: str, voice: Voice, draw: Draw) -> str:
+        lists = [self._words[name][_register(voice)] for name in KINDS[kind]]
+        text = self._fill(_drawn(lists, draw), hazard, place, draw)
         for beside in _BESIDE[kind]:
-            if draw.chance(0.2):
-                text = self._with(text, beside, hazard, place, draw)
+            if draw.chance(_BESIDE_SHARE):
+                text = self._with(text, beside, voice, draw)
         return text
 
-    def is_appended(self, kind: str, draw: Draw) -> bool:
-        """Whether a report of this kind is an update to an earlier request."""
-        return kind == "resolved" and draw.chance(_APPENDED_SHARE)
-
-    def _with(self, text: str, beside: str, hazard: str, place: str, draw: Draw) -> str:
-        entries = self._frames["styles"]["post"]["contacts"] if beside == "contacts" else self._frames[beside]
-        clause = self._fill(entries.calm, hazard, place, draw)
+    def _with(self, text: str, beside: str, voice: Voice, draw: Draw) -> str:
+        frame = self._frames["styles"][voice.name]
+        entries: Entries = frame["contacts"] if beside == "contacts" else self._frames[beside]
+        clause = self._placeholders.fill(entries.calm.pick(draw), draw)
         joiner = draw.pick((",", ",", "。", " "))
         first, second = (text, clause) if beside in ("contacts", "repost") or draw.chance(0.4) else (clause, text)
         return glue(first, second, joiner)
 
+    def _told(self, kind: str, hazard: str, place: str, voice: Voice, draw: Draw) -> str:
+        """What a request would say of an incident, without what it would ask for, and a turn."""
+        scenario = draw_scenario(hazard, draw, voice.spoken, voice.richness, 0.0)
+        scenario.fields["needs"] = ()
+        scenario.units = [unit for unit in scenario.units if unit[0].path not in _ASKING]
+        elsewhere = kind != "resolved" or voice.name == "relative" or not draw.chance(_FIRST_PERSON_SHARE)
+        units = self._phrasing.clauses(scenario, voice, elsewhere, draw)
+        frame = self._frames["styles"][voice.name]
+        where = ""
+        if not draw.chance(_NOWHERE_SHARE):
+            bare = draw.chance(_BARE_PLACE_SHARE)
+            where = place if bare else self._phrasing.place_clause(voice, Site(place, elsewhere), draw)
+        block = Block(where, tuple(units), bare_place=where == place)
+        body = Draft("", (block,), "", (), tuple(template.text for template in frame["joiners"]), ("",))
+        return self._turned(kind, self._turns(TURNS[kind], voice), body.text(draw), draw)
+
+    def _quoted(self, kind: str, hazard: str, place: str, voice: Voice, draw: Draw) -> str:
+        """A whole request, and a turn. It must close all that the request says: 我爸已经接出来了 closes nothing where
+        others are trapped, so that the entries of what is resolved are no turns."""
+        scenario = draw_scenario(hazard, draw, voice.spoken, voice.richness, 0.0)
+        request = self._phrasing.draft(voice, [(scenario, Site(place))], draw).text(draw)
+        names = [name for name in TURNS[kind] if name in _QUOTING]
+        return self._turned(kind, self._turns(names, voice), request, draw)
+
+    def _turns(self, names: Sequence[str], voice: Voice) -> list[Mapping[str, Entries]]:
+        """The turns of these names that are said in the voice's register."""
+        found = [self._words["turns"][name].get(_register(voice)) for name in names]
+        return [turns for turns in found if turns]
+
+    def _turned(self, kind: str, turns: Sequence[Mapping[str, Entries]], body: str, draw: Draw) -> str:
+        """The clauses with a turn before them, behind them, or both."""
+        lengths = [sum(map(len, turn.values())) for turn in turns]
+        turn = draw.rng.choices(turns, lengths)[0]
+        position = draw.pick(_POSITIONS)
+        if kind == "other" and draw.chance(_QUOTATION_MARKS_SHARE):
+            body = f"“{body}”"
+        if position != "behind":
+            before = self._placeholders.fill(turn["before"].pick(draw), draw)
+            body = glue(before, body, draw.pick((":", ":", ",", "。")))
+        if position != "before":
+            behind = self._placeholders.fill(turn["behind"].pick(draw), draw)
+            body = glue(body, behind, draw.pick((",", "。", "。", "!", " ")))
+        return body + draw.pick(("", "。", "。"))
+
     def _fill(self, entries: Entries, hazard: str, place: str, draw: Draw) -> str:
         given = {"place": place, "hazard": self._words["hazard_words"][hazard].pick(draw).text}
         return self._placeholders.fill(entries.pick(draw), draw, given)
+
+
+def _register(voice: Voice) -> str:
+    return "spoken" if voice.spoken else "formal"
+
+
+def _drawn(lists: Sequence[Entries], draw: Draw) -> Entries:
+    return draw.rng.choices(lists, [len(entries) for entries in lists])[0]

@@ -14,14 +14,17 @@ from training.synthesis.items import ITEMS
 from training.synthesis.lexicon import Lexicon
 from training.synthesis.noise import Noise, NoiseConfig
 from training.synthesis.others import OtherPhrasing
-from training.synthesis.phrasing import Phrasing, Site
+from training.synthesis.phrasing import Phrasing
 from training.synthesis.placeholders import PlaceholderMaker
+from training.synthesis.placing import Site
 from training.synthesis.scenario import Scenario, Utterance, draw_scenario
 from training.synthesis.styles import Voice, draw_voice, tersely
+from training.synthesis.tellings import Tellings
 
 _HAZARDS = tuple(TABLES)
 _TERSE = 0.05  # the richness of an incident of which only place and hazard are said: A区雪崩,B区塌方
 _TERSE_SHARE = 0.3  # of reports of two incidents
+_TERSE_PLACE = 10  # characters at most of the places of a terse report
 _SAME_HAZARD_SHARE = 0.15  # of reports of two incidents
 
 # Where a report and its context say the incident is, by weight.
@@ -50,7 +53,8 @@ class Recipe:
 
     sides: Sides = field(default_factory=Sides)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
-    other: float = 0.08  # reports that are no requests
+    other: float = 0.14  # reports that are no requests
+    distracted: float = 0.12  # requests of one incident that say something in the words of what is no request
     two_incidents: float = 0.05
     issued: float = 0.2  # something was issued before
     declined: float = 0.05
@@ -97,8 +101,10 @@ class PairGenerator:
         self._gazetteer = Gazetteer(lexicon)
         placeholders = PlaceholderMaker(lexicon.frames["names"], tuple(ITEMS))
         self._phrasing = Phrasing(lexicon, placeholders)
-        self._others = OtherPhrasing(lexicon, placeholders)
+        self._others = OtherPhrasing(lexicon, placeholders, self._phrasing)
         self._noise = Noise(lexicon)
+        told = lexicon.facts["told"]
+        self._tellings = {True: Tellings(told, "spoken"), False: Tellings(told, "formal")}
 
     def pairs(self) -> Iterator[Pair]:
         for sample in self.samples():
@@ -151,6 +157,8 @@ class PairGenerator:
         situation = Situation(location=placing.location, **scenario.fields)
         context = Context(placing.context, self._issued(situation))
         draft = self._phrasing.draft(voice, [(scenario, placing.site)], draw, recipe.asides)
+        if draw.chance(recipe.distracted):
+            draft = self._others.with_distractor(draft, scenario, voice, placing.site.elsewhere, draw)
         places = (placing.site.place, placing.location)
         return _Composition(draft, voice, places, context, (situation,))
 
@@ -164,7 +172,7 @@ class PairGenerator:
             voice, richness = tersely(voice), _TERSE
         first = draw.pick(_HAZARDS)
         second = first if draw.chance(_SAME_HAZARD_SHARE) else draw.pick(_HAZARDS)
-        places = self._two_places()
+        places = self._two_places(_TERSE_PLACE if voice.is_terse else None)
         scenarios = [self._scenario(hazard, voice, richness, 0.0) for hazard in (first, second)]
         situations = [Situation(location=p, **s.fields) for s, p in zip(scenarios, places, strict=True)]
         incidents = [(scenario, Site(place)) for scenario, place in zip(scenarios, places, strict=True)]
@@ -173,16 +181,16 @@ class PairGenerator:
         context = Context(near, self._issued(draw.pick(situations)))
         return _Composition(draft, voice, places, context, by_urgency(situations))
 
-    def _two_places(self) -> tuple[str, str]:
-        first = self._gazetteer.place(self._draw)
+    def _two_places(self, longest: int | None) -> tuple[str, str]:
         while True:
-            second = self._gazetteer.place(self._draw)
-            if first not in second and second not in first:
+            first, second = self._gazetteer.place(self._draw), self._gazetteer.place(self._draw)
+            if first not in second and second not in first and (not longest or len(first + second) <= 2 * longest):
                 return first, second
 
     def _scenario(self, hazard: str, voice: Voice, richness: float, declined: float) -> Scenario:
         while True:
-            scenario = draw_scenario(hazard, self._draw, voice.spoken, richness, declined)
+            tellings = self._tellings[voice.spoken] if self._draw.chance(voice.style.told) else None
+            scenario = draw_scenario(hazard, self._draw, voice.spoken, richness, declined, tellings)
             if not self._recipe.asides or scenario.values("people"):
                 return scenario
 
@@ -190,13 +198,9 @@ class PairGenerator:
         draw = self._draw
         kind, hazard = draw.pick(("offer", "resolved", "other")), draw.pick(_HAZARDS)
         place = self._gazetteer.place(draw)
-        earlier = ""
-        if self._others.is_appended(kind, draw):
-            voice = draw_voice(draw, self._phrasing.registers)
-            scenario = self._scenario(hazard, voice, voice.richness, 0.0)
-            earlier = self._phrasing.draft(voice, [(scenario, Site(place))], draw).text(draw)
-        report = self._others.report(kind, hazard, place, draw, earlier)
-        report = self._noise.apply(report, "post", (place,), self._recipe.noise, draw)
+        voice = draw_voice(draw, self._phrasing.registers)
+        report = self._others.report(kind, hazard, place, voice, draw)
+        report = self._noise.apply(report, voice.name, (place,), self._recipe.noise, draw)
         near = self._gazetteer.place(draw) if draw.chance(0.12) else ""
         return _pair(report, Context(near), (Situation(kind=kind),))
 

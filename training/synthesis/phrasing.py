@@ -1,36 +1,32 @@
 """Phrasing: scenarios and their places become the draft of a report, in the lexicon's words and one of five styles."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from training.synthesis.draft import Block, Draft
+from training.synthesis.draft import Block, Draft, glue
 from training.synthesis.holdout import Draw
 from training.synthesis.items import ITEMS
 from training.synthesis.lexicon import Entries, Lexicon, Template
 from training.synthesis.placeholders import PlaceholderMaker
+from training.synthesis.placing import Placing, Site, placed_block
 from training.synthesis.scenario import Scenario, Utterance
 from training.synthesis.styles import STYLES, Style, Voice
 
 _MOST_PADDING = 16
 _HAZARD_UNSAID = 0.45  # where the depth tells it: 山区公路积雪3米
 _TELLING = {"snow_road": "snow_depth_m", "flood": "water_depth_m"}
+_NO_WORDS = "{second}"  # the second incident, joined by a mark alone
 _JOINED_BY_A_MARK = 0.4
-_BARE_PLACE = 0.3  # of the places that are said first: nothing but the place
-_BARE_PLACE_TERSELY = 0.8
+_SAID_BEFORE_THE_PLACE = 0.35  # of relatives: that they are elsewhere, in the opening
+_DECOY_FIRST = 0.3  # of clauses about other places: before that of the incident's
 _SHUFFLED = 0.5  # of reports: facts in any order
+_NEEDS_TOGETHER = 0.4  # of two needs and more that one clause can ask for
+_NEED_IN_THE_STORY = 0.35  # of the needs of who speaks freely
+_DECLINED_IN_THE_STORY = 0.6
 _NEEDS_ANYWHERE = 0.15  # of reports: needs among the facts, not behind them
 _COMMON = ("digressions", "emotions", "times", "updates", "verified", "repost", "asides")
 _AT_THE_END = ("contacts", "pleas", "repost", "closings")  # all else stands among the facts
 _MOST_DRAWS = 100  # of a clause that must be said
-
-
-@dataclass(frozen=True)
-class Site:
-    """Where a report says an incident is ("" for nowhere), and whether somebody says so who is not there."""
-
-    place: str
-    elsewhere: bool = False
 
 
 class Phrasing:
@@ -40,6 +36,12 @@ class Phrasing:
         self._facts = lexicon.facts
         self._frames = lexicon.frames
         self._placeholders = placeholders
+        together = lexicon.facts["need"]["together"]
+        self._together_keys = {
+            register: [(frozenset(key.split(", ")), key) for key, said in together.items() if register in said]
+            for register in ("formal", "spoken")
+        }
+        self._placing = Placing(lexicon)
         self.registers: Mapping[str, tuple[str, ...]] = {
             name: tuple(str(template.text) for template in lexicon.frames["styles"][name]["registers"])
             for name in STYLES
@@ -55,10 +57,18 @@ class Phrasing:
         elsewhere = any(site.elsewhere for _, site in incidents)
         speaker = _Speaker(self, voice, calm, elsewhere, draw)
         frame = self._frame(voice)
-        blocks = [self._block(scenario, site, speaker) for scenario, site in incidents]
-        opening = self._opening(speaker, incidents[0][1])
+        second = self._second(draw) if len(incidents) > 1 else ""
+        # Two incidents with nothing but a mark between them: whose place is it that stands there?
+        alone = second != _NO_WORDS
+        sites = [site for _, site in incidents]
+        relays = self._relays(speaker, sites[0])
+        blocks = [self._block(scenario, site, speaker, sites, relays, alone) for scenario, site in incidents]
+        opening = self._opening(speaker, sites[0], relays)
+        decoys = self._decoys(speaker, sites)
+        if decoys and sites[0].place and draw.chance(_DECOY_FIRST):
+            opening = glue(opening, decoys.pop(), ",")
         tail: list[str] = []
-        among = [speaker.say_surely("asides") for _ in range(asides)]
+        among = decoys + [speaker.say_surely("asides") for _ in range(asides)]
         for kind, chance in _chances(voice.style).items():
             if voice.has(chance, draw):
                 (tail if kind in _AT_THE_END else among).extend(speaker.common(kind))
@@ -69,16 +79,29 @@ class Phrasing:
         return Draft(
             opening,
             tuple(blocks),
-            self._second(draw) if len(blocks) > 1 else "",
+            second,
             tuple(tail),
             tuple(template.text for template in frame["joiners"]),
             tuple(template.text for template in frame["finals"]),
         )
 
+    def clauses(self, scenario: Scenario, voice: Voice, elsewhere: bool, draw: Draw) -> list[str]:
+        """What a scenario says, a clause each, without place and frame; ``elsewhere``: by somebody who is not there."""
+        speaker = _Speaker(self, voice, calm=True, elsewhere=elsewhere, draw=draw)
+        return self._units(scenario, scenario.hazards, speaker)
+
+    def place_clause(self, voice: Voice, site: Site, draw: Draw) -> str:
+        """A clause that says where something is or was."""
+        template = _from(site, self._frame(voice)["place"]).pick(draw)
+        return self.fill_template(
+            template, draw, {"place": site.place, **self._placing.slots(template, [site.place], draw)}
+        )
+
     def _second(self, draw: Draw) -> str:
         """How the second incident is joined to the first: by words of its own, or by a mark alone."""
-        second = "{second}"
-        return second if draw.chance(_JOINED_BY_A_MARK) else self.fill(self._frames["second"], draw, {"second": second})
+        if draw.chance(_JOINED_BY_A_MARK):
+            return _NO_WORDS
+        return self.fill(self._frames["second"], draw, {"second": _NO_WORDS})
 
     def _frame(self, voice: Voice) -> Mapping[str, Any]:
         frame: Mapping[str, Any] = self._frames["styles"][voice.name]
@@ -96,9 +119,15 @@ class Phrasing:
     def fill_template(self, template: Template, draw: Draw, given: Mapping[str, str] | None = None) -> str:
         return self._placeholders.fill(template, draw, given)
 
-    def _opening(self, speaker: "_Speaker", site: Site) -> str:
+    def _relays(self, speaker: "_Speaker", site: Site) -> bool:
+        """Whether the clause of the place is to say that the speaker is elsewhere; a relative's opening may, too."""
+        if not site.elsewhere or not site.place or "relay" not in self._frame(speaker.voice):
+            return False
+        return not (speaker.voice.name == "relative" and speaker.draw.chance(_SAID_BEFORE_THE_PLACE))
+
+    def _opening(self, speaker: "_Speaker", site: Site, relays: bool) -> str:
         """What is said before the place; a speaker who is elsewhere says so here or with the place."""
-        if site.elsewhere and not site.place:
+        if site.elsewhere and not relays and (not site.place or speaker.voice.name == "relative"):
             return speaker.say_surely("openings")
         if not site.place and speaker.draw.chance(0.5):
             return "".join(speaker.common("nowhere"))
@@ -106,31 +135,49 @@ class Phrasing:
             "".join(speaker.common("openings")) if speaker.voice.has(speaker.voice.style.opening, speaker.draw) else ""
         )
 
-    def _block(self, scenario: Scenario, site: Site, speaker: "_Speaker") -> Block:
-        units = tuple(self._units(scenario, speaker))
+    def _block(
+        self, scenario: Scenario, site: Site, speaker: "_Speaker", sites: Sequence[Site], relays: bool, alone: bool
+    ) -> Block:
         if not site.place:
-            return Block("", units)
-        draw, given = speaker.draw, {"place": site.place}
-        frame = self._frame(speaker.voice)
-        if site.elsewhere and "relay" in frame:
-            return Block(self.fill(frame["relay"], draw, given), units)
-        first, last = (_from(site, frame[name]) for name in ("place", "place_last"))
-        if draw.chance(speaker.voice.style.place_last):
-            return Block("", units, place_last=speaker.say(last, given))
-        if draw.chance(_BARE_PLACE_TERSELY if speaker.voice.is_terse else _BARE_PLACE):
-            return Block(site.place, units, bare_place=True)
-        clause = speaker.say(first, given)
-        return Block(clause, units, bare_place=clause == site.place)
+            return Block("", tuple(self._units(scenario, scenario.hazards, speaker)))
+        stand = self._placing.stand(speaker.voice, site, relays, alone, speaker.draw)
+        if not stand.frame:
+            clause = site.place
+        else:
+            with_hazard = stand.frame == "placed"
+            entries: Any = self._frames if with_hazard else self._frame(speaker.voice)
+            entries = entries[stand.frame]
+            if with_hazard:
+                entries = entries[scenario.hazards[0]]["spoken" if speaker.voice.spoken else "formal"]
+            template = speaker.choose(entries if relays else _from(site, entries))
+            places = [other.place for other in sites]
+            given = {"place": site.place, **self._placing.slots(template, places, speaker.draw)}
+            clause = self.fill_template(template, speaker.draw, given)
+        hazards = scenario.hazards[1:] if stand.frame == "placed" else scenario.hazards
+        units = self._units(scenario, hazards, speaker)
+        return placed_block(stand, clause, site.place, units, speaker.draw)
 
-    def _units(self, scenario: Scenario, speaker: "_Speaker") -> list[str]:
+    def _decoys(self, speaker: "_Speaker", sites: Sequence[Site]) -> list[str]:
+        """Clauses about places where nobody needs help."""
+        register = "distant" if speaker.elsewhere else "spoken" if speaker.voice.spoken else "formal"
+        clauses, said = [], set()
+        for _ in range(self._placing.count_decoys(speaker.voice, sites, speaker.draw)):
+            template = self._frames["decoys"][register].pick(speaker.draw)
+            if template.text not in said:
+                said.add(template.text)
+                given = self._placing.slots(template, [site.place for site in sites], speaker.draw)
+                clauses.append(self.fill_template(template, speaker.draw, given))
+        return clauses
+
+    def _units(self, scenario: Scenario, hazards: Sequence[str], speaker: "_Speaker") -> list[str]:
+        """Everything but the place; of the hazards those that are not said with it."""
         draw = speaker.draw
         facts = [",".join([self._utter(u, speaker) for u in unit]) for unit in scenario.units]
         if draw.chance(_SHUFFLED):
             draw.rng.shuffle(facts)
         tells = len(scenario.hazards) == 1 and _TELLING.get(scenario.hazards[0]) in scenario.values("measures")
         if not (tells and draw.chance(_HAZARD_UNSAID)):
-            hazards = [self._utter(Utterance(("hazard", hazard)), speaker) for hazard in scenario.hazards]
-            facts = hazards + facts
+            facts = [self._utter(Utterance(("hazard", hazard)), speaker) for hazard in hazards] + facts
         units = facts + self._needs(scenario, speaker)
         if draw.chance(_NEEDS_ANYWHERE):
             draw.rng.shuffle(units)
@@ -141,19 +188,25 @@ class Phrasing:
         for key in utterance.path:
             entries = entries[key]
         if not isinstance(entries, Entries):
-            entries = entries["spoken" if speaker.voice.spoken else "formal"]
+            entries = entries[speaker.register]
         return self.fill(_from(speaker, entries), speaker.draw, utterance.slots)
 
     def _needs(self, scenario: Scenario, speaker: "_Speaker") -> list[str]:
-        """Needs as one list (急需发电机和医疗队), as clauses of their own, or both; then what is declined."""
+        """Needs as one list (急需发电机和医疗队), several in one clause, each in one, or all of these; then what is
+        declined."""
         draw, words = speaker.draw, self._facts["need"]
         counted = {ITEMS[item.item].need for item in scenario.values("requested")}
-        listed, clauses = [], []
-        for need in scenario.values("needs"):
-            if need in counted:
+        needs = [need for need in scenario.values("needs") if need not in counted]
+        together = self._together(needs, speaker)
+        clauses = [self._utter(Utterance(("need", "together", together)), speaker)] if together else []
+        listed = []
+        for need in needs:
+            if need in together.split(", "):
                 continue
             has_noun = need in words["nouns"]
-            if need in words["clauses"] and (not has_noun or draw.chance(0.35)):
+            if speaker.voice.spoken and draw.chance(_NEED_IN_THE_STORY):
+                clauses.append(self.fill(_from(speaker, words["spoken_clauses"][need]), draw))
+            elif need in words["clauses"] and (not has_noun or draw.chance(0.35)):
                 clauses.append(self.fill(words["clauses"][need], draw))
             else:
                 listed.append(self.fill(words["nouns"][need], draw))
@@ -162,10 +215,28 @@ class Phrasing:
             template = words["spoken_list" if speaker.voice.spoken else "list"]
             clauses.append(self.fill(template, draw, {"nouns": _enumerate(nouns, draw)}))
         draw.rng.shuffle(clauses)
-        for declined in scenario.values("not_needed"):
-            noun = self.fill(words["nouns"][declined], draw)
-            clauses.append(self.fill(self._facts["not_needed"], draw, {"nouns": noun}))
-        return clauses
+        return clauses + self._declined(scenario, speaker)
+
+    def _together(self, needs: Sequence[str], speaker: "_Speaker") -> str:
+        """The key of needs that one clause asks for (boat, medical); "" for none."""
+        if len(needs) < 2 or not speaker.draw.chance(_NEEDS_TOGETHER):
+            return ""
+        asked = frozenset(needs)
+        keys = [key for together, key in self._together_keys[speaker.register] if together <= asked]
+        return speaker.draw.pick(keys) if keys else ""
+
+    def _declined(self, scenario: Scenario, speaker: "_Speaker") -> list[str]:
+        """What is declined, in one clause."""
+        draw, declined = speaker.draw, scenario.values("not_needed")
+        if not declined:
+            return []
+        together = self._facts["not_needed_together"].get(", ".join(declined))
+        if together and draw.chance(_DECLINED_IN_THE_STORY):
+            return [self.fill(_from(speaker, together), draw)]
+        told = speaker.voice.spoken and draw.chance(_DECLINED_IN_THE_STORY)
+        entries = self._facts["spoken_not_needed" if told else "not_needed"]
+        nouns = [self.fill(self._facts["need"]["nouns"][need], draw) for need in declined]
+        return [self.fill(_from(speaker, entries), draw, {"nouns": _enumerate(nouns, draw)})]
 
     def _pad(self, speaker: "_Speaker", room: int, among: list[str], tail: list[str]) -> None:
         """Adds what is no fact until the room is used up."""
@@ -193,8 +264,13 @@ class _Speaker:
         self._calm = calm
         self._said: set[str] = set()
 
-    def say(self, entries: Entries, given: Mapping[str, str] | None = None) -> str:
-        return self._phrasing.fill(self._fitting(entries) or entries, self.draw, given)
+    @property
+    def register(self) -> str:
+        return "spoken" if self.voice.spoken else "formal"
+
+    def choose(self, entries: Entries) -> Template:
+        """One of the entries, if there is one that fits the speaker."""
+        return (self._fitting(entries) or entries).pick(self.draw)
 
     def common(self, kind: str) -> list[str]:
         """A clause of a kind; none where the style has no such entries, or this one was said before."""

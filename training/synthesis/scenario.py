@@ -12,11 +12,25 @@ from dispatch.domain.situation import Count, Requested
 from training.synthesis.hazards import DECLINABLE, TABLES, Chances, HazardTable
 from training.synthesis.holdout import Draw, is_held_out_combination
 from training.synthesis.items import ITEMS
-from training.synthesis.numbers import draw_conflict, draw_count, spell
+from training.synthesis.numbers import CountPhrase, draw_conflict, draw_count, spell
+from training.synthesis.tellings import Tellings
 
-_MEASURE_WORDS = ("人", "人", "人", "名群众", "个人", "名村民", "名人员", "位群众", "名居民")
-_SPOKEN_MEASURE_WORDS = ("个人", "人", "个人", "号人", "口人", "个乡亲", "个老乡")
+_MEASURE_WORDS = ("人", "人", "人", "名群众", "个人", "名村民", "名人员", "位群众", "名居民", "名", "位村民")
+_SPOKEN_MEASURE_WORDS = ("个人", "人", "个人", "号人", "口人", "个乡亲", "个老乡", "个", "位", "条人命")
 _HOUSEHOLD_WORDS = ("户", "户群众", "户人家", "户居民")
+_SPOKEN_HOUSEHOLD_WORDS = ("户", "家", "户人家", "家人", "户邻居", "家住户")
+_COLLOQUIAL = {2: ("俩人", "俩"), 3: ("仨人", "仨")}
+_COLLOQUIAL_SHARE = 0.25
+# Who people are, said with their number (游客三十名, 三十个老人), and the vulnerable group they make ("" for none).
+_ROLES = (
+    *((role, "") for role in ("游客", "旅客", "工人", "职工", "村民", "外地人", "大人", "务工人员", "乘客")),
+    *(("老人", "elderly"), ("老年人", "elderly"), ("孩子", "child"), ("小学生", "child"), ("学生", "child")),
+    ("病人", "patient"),
+)
+_HOUSEHOLD_ROLES = ("牧民", "村民", "住户", "租户", "渔民")
+_MOST_IN_A_GROUP = 60  # of people who cannot help themselves
+_TOLD_SHARE = 0.75  # of the people of a report that tells of them; the others are counted by role
+_MOST_BESIDE_A_TELLING = 12
 _CAR_WORDS = ("辆车", "台车", "辆车", "辆货车", "辆小车")
 _SOME_SHARE = 0.2  # of injured, buried, missing and trapped people: 有人受伤, without a number
 _CONFLICT_SHARE = 0.04  # of categories with a number: two numbers that contradict
@@ -41,6 +55,8 @@ _COUNTED = {"cars": _CAR_WORDS, "vehicles": _CAR_WORDS, "pinned": ("人", "个�
 _DEPTHS = ("snow_depth_m", "water_depth_m")
 _DEPTH_LIMITS = (0.2, 4.0)
 _DEPTHS_IN_WORDS = (0.5, 1.0, 1.3, 1.5, 1.7, 3.0)  # those that facts.yaml has words for
+_TWO_DECLINED = 0.3  # of what is declined
+_DECLINED_TOGETHER = (("food", "water"), ("food", "water"), ("food", "warmth"), ("shelter", "warmth"))
 _VULNERABLE = ("elderly", "elderly", "elderly", "child", "child", "infant", "pregnant", "patient", "disabled")
 _AGES = {"elderly": (65, 96), "child": (2, 9)}
 
@@ -68,6 +84,11 @@ class Scenario:
     def add_value(self, name: str, label: str, value: Any) -> None:
         self.fields.setdefault(name, {})[label] = value
 
+    def add_groups(self, groups: Sequence[str]) -> None:
+        """Adds vulnerable groups, each once."""
+        if groups:
+            self.fields["vulnerable"] = tuple(dict.fromkeys((*self.values("vulnerable"), *groups)))
+
     def say(self, *utterances: Utterance) -> None:
         self.units.append(utterances)
 
@@ -80,16 +101,18 @@ class Scenario:
         return 0.3 if self.spoken else 0.05
 
 
-def draw_scenario(hazard: str, draw: Draw, spoken: bool, richness: float, declined: float) -> Scenario:
+def draw_scenario(
+    hazard: str, draw: Draw, spoken: bool, richness: float, declined: float, tellings: Tellings | None = None
+) -> Scenario:
     """A request for help in one hazard, at times with another that comes with it.
 
     ``richness`` scales the chance of every fact: 1 for a report of middling length. ``declined`` is the chance that
-    something is declined.
+    something is declined. With ``tellings`` its people are told of (我和我妈) or counted by role (游客三十名).
     """
     table = TABLES[hazard]
     scenario = Scenario((hazard,), spoken)
     _measures(scenario, draw, _scaled(table.measures, richness))
-    _people(scenario, draw, table, richness)
+    _people(scenario, draw, table, richness, tellings)
     _join(scenario, draw, table, richness)
     _flags(scenario, draw, table, richness)
     _numbers(scenario, draw, _scaled(table.numbers, richness))
@@ -176,13 +199,17 @@ def _metres(depth: float, scenario: Scenario, draw: Draw) -> str:
     return spell(depth, draw, scenario.in_words) + "米"
 
 
-def _people(scenario: Scenario, draw: Draw, table: HazardTable, richness: float) -> None:
+def _people(scenario: Scenario, draw: Draw, table: HazardTable, richness: float, tellings: Tellings | None) -> None:
     for category, (chance, most) in table.people.items():
         if not draw.chance(min(0.95, chance * sqrt(richness))):  # how many is what even short reports say
             continue
-        if category == "households":
-            if "trapped" not in scenario.values("people"):
-                _category(scenario, draw, category, most)
+        said = scenario.values("people")
+        if category in said or (category == "households" and "trapped" in said):
+            continue
+        if tellings:
+            _tell(scenario, draw, category, most, tellings)
+        elif category == "households":
+            _category(scenario, draw, category, most)
         elif draw.chance(_SOME_SHARE):
             scenario.add_value("people", category, Count(1, None))
             scenario.say(Utterance(("people", f"{category}_some")))
@@ -194,17 +221,61 @@ def _people(scenario: Scenario, draw: Draw, table: HazardTable, richness: float)
         _pinned(scenario, draw, table.numbers["pinned"] * richness)
 
 
+def _tell(scenario: Scenario, draw: Draw, category: str, most: int, tellings: Tellings) -> None:
+    """People told of in the story, in one clause with all that it says; else counted by role."""
+    said = scenario.fields.get("people", {})
+    telling = tellings.pick(category, scenario.hazards[0], said.keys(), draw) if draw.chance(_TOLD_SHARE) else None
+    if telling is None:
+        _by_role(scenario, draw, category, min(most, _MOST_BESIDE_A_TELLING) if said else most)
+        return
+    for name, count in telling.people.items():
+        scenario.add_value("people", name, count)
+    for name, value in telling.facts.items():
+        scenario.add_value("facts", name, value)
+    scenario.add_groups(telling.vulnerable)
+    scenario.say(Utterance(("told", telling.key)))
+
+
+def _by_role(scenario: Scenario, draw: Draw, category: str, most: int) -> None:
+    """People counted by who they are, before the number or behind it: 游客三十名, 三十个老人, 牧民五户."""
+    if category == "households":
+        role, group, word = draw.pick(_HOUSEHOLD_ROLES), "", "户"
+    else:
+        role, group = draw.pick(_ROLES)
+        word = draw.pick(("个", "个", "位") if scenario.spoken else ("名", "名", "位"))
+    phrase = draw_count(category, draw, scenario.in_words, min(most, _MOST_IN_A_GROUP) if group else most)
+    before = draw.chance(0.5)
+    text = role + phrase.with_measure_word(word) if before else phrase.with_measure_word(word + role)
+    scenario.add_groups((group,) if group else ())
+    _say_count(scenario, draw, category, phrase.count, text)
+
+
 def _measure_word(scenario: Scenario, draw: Draw) -> str:
     return draw.pick(_SPOKEN_MEASURE_WORDS if scenario.spoken else _MEASURE_WORDS)
 
 
 def _category(scenario: Scenario, draw: Draw, category: str, most: int) -> None:
     phrase = draw_count(category, draw, scenario.in_words, most)
-    word = draw.pick(_HOUSEHOLD_WORDS) if category == "households" else _measure_word(scenario, draw)
-    scenario.add_value("people", category, phrase.count)
-    utterance = Utterance(("people", category), {"n": phrase.with_measure_word(word)})
-    severities = _severities(scenario, draw, phrase.count) if category == "injured" else []
-    scenario.say(utterance, *severities)
+    if category == "households":
+        word = draw.pick(_SPOKEN_HOUSEHOLD_WORDS if scenario.spoken else _HOUSEHOLD_WORDS)
+        text = phrase.with_measure_word(word)
+    else:
+        text = _colloquially(phrase, scenario, draw) or phrase.with_measure_word(_measure_word(scenario, draw))
+    _say_count(scenario, draw, category, phrase.count, text)
+
+
+def _colloquially(phrase: CountPhrase, scenario: Scenario, draw: Draw) -> str:
+    """俩人, 仨; "" for other numbers, and most of the time."""
+    count = phrase.count
+    if not scenario.spoken or count.uncertain or count.min not in _COLLOQUIAL or not draw.chance(_COLLOQUIAL_SHARE):
+        return ""
+    return draw.pick(_COLLOQUIAL[count.min])
+
+
+def _say_count(scenario: Scenario, draw: Draw, category: str, count: Count, text: str) -> None:
+    scenario.add_value("people", category, count)
+    severities = _severities(scenario, draw, count) if category == "injured" else []
+    scenario.say(Utterance(("people", category), {"n": text}), *severities)
 
 
 def _conflict(scenario: Scenario, draw: Draw, category: str, most: int) -> None:
@@ -234,6 +305,8 @@ def _severities(scenario: Scenario, draw: Draw, injured: Count) -> list[Utteranc
 def _pinned(scenario: Scenario, draw: Draw, chance: float) -> None:
     """People who are pinned in a vehicle are trapped: all who are, where the report counts no others."""
     trapped = scenario.values("people") and scenario.fields["people"].get("trapped")
+    if "pinned" in scenario.values("facts"):
+        return
     if not draw.chance(chance) or (trapped and (trapped.uncertain or trapped.min < 2)):
         return
     low, high = _NUMBER_LIMITS["pinned"]
@@ -249,7 +322,9 @@ def _flags(scenario: Scenario, draw: Draw, table: HazardTable, richness: float) 
         flags += _drawn(draw, _scaled(group, richness))[:1]
     if draw.chance(_REINFORCE_SHARE):
         flags.append("reinforce")
-    for name in flags:
+    for name in dict.fromkeys(flags):
+        if name in scenario.values("facts"):  # told of
+            continue
         scenario.add_value("facts", name, True)
         scenario.say(Utterance(("fact", name), {"v": str(draw.whole(5, 35))}))
 
@@ -286,8 +361,9 @@ def _vulnerable(scenario: Scenario, draw: Draw, chance: float, aged: float) -> N
     has one."""
     if not draw.chance(chance):
         return
-    groups = dict.fromkeys(draw.pick(_VULNERABLE) for _ in range(2 if draw.chance(0.25) else 1))
-    scenario.fields["vulnerable"] = tuple(groups)
+    drawn = dict.fromkeys(draw.pick(_VULNERABLE) for _ in range(2 if draw.chance(0.25) else 1))
+    groups = [group for group in drawn if group not in scenario.values("vulnerable")]
+    scenario.add_groups(groups)
     for group in groups:
         utterances = [Utterance(("vulnerable", group))]
         if group in _AGES and "age" not in scenario.values("facts") and draw.chance(aged):
@@ -325,7 +401,9 @@ def _requested(scenario: Scenario, draw: Draw, word: str, needs: list[str]) -> N
 
 
 def _declined(scenario: Scenario, draw: Draw, chance: float) -> None:
-    """One thing that is on offer and not wanted; never one that is asked for."""
+    """One or two things that are on offer and not wanted; never one that is asked for."""
     if draw.chance(chance):
-        needs = scenario.fields["needs"]
-        scenario.fields["not_needed"] = (draw.pick([need for need in DECLINABLE if need not in needs]),)
+        left = [need for need in DECLINABLE if need not in scenario.fields["needs"]]
+        pairs = [pair for pair in _DECLINED_TOGETHER if set(pair) <= set(left)]
+        together = pairs and draw.chance(_TWO_DECLINED)
+        scenario.fields["not_needed"] = draw.pick(pairs) if together else (draw.pick(left),)

@@ -29,6 +29,7 @@ class Style:
     verified: float = 0.0
     repost: float = 0.0
     aside: float = 0.06
+    told: float = 0.62  # people are told of in the story, not counted
     padding: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -48,6 +49,7 @@ STYLES: Mapping[str, Style] = {
         closing=0.2,
         place_last=0.06,
         aside=0.03,
+        told=0.19,
         padding={"times": 1.0, "contacts": 1.0, "closings": 1.0, "pleas": 0.5, "asides": 0.2},
     ),
     "radio": Style(
@@ -63,6 +65,7 @@ STYLES: Mapping[str, Style] = {
         closing=0.5,
         place_last=0.1,
         aside=0.02,
+        told=0.19,
         padding={"closings": 1.0, "pleas": 1.0, "times": 0.4, "asides": 0.1},
     ),
     "caller": Style(
@@ -81,7 +84,7 @@ STYLES: Mapping[str, Style] = {
     ),
     "relative": Style(
         share=0.12,
-        median=72,
+        median=64,
         spread=0.4,
         shortest=20,
         longest=190,
@@ -95,8 +98,8 @@ STYLES: Mapping[str, Style] = {
     ),
     "post": Style(
         share=0.26,
-        median=124,
-        spread=0.6,
+        median=116,
+        spread=0.64,
         shortest=30,
         longest=420,
         opening=0.7,

@@ -39,3 +39,29 @@ def test_generic_places_name_nothing(hazard: str) -> None:
     generic = {gazetteer().generic(hazard, draw) for _ in range(300)}
     assert len(generic) >= 5
     assert [place for place in generic if not is_vague_place(place)] == []
+
+
+def test_foreign_and_rare_names_stand_in_every_form() -> None:
+    draw = Draw(random.Random(4))
+    places = [gazetteer().place(draw) for _ in range(6000)]
+    common = {
+        bytes((row, cell)).decode("gb2312", errors="ignore") for row in range(0xB0, 0xD8) for cell in range(0xA1, 0xFF)
+    }
+    for form in ("镇", "村", "高速", "小区", "号楼", "隧道", "大桥", "小学", "水库", "林场", "往"):
+        rare = [
+            place for place in places if form in place and any("一" <= c <= "龥" and c not in common for c in place)
+        ]
+        assert len(rare) >= 5, form
+
+
+def test_places_have_long_tails() -> None:
+    draw = Draw(random.Random(5))
+    lengths = sorted(len(gazetteer().place(draw)) for _ in range(3000))
+    assert lengths[len(lengths) // 2] >= 9
+    assert lengths[len(lengths) * 9 // 10] >= 18
+    assert lengths[-1] <= 40
+
+
+def test_a_place_spoken_of_in_passing_names_something() -> None:
+    draw = Draw(random.Random(6))
+    assert all(gazetteer().elsewhere(draw) for _ in range(2000))

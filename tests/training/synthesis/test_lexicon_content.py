@@ -11,7 +11,9 @@ import yaml
 
 from dispatch.domain import labels
 from dispatch.domain.places import is_vague_place
-from training.synthesis.lexicon import Template, leaves
+from dispatch.domain.situation import Count
+from training.synthesis.lexicon import Lexicon, Template, leaves
+from training.synthesis.tellings import Telling
 
 FOLDER = Path(__file__).resolve().parents[3] / "data" / "lexicon"
 LEXICON: Mapping[str, Any] = {
@@ -25,6 +27,7 @@ NEW_FLAGS = ("flammable", "reactive", "trees", "villages", "unreachable")
 SOME = tuple(f"{category}_some" for category in ("injured", "buried", "missing", "trapped"))
 COUNTED = ("cars", "pinned", "severe", "moderate", "light", "displaced", "vehicles")
 DEPTHS = (0.5, 1.0, 1.3, 1.5, 1.7, 3.0)
+SEVERAL = ("told", "not_needed_together")  # what one clause says of several, by a key that states it
 STYLES = {
     "duty": ["formal"],
     "radio": ["formal"],
@@ -32,12 +35,27 @@ STYLES = {
     "relative": ["spoken"],
     "post": ["spoken", "formal"],
 }
-STYLE_LISTS = ("openings", "place", "place_last", "nowhere", "pleas", "contacts", "closings", "joiners", "finals")
+STYLE_LISTS = (
+    "openings",
+    "place",
+    "place_last",
+    "amid",
+    "narrated",
+    "nowhere",
+    "pleas",
+    "contacts",
+    "closings",
+    "joiners",
+    "finals",
+)
 SHARED_LISTS = ("digressions", "emotions", "times", "updates", "verified", "repost", "hashtags", "emoji", "fillers")
 ASIDE_SLOTS = {"phone", "post", "clock", "bus", "plate", "room", "small"}
 PLACE_SLOTS = {"town", "other", "county", "name", "village", "street", "road", "landmark"} | {
-    *("n", "v", "km", "metres", "nnn", "letter")
+    *("n", "v", "km", "metres", "nnn", "letter", "admin", "estate", "surname", "way", "far", "nth", "cn", "room")
 }
+KINDS_OF_NOBODY = ("offer", "resolved", "news", "thanks", "test", "question", "knowledge", "errand", "notice")
+OTHER_SLOTS = {"place", "hazard", "n", "small", "phone", "item", "name", "hour", "day", "plate"}
+OTHER_PLACES = {"elsewhere", "onward", "hometown"}
 WEIGHTED = ("joiners", "finals")  # drawn evenly: what stands there twice comes twice as often
 
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -53,7 +71,10 @@ _DEAD_BATTERY = re.compile("电瓶|蓄电池|充电|手机|车")
 _OVER = re.compile(
     "不用|不需|无需|不必|不再|不麻烦|别再|别转|别派|别来|请勿|勿|取消|撤|解除|结束|完毕|完成|办结|解决|脱险|脱困|获救"
     "|得救|救出|接出|救走|安全|平安|收队|归队|归建|恢复|扑灭|排除|作废|关闭|结案|没事|找到|停止|删除|转移|救到|控制|平息|终止|安置|处理完|达标"
+    "|别过来|别去|别跑|别让|别找|掉头|回去吧|人回来|销案|销个案|已处理|已终结|误报|留给别处|不要再"
 )
+
+_OFFERED = re.compile("可以|可随时|能去|愿|免费|可提供|申请参加|可派|志愿者|请战|去支援|去救|去帮忙")
 
 
 def expand(template: str) -> list[str]:
@@ -71,10 +92,15 @@ def slots(text: str) -> set[str]:
 
 
 def facts() -> dict[str, list[str]]:
-    """The entries of every fact: both registers together, and nouns and clauses of a need."""
+    """The entries of every fact: both registers together, and nouns and clauses of a need.
+
+    Not what one clause says of several: such lists are short, and many.
+    """
     entries: dict[str, list[str]] = {}
     for path, found in lists(FACTS):
-        parts = tuple(part for part in path if part not in ("formal", "spoken", "nouns", "clauses"))
+        if path[0] in SEVERAL or path[:2] == ("need", "together"):
+            continue
+        parts = tuple(part for part in path if part not in ("formal", "spoken", "nouns", "clauses", "spoken_clauses"))
         entries.setdefault("/".join(parts), []).extend(found)
     return entries
 
@@ -123,6 +149,7 @@ def test_facts_have_the_keys_of_the_labels() -> None:
     assert set(FACTS["vulnerable"]) == set(labels.VULNERABLE)
     assert set(FACTS["outage"]) == set(labels.OUTAGES)
     assert set(FACTS["need"]["clauses"]) == set(labels.NEEDS)
+    assert set(FACTS["need"]["spoken_clauses"]) == set(labels.NEEDS)
     assert set(FACTS["need"]["nouns"]) == set(labels.NEEDS) - {"evacuation"}
     for depths in FACTS["depth_words"].values():
         assert tuple(depths) == DEPTHS
@@ -146,7 +173,7 @@ def fact_slots(path: tuple[str, ...]) -> set[str]:
             return {"n"} if key in COUNTED else {"v"}
         case "conflicting":
             return {"a", "b"}
-        case "not_needed":
+        case "not_needed" | "spoken_not_needed":
             return {"nouns"}
         case "need" if key in ("list", "spoken_list"):
             return {"nouns"}
@@ -177,11 +204,74 @@ def test_no_two_entries_of_a_fact_make_the_same_phrasing(key: str) -> None:
         assert first[1].isdisjoint(second[1]), (first[0], second[0])
 
 
+def told(category: str, vulnerable: bool) -> set[str]:
+    """The phrasings that tell of people of a category, with or without somebody who cannot help themselves."""
+    keys = [key for key in FACTS["told"] if category in Telling.from_key(key).people]
+    keys = [key for key in keys if bool(Telling.from_key(key).vulnerable) == vulnerable]
+    return {text for key in keys for found in FACTS["told"][key].values() for entry in found for text in expand(entry)}
+
+
+@pytest.mark.parametrize("category", ["trapped", "injured", "buried", "missing"])
+def test_people_are_told_of_in_many_ways(category: str) -> None:
+    assert len(told(category, vulnerable=False)) >= 60
+    assert len(told(category, vulnerable=True)) >= 30
+    counts = {Telling.from_key(key).people.get(category) for key in FACTS["told"]}
+    assert {Count(n, n) for n in range(1, 6)} | {Count(2, 9), Count(1, None)} <= counts
+
+
+def test_no_telling_is_said_of_other_people() -> None:
+    # The same words under two keys would be one clause with two labels.
+    seen: dict[str, str] = {}
+    for key, registers in FACTS["told"].items():
+        for text in chain.from_iterable(expand(entry) for found in registers.values() for entry in found):
+            assert seen.setdefault(text, key) == key, text
+
+
+@pytest.mark.parametrize(
+    ("vulnerable", "words"),
+    [
+        (
+            "elderly",
+            "老人|老太太|老大爷|老爷子|老头|老两口|老奶奶|奶奶|爷爷|姥|外公|外婆|老年|老夫妻|老丈人|养老院|敬老院",
+        ),
+        ("child", "孩|娃|小学|儿童|幼童|男童|女童|孙子|孙女|小姑娘|幼儿园|补习班|托管班|闺女|七八岁"),
+        ("infant", "婴|宝宝|月|吃奶|周岁|新生儿"),
+        ("pregnant", "孕|大肚子|快生"),
+        ("patient", "病|透析|瘫|手术|卧床"),
+        ("disabled", "残疾|轮椅|聋哑|盲人|看不见"),
+    ],
+)
+def test_who_cannot_help_themselves_is_named_and_nobody_else_is(vulnerable: str, words: str) -> None:
+    elsewhere = {"child": "宝宝|月|吃奶|婴|周岁"}.get(vulnerable, "$^")  # an infant is no child besides
+    for key, registers in FACTS["told"].items():
+        for text in chain.from_iterable(expand(entry) for found in registers.values() for entry in found):
+            said = vulnerable in Telling.from_key(key).vulnerable
+            if said or not re.search(elsewhere, text):
+                assert bool(re.search(words, text)) == said, (key, text)
+
+
+def test_needs_are_asked_for_together_and_declined_together() -> None:
+    for key, registers in FACTS["need"]["together"].items():
+        assert set(key.split(", ")) <= set(labels.NEEDS), key
+        assert len(key.split(", ")) >= 2, key
+        assert registers["spoken"], key
+    several = [
+        entry for registers in FACTS["need"]["together"].values() for found in registers.values() for entry in found
+    ]
+    assert len(several) >= 100
+    for key, found in FACTS["not_needed_together"].items():
+        assert set(key.split(", ")) <= set(labels.NEEDS), key
+        assert len(found) >= 5, key
+
+
 def test_somebody_elsewhere_finds_words_for_every_fact() -> None:
     for section in ("hazard", "people", "measure", "fact", "vulnerable", "outage"):
         for key, registers in FACTS[section].items():
             distant = [entry for entry in registers["spoken"] if not re.search("我|咱|俺|这里|这边|这儿", entry)]
             assert len(distant) >= 3 or key == "caller_elsewhere", key
+    for key, registers in Lexicon.load().facts["told"].items():
+        distant = registers["spoken"].distant
+        assert len(distant) > len(distant.held_out), key
 
 
 def test_a_dead_battery_is_no_power_outage() -> None:
@@ -194,6 +284,10 @@ def test_a_dead_battery_is_no_power_outage() -> None:
 def test_only_the_need_for_rescue_pleads_for_rescue() -> None:
     pleading = {key for key, entries in facts().items() if any(_PLEA.search(entry) for entry in entries)}
     assert pleading == {"need/rescue"}
+    for key, registers in (FACTS["need"]["together"] | FACTS["told"]).items():
+        if "rescue" not in key.split(", "):
+            for text in chain.from_iterable(expand(entry) for entry in chain(*registers.values())):
+                assert not _PLEA.search(text), (key, text)
 
 
 def test_styles_have_all_their_lists() -> None:
@@ -203,20 +297,47 @@ def test_styles_have_all_their_lists() -> None:
         assert set(style) == {"registers", *STYLE_LISTS, *relay}, name
         for kind in ("openings", "nowhere", "closings"):
             assert style[kind].count("") <= 1, (name, kind)
-    assert set(FRAMES) == {"styles", *SHARED_LISTS, "asides", "names", "second"}
+    assert set(FRAMES) == {"styles", *SHARED_LISTS, "decoys", "placed", "asides", "names", "second"}
 
 
 def test_frames_have_their_slots_and_no_other() -> None:
-    wanted: dict[str, set[str]] = {key: {"place"} for key in ("place", "place_last", "relay")}
+    wanted: dict[str, set[str]] = {key: {"place"} for key in ("place", "place_last", "amid", "narrated", "relay")}
     wanted["second"] = {"second"}
+    wanted |= {"formal": {"place"}, "spoken": {"place"}}  # of placed
     allowed = {"contacts": {"phone", "name"}, "times": {"hour", "minute", "day"}, "asides": ASIDE_SLOTS}
     for path, entries in lists(FRAMES):
         for text in chain.from_iterable(map(expand, entries)):
             if path[-1] in allowed:
                 assert slots(text), (path, text)
                 assert slots(text) <= allowed[path[-1]], (path, text)
+            elif path[0] == "decoys":
+                assert set() != slots(text) <= OTHER_PLACES, (path, text)
             else:
-                assert slots(text) == wanted.get(path[-1], set()), (path, text)
+                others = OTHER_PLACES if path[-1] in ("narrated", "relay") else set()
+                assert slots(text) - others == wanted.get(path[-1], set()), (path, text)
+                assert text.count("{place}") == len(wanted.get(path[-1], set()) & {"place"}) or path[1] == "radio", text
+
+
+def test_what_follows_a_place_does_not_read_as_a_part_of_it() -> None:
+    for path, entries in lists(FRAMES):
+        for text in chain.from_iterable(map(expand, entries)):
+            assert not re.search(
+                "\\{place\\}(附近|旁|边上|一带|段|路段|处|境内|方向|往|以东|以西|[东西南北]边|上面|下面)", text
+            ), (path, text)
+
+
+def test_places_stand_in_many_clauses_and_beside_many_others() -> None:
+    assert sum(len(frames_of(kind)) for kind in ("place", "place_last", "amid", "narrated", "relay")) >= 240
+    assert sum(map(len, FRAMES["decoys"].values())) >= 60
+    assert set(FRAMES["placed"]) == set(labels.HAZARDS)
+    for hazard, registers in FRAMES["placed"].items():
+        assert all(len(registers[register]) >= 5 for register in ("formal", "spoken")), hazard
+
+
+def test_who_is_there_does_not_say_otherwise_of_another_place() -> None:
+    # Where the speaker is elsewhere, that is a fact of the situation.
+    for text in chain.from_iterable(expand(entry) for entry in FRAMES["decoys"]["spoken"]):
+        assert not re.search(r"我人?(?:现在|目前)?在\{", text), text
 
 
 def test_openings_pleas_digressions_and_contacts_are_many() -> None:
@@ -238,32 +359,69 @@ def test_posts_can_grow_long(kind: str, long: int) -> None:
 
 def test_frames_state_no_fact_and_do_not_plead_for_rescue() -> None:
     for path, entries in lists(FRAMES):
-        if path[-1] == "names":
+        if path[-1] == "names" or path[0] == "placed":
             continue
         for text in chain.from_iterable(map(expand, entries)):
             assert not _FACT_WORDS.search(text), (path, text)
             assert not _PLEA.search(text), (path, text)
 
 
+def others(kind: str) -> list[str]:
+    """Every text of a kind of what is no request, in both registers."""
+    return [text for entries in OTHER[kind].values() for text in chain.from_iterable(map(expand, entries))]
+
+
 def test_reports_that_ask_for_nobody_are_complete() -> None:
-    least = {"offer": 40, "resolved": 40} | dict.fromkeys(
-        ("news", "thanks", "chatter", "test", "prank", "question", "knowledge"), 20
+    least = {"offer": 150, "resolved": 140} | dict.fromkeys(
+        ("news", "thanks", "chatter", "test", "prank", "question", "knowledge"), 55
     )
-    assert set(OTHER) == {*least, "hazard_words"}
+    least |= {"errand": 28, "notice": 28}
+    assert set(OTHER) == {*least, "hazard_words", "turns", "distractors"}
     for kind, number in least.items():
-        assert len(OTHER[kind]) >= number, kind
-        for text in chain.from_iterable(map(expand, OTHER[kind])):
-            assert slots(text) <= {"place", "hazard", "n", "phone", "item", "name"}, text
+        assert list(OTHER[kind]) == ["formal", "spoken"]
+        assert sum(map(len, OTHER[kind].values())) >= number, kind
+        assert all(slots(text) <= OTHER_SLOTS for text in others(kind)), kind
     assert set(OTHER["hazard_words"]) == set(labels.HAZARDS)
     assert all(len(words) >= 6 for words in OTHER["hazard_words"].values())
 
 
+def test_many_reports_that_ask_for_nobody_are_long_and_full_of_what_requests_hold() -> None:
+    words = _FACT_WORDS.pattern + "|消防|救援|报警|119|110|救护车|救生衣|挖掘机|救命|伤"
+    entries = [entry for kind in KINDS_OF_NOBODY for found in OTHER[kind].values() for entry in found]
+    longest = [max(expand(entry), key=len) for entry in entries]
+    assert sum(len(text) >= 45 for text in longest) > len(longest) / 3
+    assert sum(bool(re.search(words, text)) for text in map("|".join, map(expand, entries))) > len(entries) / 2
+
+
 def test_offers_do_not_plead_and_what_is_resolved_is_over() -> None:
-    for text in chain.from_iterable(map(expand, OTHER["offer"])):
-        assert not re.search("救命|求救|救救|快来|急需|求助|被困", text), text
-    for text in chain.from_iterable(map(expand, OTHER["resolved"])):
+    for text in others("offer"):
+        assert not re.search("救命|救救|快来|急需", text), text
+    for text in others("resolved"):
         assert _OVER.search(text), text
-        assert not re.search("快来|急需|救命|还没", text), text
+        assert not re.search("快来(?!得)|救救|还没有?(?:出来|救|解决|人管)", text), text
+
+
+def test_every_turn_has_a_side_before_and_one_behind_and_resolves_or_offers_by_itself() -> None:
+    for name, registers in OTHER["turns"].items():
+        assert set(registers) <= {"formal", "spoken"}, name
+        for sides in registers.values():
+            assert list(sides) == ["before", "behind"], name
+            for text in chain.from_iterable(map(expand, chain(*sides.values()))):
+                assert slots(text) <= OTHER_SLOTS - {"place", "hazard"}, text
+                assert name != "resolved" or _OVER.search(text) or "已" in text, text
+                assert name != "offer" or _OFFERED.search(text), text
+
+
+def test_distractors_state_no_fact_and_no_need() -> None:
+    for path, entries in lists(OTHER["distractors"]):
+        assert len(entries) >= 5, path
+        for text in chain.from_iterable(map(expand, entries)):
+            assert slots(text) <= {"small"}, text
+            assert not _FACT_WORDS.search(text), text
+            assert not _PLEA.search(text), text
+            assert not re.search("不够|增派|增援|再来", text), text
+    for registers in OTHER["distractors"].values():  # some that somebody elsewhere may say
+        assert sum(not re.search("我|咱|俺|这里|这边|这儿", entry) for entry in registers["spoken"]) >= 2
 
 
 def test_generic_places_name_no_place() -> None:
@@ -274,7 +432,9 @@ def test_generic_places_name_no_place() -> None:
 
 
 def test_places_are_composed_of_known_slots() -> None:
-    for key in ("landmarks", "bridges", "tunnels", "schools", "estates", "relative", "road_parts", "letter_roads"):
+    tails = ("group_tails", "outskirts", "building_parts", "site_parts", "structure_parts", "composed", "overseas")
+    names = ("landmarks", "bridges", "tunnels", "schools", "estates", "relative", "road_parts", "letter_roads")
+    for key in (*names, *tails):
         assert len(PLACES[key]) >= 10, key
         for entry in PLACES[key]:
             assert slots(entry) <= PLACE_SLOTS, entry

@@ -9,9 +9,10 @@ import pytest
 
 from training.synthesis.holdout import Draw
 from training.synthesis.lexicon import Entries, Lexicon, Template
-from training.synthesis.phrasing import Phrasing, Site
+from training.synthesis.phrasing import Phrasing
 from training.synthesis.placeholders import PlaceholderMaker
-from training.synthesis.scenario import draw_scenario
+from training.synthesis.placing import Site
+from training.synthesis.scenario import Scenario, draw_scenario
 from training.synthesis.styles import STYLES, Voice
 
 RELATIVE = Voice("relative", STYLES["relative"], spoken=True, length=60)
@@ -64,3 +65,43 @@ def test_a_report_holds_the_numbers_aside_that_are_asked_for() -> None:
 def test_more_numbers_aside_than_the_lexicon_has_are_refused() -> None:
     with pytest.raises(ValueError, match="asides"):
         said_aside(["打了三次电话"], 2)
+
+
+def clauses(**fields: tuple[str, ...]) -> set[str]:
+    """What a caller says of a flood whose situation holds these needs and nothing else, over many reports."""
+    scenario = Scenario(("flood",), True, {"needs": (), **fields})
+    voice = Voice("caller", STYLES["caller"], spoken=True, length=0)
+    phrasing, draw = Phrasing(lexicon(), PlaceholderMaker(lexicon().frames["names"], ("帐篷",))), Draw(random.Random(3))
+    drafts = [phrasing.draft(voice, [(scenario, Site("石桥村"))], draw) for _ in range(400)]
+    return {unit for draft in drafts for unit in draft.blocks[0].units}
+
+
+def phrasings(entries: Entries) -> set[str]:
+    return {text for template in entries for text in template.phrasings()}
+
+
+def test_needs_are_asked_for_together_and_in_the_story() -> None:
+    said = clauses(needs=("boat", "medical"))
+    need = lexicon().facts["need"]
+    assert said & phrasings(need["together"]["boat, medical"]["spoken"])
+    assert said & phrasings(need["spoken_clauses"]["boat"])
+    assert not said & phrasings(need["together"]["boat, life_jacket"]["spoken"])
+
+
+def test_a_need_alone_is_never_asked_for_with_another() -> None:
+    said = clauses(needs=("boat",))
+    for registers in lexicon().facts["need"]["together"].values():
+        assert not said & phrasings(registers["spoken"])
+
+
+def test_things_are_declined_together() -> None:
+    said = clauses(not_needed=("food", "water"))
+    assert said & phrasings(lexicon().facts["not_needed_together"]["food, water"])
+    assert not clauses(not_needed=("food",)) & phrasings(lexicon().facts["not_needed_together"]["food, water"])
+
+
+def test_kin_may_be_named_by_somebody_elsewhere_but_not_themselves() -> None:
+    entries = Entries(
+        [Template(text) for text in ("我爸困在里头", "我和我爸困在里头", "我们困着", "[我媳妇|我姐]困着")], ()
+    )
+    assert [template.text for template in entries.distant] == ["我爸困在里头", "[我媳妇|我姐]困着"]

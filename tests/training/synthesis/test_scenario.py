@@ -6,11 +6,13 @@ from functools import cache
 
 import pytest
 
-from dispatch.domain import Situation, labels
+from dispatch.domain import Count, Situation, labels
 from training.synthesis.hazards import DECLINABLE, TABLES
 from training.synthesis.holdout import Draw
 from training.synthesis.items import ITEMS
+from training.synthesis.lexicon import Lexicon
 from training.synthesis.scenario import Scenario, draw_scenario
+from training.synthesis.tellings import Telling, Tellings
 
 SIZE = 400  # of each hazard
 # Facts that depend on who speaks, not on what happened: pairs.py adds them.
@@ -21,6 +23,18 @@ BY_THE_CALLER = {"caller_elsewhere"}
 def scenarios() -> tuple[Scenario, ...]:
     draw = Draw(random.Random(1))
     return tuple(draw_scenario(hazard, draw, spoken, 1.2, 0.2) for hazard in TABLES for spoken in [True, False] * SIZE)
+
+
+@cache
+def told_scenarios() -> tuple[Scenario, ...]:
+    """Scenarios whose people are told of or counted by role."""
+    draw, told = Draw(random.Random(4)), Lexicon.load().facts["told"]
+    tellings = {True: Tellings(told, "spoken"), False: Tellings(told, "formal")}
+    return tuple(
+        draw_scenario(hazard, draw, spoken, 1.2, 0.2, tellings[spoken])
+        for hazard in TABLES
+        for spoken in [True, False] * SIZE
+    )
 
 
 def said(scenario: Scenario) -> set[tuple[str | float, ...]]:
@@ -50,6 +64,50 @@ def to_be_said(scenario: Scenario) -> Iterator[tuple[str | float, ...]]:
 def test_all_that_is_in_a_situation_is_said_and_nothing_else() -> None:
     for scenario in scenarios():
         assert said(scenario) == set(to_be_said(scenario)), scenario
+
+
+ROLES = {"老人": "elderly", "老年人": "elderly", "孩子": "child", "小学生": "child", "学生": "child", "病人": "patient"}
+
+
+def stated_by_people(scenario: Scenario) -> tuple[dict[str, Count], set[str], dict[str, bool | int]]:
+    """The counts, groups and facts that the clauses of people state: those told of, and those counted by role."""
+    people: dict[str, Count] = {}
+    groups: set[str] = set()
+    facts: dict[str, bool | int] = {}
+    for utterance in (utterance for unit in scenario.units for utterance in unit):
+        if utterance.path[0] == "told":
+            telling = Telling.from_key(str(utterance.path[1]))
+            assert not people.keys() & telling.people.keys()
+            people |= telling.people
+            groups |= set(telling.vulnerable)
+            facts |= telling.facts
+        elif utterance.path[0] == "people":
+            groups |= {group for role, group in ROLES.items() if role in utterance.slots.get("n", "")}
+    return people, groups, facts
+
+
+def test_a_telling_says_its_people_groups_and_facts_and_they_are_said_nowhere_else() -> None:
+    keys = set()
+    for scenario in told_scenarios():
+        people, groups, facts = stated_by_people(scenario)
+        paths = said(scenario)
+        assert people.items() <= scenario.fields.get("people", {}).items()
+        assert facts.items() <= scenario.fields.get("facts", {}).items()
+        assert groups <= set(scenario.values("vulnerable"))
+        apart = {("people", name) for name in people} | {("fact", name) for name in facts}
+        assert not paths & (apart | {("vulnerable", name) for name in groups})
+        said_apart = {str(path[1]) for path in paths if path[0] == "vulnerable"}
+        assert groups | said_apart == set(scenario.values("vulnerable"))
+        keys |= {path[1] for path in paths if path[0] == "told"}
+    assert len(keys) > 100
+
+
+def test_what_counts_are_said_by_role_or_told_is_all_that_the_situation_holds() -> None:
+    for scenario in told_scenarios():
+        people, _, _ = stated_by_people(scenario)
+        by_role = {path[1] for path in said(scenario) if path[0] == "people"}
+        pinned = {"trapped"} if ("fact", "pinned") in said(scenario) else set()
+        assert people.keys() | by_role | pinned >= scenario.fields.get("people", {}).keys() >= people.keys() | by_role
 
 
 def test_every_label_is_drawn() -> None:
