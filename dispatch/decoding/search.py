@@ -15,7 +15,6 @@ from dispatch.decoding.policies import propose, restrict
 from dispatch.decoding.repetition import is_runaway
 from dispatch.decoding.step import StepFunction
 
-
 Ending = Literal["stop", "limit", "repetition"]
 
 
@@ -130,7 +129,8 @@ class _Beam:
     def _settled(self) -> bool:
         """No live hypothesis can still enter the n-best list: it is full, and what lives could not outrank the last.
 
-        A hypothesis that was cut is outranked by any that finishes. Totals only fall as tokens are added, so none can end above its present total at the greatest length.
+        A hypothesis that was cut is outranked by any that finishes. Totals only fall as tokens are added, so none can
+        end above its present total at the greatest length.
         """
         highest = max(partial.total for partial in self.live)
         best = self.best()

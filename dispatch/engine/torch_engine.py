@@ -23,7 +23,6 @@ from dispatch.domain.linear import INSTRUCTION, Symbol, parse_target, source_pie
 from dispatch.engine.engine import Candidate, Generation, GenerationRequest, UnusableRequest
 from dispatch.model import Bundle, BundleIdentity
 
-
 _CUT: Mapping[Ending, str] = {
     "limit": "cut at the length limit",
     "repetition": "ended because it only repeated itself",
