@@ -105,10 +105,9 @@ def test_every_place_is_in_the_report_or_the_context(decoding: DecodingConfig, t
 
 
 def test_unguarded_the_network_writes_what_it_pleases() -> None:
-    requests = [GenerationRequest(report, CONTEXT) for report in REPORTS[:2]]
+    requests = [GenerationRequest(report, CONTEXT, DECODINGS[2]) for report in REPORTS[:2]]
     free = places(c for generation in engine(guard_places=False).generate(requests) for c in generation.candidates)
-    assert free
-    assert all(place not in text for place in free for text in (*REPORTS, CONTEXT.location))
+    assert any(all(place not in text for text in (*REPORTS, CONTEXT.location)) for place in free)
 
 
 @pytest.mark.parametrize("decoding", DECODINGS, ids=lambda decoding: decoding.strategy)
