@@ -1,6 +1,6 @@
 """Which tokens a hypothesis proposes next, by strategy. R rows of hypotheses, V vocabulary, K proposals."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from random import Random
 
 import torch
@@ -14,6 +14,25 @@ def propose(logprobs_RV: Tensor, generators: Sequence[Random], config: DecodingC
     if config.strategy == "sample":
         return draw_tokens(nucleus(logprobs_RV, config.temperature, config.top_k, config.top_p), generators)
     return best_tokens(logprobs_RV, config.width)
+
+
+def restrict(logprobs_RV: Tensor, allowed: Sequence[Collection[int] | None]) -> Tensor:
+    """The log-probabilities, -inf for what a row does not allow; None or an empty collection allows any token.
+
+    Where the network thinks nothing possible of what is allowed, all of it is as good: a row must go on.
+    """
+    rows = [row for row, tokens in enumerate(allowed) if tokens]
+    if not rows:
+        return logprobs_RV
+    refused_CV = torch.ones(len(rows), logprobs_RV.shape[-1], dtype=torch.bool)
+    for mask_V, row in zip(refused_CV, rows, strict=True):
+        mask_V[list(allowed[row] or ())] = False
+    refused_CV = refused_CV.to(logprobs_RV.device)
+    restricted_CV = logprobs_RV[rows].masked_fill(refused_CV, -torch.inf)
+    hopeless_C1 = restricted_CV.isneginf().all(-1, keepdim=True)
+    restricted_RV = logprobs_RV.clone()
+    restricted_RV[rows] = restricted_CV.masked_fill(hopeless_C1 & ~refused_CV, 0.0)
+    return restricted_RV
 
 
 def best_tokens(logprobs_RV: Tensor, count: int) -> Tensor:

@@ -1,16 +1,21 @@
 """The search: one loop for greedy, beam and sampling. B sequences, R rows of hypotheses, T tokens, V vocabulary."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from dispatch.decoding.config import DecodingConfig
-from dispatch.decoding.policies import propose
+from dispatch.decoding.constraints import Constraint
+from dispatch.decoding.policies import propose, restrict
+from dispatch.decoding.repetition import is_runaway
 from dispatch.decoding.step import StepFunction
+
+Ending = Literal["stop", "limit", "repetition"]
 
 
 class DecodingCancelled(Exception):
@@ -21,15 +26,21 @@ class DecodingCancelled(Exception):
 class Hypothesis:
     """One decoded sequence.
 
-    `tokens` begin with the forced prefix, without bos, and end with the stop token where one was reached (`finished`).
-    `token_scores` are the network's log-probabilities of `tokens`, one each. `score` ranks: the sum over the tokens
-    after the prefix, divided by their number to the power of `length_penalty`.
+    `tokens` begin with the forced prefix, without bos. `ending` says why they end: with a stop token, at the limit of
+    their length, or because they repeated themselves. `token_scores` are the network's own log-probabilities of
+    `tokens`, one each, whatever a constraint left to choose from. `score` ranks: the sum over the tokens after the
+    prefix, divided by their number to the power of `length_penalty`.
     """
 
     tokens: tuple[int, ...]
     token_scores: tuple[float, ...]
     score: float
-    finished: bool
+    ending: Ending
+
+    @property
+    def finished(self) -> bool:
+        """Whether the tokens end with a stop token."""
+        return self.ending == "stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +59,16 @@ class _Beam:
     It starts after the first tokens of the forced prefix, whose log-probabilities are `scores`.
     """
 
-    def __init__(self, prefix: Sequence[int], scores: Sequence[float], max_length: int, config: DecodingConfig) -> None:
+    def __init__(
+        self,
+        prefix: Sequence[int],
+        scores: Sequence[float],
+        max_length: int,
+        config: DecodingConfig,
+        constraint: Constraint | None,
+    ) -> None:
         self.forced = tuple(prefix[1:])
+        self.constraint = constraint
         self.limit = min(len(self.forced) + config.max_tokens, max_length)
         self.config = config
         # Sampling starts all of its hypotheses at once. Their draws depend on the request alone, not on the batch.
@@ -62,6 +81,12 @@ class _Beam:
         """The token that the prefix dictates next, or None where the choice is free."""
         length = len(self.live[0].tokens)
         return self.forced[length] if length < len(self.forced) else None
+
+    def allowed(self) -> list[Collection[int] | None]:
+        """The tokens that may follow each live hypothesis; None for any."""
+        if self.constraint is None:
+            return [None] * len(self.live)
+        return [self.constraint.allowed(partial.tokens) for partial in self.live]
 
     def advance(self, proposals: Sequence[Sequence[tuple[int, float]]], stop_ids: frozenset[int]) -> list[int]:
         """Extend by the best of each live hypothesis's (token, log-probability); returns the new ones' parents.
@@ -79,9 +104,8 @@ class _Beam:
         for total, index, token, logprob in extensions[: self.config.width - len(self.done)]:
             parent = self.live[index]
             tokens, scores = (*parent.tokens, token), (*parent.token_scores, logprob)
-            finished = free and token in stop_ids
-            if finished or len(tokens) == self.limit:
-                self.done.append(Hypothesis(tokens, scores, self._score(total, len(tokens)), finished))
+            if ending := self._ending(tokens, stop_ids):
+                self.done.append(Hypothesis(tokens, scores, self._score(total, len(tokens)), ending))
             else:
                 live.append(_Partial(tokens, scores, total, parent.generator))
                 parents.append(index)
@@ -91,17 +115,27 @@ class _Beam:
         return parents
 
     def best(self) -> list[Hypothesis]:
-        """The n-best list: finished hypotheses before those cut at the limit, then by score, then as they came."""
+        """The n-best list: finished hypotheses before those that were cut, then by score, then as they came."""
         return sorted(self.done, key=lambda h: (not h.finished, -h.score))[: self.config.num_candidates]
 
-    def _settled(self) -> bool:
-        """No live hypothesis can still enter the n-best list (all done ones are finished while some live).
+    def _ending(self, tokens: Sequence[int], stop_ids: frozenset[int]) -> Ending | None:
+        """Why a hypothesis ends with these tokens; forced ones neither stop it nor count as its repetitions."""
+        if len(tokens) > len(self.forced) and tokens[-1] in stop_ids:
+            return "stop"
+        if len(tokens) == self.limit:
+            return "limit"
+        return "repetition" if is_runaway(tokens, len(self.forced)) else None
 
-        Totals only fall as tokens are added, so none can end above its present total at the greatest length.
+    def _settled(self) -> bool:
+        """No live hypothesis can still enter the n-best list: it is full, and what lives could not outrank the last.
+
+        A hypothesis that was cut is outranked by any that finishes. Totals only fall as tokens are added, so none can
+        end above its present total at the greatest length.
         """
         highest = max(partial.total for partial in self.live)
         best = self.best()
-        return len(best) == self.config.num_candidates and self._score(highest, self.limit) <= best[-1].score
+        full = len(best) == self.config.num_candidates and best[-1].finished
+        return full and self._score(highest, self.limit) <= best[-1].score
 
     def _score(self, total: float, length: int) -> float:
         return total / math.pow(length - len(self.forced), self.config.length_penalty)
@@ -114,25 +148,31 @@ def search(
     config: DecodingConfig,
     stop_ids: frozenset[int],
     should_stop: Callable[[], bool] = lambda: False,
+    constraints: Sequence[Constraint | None] = (),
 ) -> list[list[Hypothesis]]:
     """Decode one sequence for each prefix; a result does not depend on the other sequences.
 
     Returns the n-best list of each: `num_candidates` hypotheses, best first (fewer only where no more exist).
     A prefix begins with bos; its other tokens are forced, and a stop token among them does not stop. Prefixes may
     differ in length: what they share in length is fed at once, the rest token by token beside the free ones.
-    Raises ValueError for a bad config or prefix, DecodingCancelled as soon as `should_stop()` is true.
+    `constraints` restrict the tokens after each prefix: one for each, or none at all.
+    Raises ValueError for a bad config, prefix or number of constraints, DecodingCancelled as soon as `should_stop()`
+    is true.
     """
     config.validate()
-    for index, prefix in enumerate(prefixes):
-        if not 1 <= len(prefix) <= step.max_length:
-            raise ValueError(f"prefix {index} has {len(prefix)} tokens, bos included: give 1 to {step.max_length}")
+    _check(prefixes, constraints, step.max_length)
     if not prefixes:
         return []
     shared = min(len(prefix) for prefix in prefixes)
     shared_BT = torch.tensor([list(prefix[:shared]) for prefix in prefixes])
     logprobs_BTV = _log_probabilities(step, shared_BT, should_stop)
     scores_BT = logprobs_BTV[:, :-1].gather(-1, shared_BT[:, 1:, None].to(logprobs_BTV.device)).squeeze(-1)
-    beams = [_Beam(p, scores, step.max_length, config) for p, scores in zip(prefixes, scores_BT.tolist(), strict=True)]
+    beams = [
+        _Beam(prefix, scores, step.max_length, config, constraint)
+        for prefix, scores, constraint in zip(
+            prefixes, scores_BT.tolist(), constraints or [None] * len(prefixes), strict=True
+        )
+    ]
     rows = [index for index, beam in enumerate(beams) for _ in beam.live]
     if len(rows) > len(beams):
         step.select(torch.tensor(rows))
@@ -155,6 +195,14 @@ def search(
         logprobs_RV = _log_probabilities(step, last_R1, should_stop)[:, -1]
 
 
+def _check(prefixes: Sequence[Sequence[int]], constraints: Sequence[Constraint | None], max_length: int) -> None:
+    for index, prefix in enumerate(prefixes):
+        if not 1 <= len(prefix) <= max_length:
+            raise ValueError(f"prefix {index} has {len(prefix)} tokens, bos included: give 1 to {max_length}")
+    if constraints and len(constraints) != len(prefixes):
+        raise ValueError(f"{len(constraints)} constraints for {len(prefixes)} prefixes: give one for each, or none")
+
+
 def _propose(logprobs_RV: Tensor, active: Sequence[_Beam], config: DecodingConfig) -> list[list[tuple[int, float]]]:
     """For each row the (token, log-probability) pairs that may come next: the forced one, or the strategy's."""
     forced = [beam.next_forced() for beam in active for _ in beam.live]
@@ -162,11 +210,14 @@ def _propose(logprobs_RV: Tensor, active: Sequence[_Beam], config: DecodingConfi
     proposals = [[] if token is None else [(token, float(logprobs_RV[row, token]))] for row, token in enumerate(forced)]
     free = [row for row, token in enumerate(forced) if token is None]
     if free:
+        allowed = [tokens for beam in active if beam.next_forced() is None for tokens in beam.allowed()]
         free_RV = logprobs_RV[free]
-        tokens_RK = propose(free_RV, [generators[row] for row in free], config)
+        restricted_RV = restrict(free_RV, allowed)
+        tokens_RK = propose(restricted_RV, [generators[row] for row in free], config)
+        possible_RK = restricted_RV.gather(-1, tokens_RK) > -torch.inf
         scores_RK = free_RV.gather(-1, tokens_RK)
-        for row, tokens, scores in zip(free, tokens_RK.tolist(), scores_RK.tolist(), strict=True):
-            proposals[row] = [pair for pair in zip(tokens, scores, strict=True) if pair[1] > -torch.inf]
+        for row, *found in zip(free, tokens_RK.tolist(), scores_RK.tolist(), possible_RK.tolist(), strict=True):
+            proposals[row] = [(token, score) for token, score, possible in zip(*found, strict=True) if possible]
     return proposals
 
 

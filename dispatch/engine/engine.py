@@ -28,7 +28,8 @@ class Candidate:
     """One decoded hypothesis.
 
     ``token_scores`` are the log-probabilities of the instruction's tokens, ``confidence`` is the probability of the
-    least certain token of the whole sequence, situation included. ``fault`` says why the sequence could not be read
+    least certain token of the whole sequence, situation included, and ``kind_confidence`` that of the first situation's
+    kind (1 where no kind was written), both as the network gave them. ``fault`` says why the sequence could not be read
     ("" if it could): the text is then what could be saved of it.
     """
 
@@ -38,6 +39,7 @@ class Candidate:
     situations: tuple[Situation, ...] = ()
     confidence: float = 0.0
     fault: str = ""
+    kind_confidence: float = 1.0
 
 
 @dataclass(frozen=True)

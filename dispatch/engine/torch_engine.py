@@ -2,28 +2,50 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from dispatch.decoding import DecodingConfig, Hypothesis, TransformerStep, search
-from dispatch.domain.linear import INSTRUCTION, parse_target, source_pieces
+from dispatch.decoding import (
+    DecodingConfig,
+    Ending,
+    Hypothesis,
+    SpanConstraint,
+    Spelling,
+    TransformerStep,
+    search,
+)
+from dispatch.domain.labels import KINDS
+from dispatch.domain.linear import INSTRUCTION, Symbol, parse_target, source_pieces
 from dispatch.engine.engine import Candidate, Generation, GenerationRequest, UnusableRequest
 from dispatch.model import Bundle, BundleIdentity
+
+_CUT: Mapping[Ending, str] = {
+    "limit": "cut at the length limit",
+    "repetition": "ended because it only repeated itself",
+}
 
 
 class TorchEngine:
     """Runs a bundle's network with torch."""
 
-    def __init__(self, bundle: Bundle, device: torch.device | None = None) -> None:
+    def __init__(self, bundle: Bundle, device: torch.device | None = None, *, guard_places: bool = True) -> None:
+        """``guard_places=False`` lets the network write places that are in no source: to measure it, never to serve.
+
+        It belongs to the engine and not to a request's decoding options, so that no caller can ask for it.
+        """
         self._model = bundle.model.to(device or torch.device("cpu")).eval()
         self._device = device or torch.device("cpu")
         self._tokenizer = bundle.tokenizer
         self._writes_situations = bundle.config.situations
         self._instruction_id = bundle.tokenizer.symbol_id(INSTRUCTION)
+        kinds = KINDS if bundle.config.situations else ()
+        self._kind_ids = {bundle.tokenizer.symbol_id(Symbol(f"<kind:{kind}>")) for kind in kinds}
+        self._spelling = Spelling(bundle.tokenizer)
+        self._guards_places = guard_places and bundle.config.situations
         self._max_length = bundle.model.config.max_length
         self.identity: BundleIdentity = bundle.identity
 
@@ -44,15 +66,15 @@ class TorchEngine:
         self, requests: Sequence[GenerationRequest], decoding: DecodingConfig, should_stop: Callable[[], bool]
     ) -> list[Generation]:
         started = time.perf_counter()
-        sources = [self._encode_source(request) for request in requests]
-        source_BS = self._pad([source[: self._max_length] for source in sources])
+        whole = [self._encode_source(request) for request in requests]
+        sources = [source[: self._max_length] for source in whole]
         tokenized = time.perf_counter()
-        prefixes = self._prefixes(requests, source_BS, decoding, should_stop)
-        hypotheses = self._search(source_BS, prefixes, decoding, self._tokenizer.eos_id, should_stop)
+        prefixes, faults = self._prefixes(requests, sources, decoding, should_stop)
+        hypotheses = self._search(sources, prefixes, decoding, self._tokenizer.eos_id, should_stop)
         timings = {"tokenize": tokenized - started, "decode": time.perf_counter() - tokenized}
         return [
-            Generation(tuple(self._candidate(h) for h in best), len(source) > self._max_length, timings)
-            for source, best in zip(sources, hypotheses, strict=True)
+            Generation(tuple(self._candidate(h, fault) for h in best), len(source) > self._max_length, timings)
+            for source, best, fault in zip(whole, hypotheses, faults, strict=True)
         ]
 
     def _encode_source(self, request: GenerationRequest) -> list[int]:
@@ -73,50 +95,67 @@ class TorchEngine:
 
     def _search(
         self,
-        source_BS: Tensor,
+        sources: Sequence[Sequence[int]],
         prefixes: Sequence[Sequence[int]],
         decoding: DecodingConfig,
         stop_id: int,
         should_stop: Callable[[], bool],
     ) -> list[list[Hypothesis]]:
-        return search(TransformerStep(self._model, source_BS), prefixes, decoding, frozenset({stop_id}), should_stop)
+        step = TransformerStep(self._model, self._pad(sources))
+        constraints = [SpanConstraint(source, self._spelling) for source in sources] if self._guards_places else ()
+        return search(step, prefixes, decoding, frozenset({stop_id}), should_stop, constraints)
 
     def _prefixes(
         self,
         requests: Sequence[GenerationRequest],
-        source_BS: Tensor,
+        sources: Sequence[Sequence[int]],
         decoding: DecodingConfig,
         should_stop: Callable[[], bool],
-    ) -> list[list[int]]:
-        """The forced beginnings. A typed instruction stands behind the situation, which is decoded first for it."""
+    ) -> tuple[list[list[int]], list[str]]:
+        """The forced beginnings, and what is wrong with each ("" if nothing).
+
+        A typed instruction stands behind the situation, which is decoded first for it.
+        """
         bos = self._tokenizer.bos_id
         prefixes = [[bos] if self._writes_situations else [bos, self._instruction_id] for _ in requests]
+        faults = [""] * len(requests)
         typed = [index for index, request in enumerate(requests) if request.prefix]
         if typed and self._writes_situations:
             greedy = DecodingConfig(max_tokens=decoding.max_tokens)
             starts = [[bos]] * len(typed)
-            read = self._search(source_BS[typed], starts, greedy, self._instruction_id, should_stop)
+            read = self._search([sources[i] for i in typed], starts, greedy, self._instruction_id, should_stop)
             for index, (situation, *_) in zip(typed, read, strict=True):
-                tokens = list(situation.tokens)
-                prefixes[index] = [bos, *tokens, *([] if situation.finished else [self._instruction_id])]
+                prefixes[index] += situation.tokens
+                if not situation.finished:
+                    # Half a value is a wrong value: 5 of 50 people. The field that was being written is left out.
+                    prefixes[index] = [*self._until_last_symbol(prefixes[index]), self._instruction_id]
+                    faults[index] = f"situation {_CUT[situation.ending]}"
         for index in typed:
             prefixes[index] += self._tokenizer.encode(requests[index].prefix)
             if len(prefixes[index]) >= self._max_length:
                 raise UnusableRequest("prefix: leaves the model no room to go on; shorten it")
-        return prefixes
+        return prefixes, faults
 
-    def _candidate(self, hypothesis: Hypothesis) -> Candidate:
+    def _until_last_symbol(self, tokens: Sequence[int]) -> Sequence[int]:
+        places = [place for place, token in enumerate(tokens) if token in self._spelling.symbols]
+        return tokens[: places[-1]] if places else tokens[:1]
+
+    def _candidate(self, hypothesis: Hypothesis, fault: str) -> Candidate:
         tokens, scores = hypothesis.tokens, hypothesis.token_scores
         if hypothesis.finished:
             tokens, scores = tokens[:-1], scores[:-1]
-        pieces = self._tokenizer.decode_pieces(tokens)
-        confidence = math.exp(min(hypothesis.token_scores, default=-math.inf))
         start = tokens.index(self._instruction_id) + 1 if self._instruction_id in tokens else 0
-        text = self._tokenizer.decode(tokens[start:])
-        candidate = Candidate(text, hypothesis.score, tuple(scores[start:]), (), confidence)
+        kinds = (math.exp(score) for token, score in zip(tokens, scores, strict=True) if token in self._kind_ids)
+        candidate = Candidate(
+            self._tokenizer.decode(tokens[start:]),
+            hypothesis.score,
+            tuple(scores[start:]),
+            confidence=math.exp(min(hypothesis.token_scores, default=-math.inf)),
+            kind_confidence=next(kinds, 1.0),
+        )
+        cut = _CUT.get(hypothesis.ending, "")
         try:
-            parsed = parse_target(pieces)
+            parsed = parse_target(self._tokenizer.decode_pieces(tokens))
         except ValueError as error:
-            return replace(candidate, fault=str(error))
-        fault = "" if hypothesis.finished else "cut at the length limit"
-        return replace(candidate, situations=parsed.situations, fault=fault)
+            return replace(candidate, fault="; ".join(filter(None, (fault, cut, str(error)))))
+        return replace(candidate, situations=parsed.situations, fault="; ".join(filter(None, (fault, cut))))

@@ -311,6 +311,33 @@ def test_nothing_is_fed_beyond_the_length_of_the_network() -> None:
     assert not long.finished
 
 
+class CyclingStep(TableStep):
+    """Repeats three tokens without end."""
+
+    def scores(self, source: int, history: tuple[int, ...]) -> Sequence[float]:
+        return [9.0 if token == 2 + len(history) % 3 else -9.0 for token in range(5)]
+
+
+@pytest.mark.parametrize("config", [DecodingConfig(), DecodingConfig("sample", top_k=1)])
+def test_what_only_repeats_itself_is_ended_unfinished(config: DecodingConfig) -> None:
+    [[cut], [forced]] = search(CyclingStep(0, [0, 1], 5), [[BOS], [BOS, *[3, 4, 2] * 5]], config, STOPS)
+    assert cut.tokens == (3, 4, 2) * 6
+    assert (cut.ending, cut.finished) == ("repetition", False)
+    assert forced.tokens == (3, 4, 2) * 11  # the forced part of it is no repetition of the network's
+
+
+def test_a_finished_hypothesis_outranks_a_runaway_that_ended_before_it() -> None:
+    # The runaway is the more probable one all the way; the other stops long after the runaway was ended.
+    script: dict[tuple[int, ...], Sequence[float]] = {(): (0, 0, 0.9, 0.1)}
+    script |= {(2,) * n: (0, 0, 1, 0) for n in range(1, 30)}
+    other = (3, *[2, 2, 3, 2, 3] * 5)
+    script |= {other[:n]: [1.0 if token == other[n] else 0.0 for token in range(4)] for n in range(1, len(other))}
+    for count in (1, 2):
+        [found] = search(ScriptedStep(script), [[BOS]], DecodingConfig("beam", 2, count), STOPS)
+        assert found[0].tokens == (*other, STOP)
+        assert [h.ending for h in found] == ["stop", "repetition"][:count]
+
+
 @pytest.mark.parametrize("prefix", [[], [BOS] * 7])
 def test_a_prefix_that_cannot_be_fed_is_refused(prefix: list[int]) -> None:
     with pytest.raises(ValueError, match=rf"prefix 1 has {len(prefix)} tokens"):
