@@ -13,21 +13,24 @@ from dispatch.domain.extraction import DIGITS, UNITS, read_numeral
 Kind = Literal["people", "length", "level", "area", "weight", "hours", "kilowatts", "things", ""]
 
 # Character for character, so that offsets stay those of the text itself.
-_SIMPLIFIED = str.maketrans("兩萬餘幾個數戶層樓輛臺條張頂號傷壓聯係點鐘時風級裡頃畝噸車們從見麼雙仨", "两万余几个数户层楼辆台条张顶号伤压联系点钟时风级里顷亩吨车们从见么双三")
+_SIMPLIFIED = str.maketrans(
+    "兩萬餘幾個數戶層樓輛臺條張頂號傷壓聯係點鐘時風級裡頃畝噸車們從見麼雙仨鄉親",
+    "两万余几个数户层楼辆台条张顶号伤压联系点钟时风级里顷亩吨车们从见么双三乡亲",
+)
 _DIGIT, _PLACE = "[一二两三四五六七八九]", "[十百千万]"
 # The longest first. A run of digits or numerals that is longer than any number is none.
 _NUMERAL = re.compile(
-    r"(?<![\dA-Za-z.])(?P<digits>\d{1,3}(?:,\d{3}){1,2}(?![\d,])|\d{1,8}(?:\.\d{1,3})?)(?![\d.]*\d)(?P<scale>[百千万]?)"
-    r"|(?P<some>好?[几数](?P<some_unit>[十百千万]))"
+    r"(?<![\dA-Za-z.])(?P<digits>(?<!:)\d{1,3}(?:,\d{3}){1,2}(?![\d,])|\d{1,8}(?:\.\d{1,3})?)(?![\d.]*\d)(?P<scale>[百千万]?)"
+    r"|(?P<some>(?:好?几|(?<!人)数)(?P<some_unit>[十百千万]))"
     r"|(?P<about>[上近过成](?P<about_unit>[百千万]))"
-    r"|(?P<few>好?[几](?!乎)|数(?=[名个人户位]))"
+    r"|(?P<few>好?几(?!乎)|(?<!人)数(?=[名个人户位口号])(?!人的))"
     r"|(?<![零〇一二两三四五六七八九十百千万第])(?P<numeral>[零〇一二两三四五六七八九十百千万]{1,16})"
     r"(?![零〇一二三四五六七八九十百千万])",
     re.ASCII,
 )
 _TAIL = re.compile(rf"(.*)({_PLACE})({_DIGIT})")  # 三百五: 350
 _NEIGHBOURS = re.compile(rf"(.*?)({_DIGIT})({_DIGIT})({_PLACE}?)")  # 三四十: 30 to 40
-_JOINER = re.compile(r"\s?(?:-|~|—|–|到|至|或者?|、)\s?")
+_JOINER = re.compile(r"\s?(?:-|~|—|–|到|至)\s?|或者?|、")
 _MORE = re.compile(r"[多余来几]|\+")
 _PERSON = (
     "人|大人|小孩|孩子|娃|老人|老头|老太|老乡|老百姓|乡亲|村民|居民|群众|民工|工人|工友|学生|病人|病号|伤员|伤者|员工|职工"
@@ -41,7 +44,7 @@ _KINDS: tuple[tuple[re.Pattern[str], Kind, float], ...] = (
     (re.compile(r"公顷"), "area", 1.0),
     (re.compile(r"亩"), "area", 1 / 15),
     (re.compile(r"米(?!饭|粉|线)"), "length", 1.0),
-    (re.compile(r"级(?!台阶|响应)"), "level", 1.0),
+    (re.compile(r"级(?![台响響])"), "level", 1.0),
     (re.compile(r"吨"), "weight", 1.0),
     (re.compile(r"个?(?:多)?(?:小时|钟头)"), "hours", 1.0),
     (re.compile(r"千瓦|kw", re.IGNORECASE), "kilowatts", 1.0),
@@ -50,15 +53,17 @@ _KINDS: tuple[tuple[re.Pattern[str], Kind, float], ...] = (
     (re.compile("[辆台艘只套顶床张份升条箱支架袋桶]"), "things", 1.0),
 )
 _TENTHS = re.compile(rf"(\d|{_DIGIT})(?![\d.十百千万])", re.ASCII)  # 一米二
-_CLAUSE = 24  # characters: a clause that nothing ends is cut there
+_NEAR = 10  # characters: where nothing ends the clause, what is said farther away is said of others
 _CLAUSE_END = re.compile(r"[,。;;!?、\s.,…]")
 
 # What happened to the people of whom a clause speaks.
 EVENTS = {
-    "injured": re.compile("伤|挂彩|流血|流着血|骨折"),
+    "injured": re.compile("伤|挂彩|流血|流着血|骨折|疼"),
     "buried": re.compile("埋|掩|压在|压住|压着"),
-    "missing": re.compile("失踪|失联|失去[联踪]|下落不明|没影|走失|走散|找不[到着]|没找[到着]|联系不上|不知去向"),
-    "trapped": re.compile("困|滞留|出不[来去]|下不[来去]|走不[了脱掉]|脱不[了开]|没能?[出下]来|未撤|动弹不得"),
+    "missing": re.compile(
+        "失踪|失联|失去[联踪]|下落不明|没影|进去的|走失|走散|走丢|丢了|少了|不见|没音信|去向不明|找不[到着]|没找[到着]|联系不上|不知去向"
+    ),
+    "trapped": re.compile("困|滞留|出不[来去]|下不[来去]|走不[了脱掉](?!路)|脱不[了开]|没能?[出下]来|未撤|动弹不得"),
 }
 
 
@@ -96,17 +101,20 @@ def find_amounts(text: str) -> list[Amount]:
     return [replace(amount, events=_events(spelled, amount)) for amount in found]
 
 
-def clause_of(text: str, start: int, end: int) -> str:
-    """The clause around ``text[start:end]``: as far as the next punctuation mark or space on either side."""
-    begins = [match.end() for match in _CLAUSE_END.finditer(text, max(0, start - _CLAUSE), start)]
-    stop = _CLAUSE_END.search(text, end, end + _CLAUSE)
-    return text[begins[-1] if begins else max(0, start - _CLAUSE) : stop.start() if stop else end + _CLAUSE]
+def clause_of(text: str, start: int, end: int, most: int = 24) -> str:
+    """What stands around ``text[start:end]`` up to the next punctuation mark or space, at most ``most`` characters."""
+    before = text[max(0, start - most) : start]
+    begins = [match.end() for match in _CLAUSE_END.finditer(before)]
+    after = text[end : end + most]
+    stop = _CLAUSE_END.search(after)
+    return before[begins[-1] if begins else 0 :] + text[start:end] + (after[: stop.start()] if stop else after)
 
 
 def _numerals(text: str) -> Iterator[Amount]:
+    reached = 0
     for match in _NUMERAL.finditer(text):
         bounds = _bounds(match)
-        if bounds is None:
+        if bounds is None or match.start() < reached:
             continue
         lows, highs, whole = bounds
         end = match.end()
@@ -114,6 +122,7 @@ def _numerals(text: str) -> Iterator[Amount]:
             last = _last_place(whole)
             end = more.end()
             lows, highs = frozenset({whole, whole + 1}), frozenset({whole, whole + last - 1, None})
+        reached = end
         yield Amount(lows, highs, match.start(), end)
 
 
@@ -177,7 +186,7 @@ def _scale(amount: Amount) -> float:
 def _events(text: str, amount: Amount) -> frozenset[str]:
     if amount.kind not in ("people", ""):
         return frozenset()
-    clause = clause_of(text, amount.start, amount.end)
+    clause = clause_of(text, amount.start, amount.end, _NEAR)
     return frozenset(event for event, words in EVENTS.items() if words.search(clause))
 
 

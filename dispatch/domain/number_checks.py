@@ -36,7 +36,9 @@ _ALIKE = {
 }
 _HOUSEHOLD = re.compile("户|家")
 # Clauses that speak of others than those who need help: the rescued, and the rescuers.
-_OTHERS = re.compile("已[经]?[转撤救脱疏获]|获救|救出|脱险|平安|安全|找着|消防员|队员|民警|志愿|救援人|医生|医护|担架|人次")
+_OTHERS = re.compile(
+    "已经?[转撤救脱疏获]|获救|救出|(?<![未法没])脱险|平安|安全|找着|消防员|队员|民警|志愿|救援人|医生|医护|担架|人次"
+)
 _AWAY = re.compile("[外处远内]|开外|以[外内]|方向|范围|高[处的]?地?")
 _DEPTH = re.compile("雪|水|深|厚|淹|漫")
 _ROAD = re.compile("雪|堵|封|断|塌|埋|受阻|压车|排")
@@ -45,6 +47,8 @@ _STUCK = re.compile("困|堵|撞|陷|卡|抛锚|受阻|滞留|追尾|熄火|打�
 _HOUR_POINT = re.compile("[前后内]|开机|在线|值班|联系|联络|值守")
 _BEFORE_COUNT = re.compile("(?:困|伤员?|埋|失踪|失联|滞留|伤者|受困者)(?:了|人员|人数|群众)?[:为约达共]?$")
 _WORD = re.compile(r"[\w+:.-]")
+_VAGUEST = re.compile("好?几|数|好幾|幾|數")
+_UNKNOWN = re.compile("不知|不清楚|不晓得|没数|說不清|说不清|不确定|多少|没数清|不造")
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
@@ -141,10 +145,10 @@ class _Claims:
 
     def people(self, amount: Amount) -> bool:
         """Whether an amount of people is claimed, where its clause says what happened to them, by that category."""
-        if self._requested(amount, "人名位"):
+        if self._requested(amount, "人名位个") or self._stated(amount, ("displaced",)):
             return True
         if _HOUSEHOLD.match(amount.unit):
-            return self._counted(amount, ("households", "trapped")) or self._stated(amount, ("displaced",))
+            return self._counted(amount, ("households", "trapped"))
         if not amount.events:
             return self.anyhow(amount)
         categories = {alike for event in amount.events for alike in _ALIKE[event]}
@@ -174,7 +178,12 @@ class _Claims:
         return any(_claims(count, amount) for count in counts)
 
     def _stated(self, amount: Amount, facts: Sequence[str]) -> bool:
-        return any(_is_said(float(each.facts[name]), amount) for each in self.situations for name in facts if name in each.facts)
+        return any(
+            _is_said(float(each.facts[name]), amount)
+            for each in self.situations
+            for name in facts
+            if name in each.facts
+        )
 
     def _requested(self, amount: Amount, units: str) -> bool:
         items = (item for each in self.situations for item in each.requested)
@@ -201,12 +210,12 @@ def _follows_event(report: str, amount: Amount) -> bool:
 
 
 def _counts_victims(amount: Amount, clause: str, said: str) -> bool:
-    if _OTHERS.search(clause):
+    if _OTHERS.search(clause) or (_VAGUEST.fullmatch(said) and (_UNKNOWN.search(clause) or not amount.events)):
         return False
     return bool(amount.events) or said not in ("一", "1")  # 一个人 alone is how people talk
 
 
-def _matters(report: str, amount: Amount, clause: str, goods: Sequence[str]) -> bool:
+def _matters(report: str, amount: Amount, clause: str, goods: tuple[str, ...]) -> bool:
     """Whether a measure or a number of things is one that the situation has a place for."""
     after = report[amount.end : amount.end + 8]
     match amount.kind:
@@ -220,8 +229,10 @@ def _matters(report: str, amount: Amount, clause: str, goods: Sequence[str]) -> 
             return bool(_WAIT.search(clause)) and not _HOUR_POINT.search(report[amount.end : amount.end + 9])
         case "things":
             stuck = amount.unit in "辆台" and _STUCK.search(clause) and "车" in clause
-            return min(amount.lows) > 1 and bool(stuck or after[1:].startswith(tuple(goods)))
-    return amount.kind in ("level", "area", "kilowatts")
+            return min(amount.lows) > 1 and bool(stuck or after[1:].startswith(goods))
+        case "level":
+            return "风" in clause or "震" in clause
+    return amount.kind in ("area", "kilowatts")
 
 
 def _names_of_goods(doctrine: Doctrine) -> tuple[str, ...]:
