@@ -1,4 +1,4 @@
-"""Amounts in Chinese text: what a number counts or measures, how vaguely it is said, and what happened to those counted.
+"""Amounts in Chinese text: what a number counts or measures, how vaguely, and what happened to those counted.
 
 Rules alone, no part of the network: an opinion of its own on every number of a report.
 """
@@ -71,8 +71,8 @@ EVENTS = {
 class Amount:
     """A stated amount, ``text[start:end]`` (code points), in metres, hectares, tonnes, hours and kilowatts.
 
-    ``lows`` and ``highs`` are the bounds that a careful reader may write down for it (None: open above). ``unit`` is the
-    measure word; ``events`` is what its clause says happened to people.
+    ``lows`` and ``highs`` are the bounds that a careful reader may write down for it (None: open above). ``unit`` is
+    the measure word; ``events`` is what its clause says happened to people.
     """
 
     lows: frozenset[float]

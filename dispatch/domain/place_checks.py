@@ -68,7 +68,7 @@ def _check_tasks(candidate: Candidate, free_texts: Sequence[str]) -> Iterator[Ch
 
 
 def _is_grounded(words: str, candidate: Candidate) -> bool:
-    """Whether the words end in a place that is known; where its name begins, only the known place tells (疏散张庄村)."""
+    """Whether the words end in a known place; where its name begins, only that place tells (疏散张庄村)."""
     sources = (candidate.report, candidate.context.location)
     if words[0].isascii():
         return any(stands_in(words, source) for source in sources)
