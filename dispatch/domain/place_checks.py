@@ -44,7 +44,9 @@ def _check_grounds(candidate: Candidate, orders: Sequence[Order]) -> Iterator[Ch
         if not any(stands_in(place, source) for source in sources):
             message = f"{place} stands neither in the report nor in the context"
             yield from _in_instruction("error", message, place, candidate)
-        elif not any(stands_in(place, source) and not is_cut_short(place, source) for source in sources):
+        elif not is_vague_place(place) and not any(
+            stands_in(place, source) and not is_cut_short(place, source) for source in sources
+        ):
             message = f"{place} stands only inside a longer name, which may be another place"
             yield from _in_instruction("warning", message, place, candidate)
 

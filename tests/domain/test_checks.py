@@ -50,7 +50,7 @@ def findings_of_two(first: Situation, second: Situation, instruction: str = "") 
     context = Context()
     plans = make_plans([first, second], context)
     text = instruction or render_instruction(plans)
-    candidate = Candidate("甲村、乙村", context, (first, second), plans, text, 1.0, False)
+    candidate = Candidate("甲乙镇甲村、乙村", context, (first, second), plans, text, 1.0, False)
     return {f"{check.severity} {check.message}" for check in run_checks(candidate, default_doctrine())}
 
 
@@ -138,7 +138,7 @@ def test_doctrine_does_not_order_what_is_asked_for_by_number_and_declined(needs:
     (plan,) = make_plans([both], Context())
     text = render_instruction([plan])
     assert text == "派2辆抢险救援车至甲村"
-    assert findings(both, text, "甲村来3艘橡皮艇,不要船", Context()) == {}
+    assert findings(both, text, "甲乙镇甲村来3艘橡皮艇,不要船", Context()) == {}
 
 
 def test_what_one_incident_declines_the_other_may_get() -> None:

@@ -51,7 +51,7 @@ def counting(**people: Count) -> Situation:
 def test_a_count_that_was_read_is_silent_and_one_that_was_dropped_or_changed_is_not(said: str, count: Count) -> None:
     report = f"甲村{said}被困"
     assert found(report, counting(trapped=count)) == []
-    assert [code for code, _ in found(report, counting())] == ["UNREAD_NUMBER"]
+    assert {code for code, _ in found(report, counting())} == {"UNREAD_NUMBER"}
     other = Count(count.min + 7, count.max and count.max + 7)
     assert {code for code, _ in found(report, counting(trapped=other))} == {"UNREAD_NUMBER", "UNGROUNDED_NUMBER"}
 
@@ -59,25 +59,10 @@ def test_a_count_that_was_read_is_silent_and_one_that_was_dropped_or_changed_is_
 @pytest.mark.parametrize(
     "aside",
     [
-        *(
-            "电话138 1234 5678",
-            "联系139-1234-5678",
-            "我家房号1-1001",
-            "坐611路公交来的",
-            "车牌闽S·24796",
-            "发了7条消息",
-        ),
+        *("电话138 1234 5678", "联系139-1234-5678", "我家房号1-1001", "坐611路公交来的", "车牌闽S·24796"),
         *("8:30报", "3月5日", "剩12%的电", "零下20度", "50号楼", "路桩K1214+150", "打了110", "多一个人看见都好"),
-        *(
-            "不知道伤了几个人",
-            "80岁老人",
-            "已转移300人",
-            "来了20名消防员",
-            "24小时开机",
-            "走了8级台阶",
-            "500米外有条河",
-        ),
-        *("说了5遍", "数人的时候"),
+        *("不知道伤了几个人", "80岁老人", "已转移300人", "来了20名消防员", "24小时开机", "走了8级台阶"),
+        *("发了7条消息", "500米外有条河", "说了5遍", "数人的时候"),
     ],
 )
 def test_numbers_that_count_nobody_in_need_are_left_alone(aside: str) -> None:

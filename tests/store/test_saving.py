@@ -216,8 +216,8 @@ def test_close_may_be_repeated(store: Store) -> None:
     store.close()
 
 
-def test_what_was_stored_since_a_moment_is_listed_newest_first(store: Store, draft: Callable[..., Instruction]) -> None:
-    now = utc_now()
+def test_what_was_stored_since_a_moment_is_listed_newest_first(store: Store, draft: Make) -> None:
+    now = datetime.now(UTC)
     names = [store.save(draft(created_at=now - timedelta(hours=hours), request_id=str(hours))).name for hours in (3, 1)]
     assert [earlier.name for earlier in store.list_since(now - timedelta(hours=4), 9)] == names[::-1]
     assert [earlier.request_id for earlier in store.list_since(now - timedelta(hours=2), 9)] == ["1"]
