@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dispatch.domain.amounts import EVENTS, Amount, clause_of, find_amounts
 from dispatch.domain.doctrine import Doctrine
 from dispatch.domain.extraction import find_numbers
-from dispatch.domain.findings import Candidate, Check
+from dispatch.domain.findings import Candidate, Check, Severity
 from dispatch.domain.instruction import render_instruction
 from dispatch.domain.places import find_place
 from dispatch.domain.situation import Count, Situation
@@ -91,12 +91,14 @@ def _check_stated(candidate: Candidate, amounts: Sequence[Amount]) -> Iterator[C
     highs = {high for amount in amounts for high in amount.highs}
     for situation in candidate.situations:
         for category, count in situation.people.items():
-            some = count.min <= 1 and count.max in (None, 1)  # in any call for help one person, or some, can be read
+            if count.min <= 1 and count.max in (None, 1):
+                continue  # in any call for help one person, or some, can be read
             low_said = count.min == 0 or count.min in lows | highs
-            if not (some or (low_said and (count.max is None or count.max in highs | lows))):
-                start, end = _event_span(category, candidate.report)
+            high_said = low_said if count.max is None else count.max in lows | highs
+            if not (low_said and high_said):
+                severity: Severity = "warning" if low_said or high_said else "error"
                 message = f"the report does not state {count.to_text()} {category}"
-                yield Check("UNGROUNDED_NUMBER", "error", message, "report", start, end)
+                yield Check("UNGROUNDED_NUMBER", severity, message, "report", *_event_span(category, candidate.report))
 
 
 def _event_span(category: str, report: str) -> tuple[int, int]:

@@ -117,3 +117,14 @@ def test_things_asked_for_by_number_are_read_or_told() -> None:
 
 def test_what_is_no_request_has_no_unread_numbers() -> None:
     assert found("我有3艘船,能坐20人", Situation(kind="offer")) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "severity"), [(Count(60, 60), "error"), (Count(50, 60), "warning"), (Count(0, 60), "warning")]
+)
+def test_a_count_of_which_one_bound_is_stated_is_only_doubtful(count: Count, severity: str) -> None:
+    situations = (counting(trapped=count),)
+    plans = make_plans(situations, Context())
+    candidate = Candidate("甲村50人被困", Context(), situations, plans, render_instruction(plans), 1.0, False)
+    checks = check_numbers(candidate, default_doctrine())
+    assert [check.severity for check in checks if check.code == "UNGROUNDED_NUMBER"] == [severity]
