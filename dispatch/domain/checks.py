@@ -1,193 +1,156 @@
 """Checks: findings about a candidate, made by rules that share no code with the network."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+import unicodedata
+from collections.abc import Iterator, Sequence
 
-from dispatch.domain import fields
-from dispatch.domain.doctrine import Doctrine
-from dispatch.domain.extraction import find_counts, find_numbers
+from dispatch.domain.amounts import clause_of
+from dispatch.domain.doctrine import CONTINUE, STAND_DOWN, Doctrine
+from dispatch.domain.findings import Candidate, Check, Target
 from dispatch.domain.instruction import parse_orders, parse_orders_by_incident, render_instruction
-from dispatch.domain.labels import NUMBER_FACTS
-from dispatch.domain.places import find_place, is_same_place, is_vague_place, stands_in
-from dispatch.domain.plan import UNKNOWN_PLACE, Order, Plan
-from dispatch.domain.situation import Context, JsonObject, Situation
+from dispatch.domain.number_checks import check_numbers
+from dispatch.domain.place_checks import check_places
+from dispatch.domain.plan import Order
+from dispatch.domain.situation import Situation
 
-Severity = Literal["info", "warning", "error"]
-Target = Literal["report", "instruction", "context"]
+__all__ = ["Candidate", "Check", "run_checks"]
 
 _LOW_CONFIDENCE = 0.5
 _ANSWERED_BY_ANYONE = ("rescue", "evacuation", "heavy_equipment")
-
-
-@dataclass(frozen=True)
-class Check:
-    """One finding. ``target[start:end]`` is where (code points); 0, 0 means the whole of it."""
-
-    code: str
-    severity: Severity
-    message: str
-    target: Target
-    start: int = 0
-    end: int = 0
-
-    def to_dict(self) -> JsonObject:
-        return dict(vars(self))
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Check":
-        """Inverse of :meth:`to_dict`; the span may be left out. Raises ValueError naming the field that is wrong."""
-        known = ("code", "severity", "message", "target", "start", "end")
-        fields.read_object("check", data, known)
-        fields.require("check", data, known[:4])
-        return cls(
-            fields.read_text("check.code", data["code"]),
-            fields.read_choice("check.severity", data["severity"], get_args(Severity)),
-            fields.read_text("check.message", data["message"]),
-            fields.read_choice("check.target", data["target"], get_args(Target)),
-            fields.read_whole_number("check.start", data.get("start", 0)),
-            fields.read_whole_number("check.end", data.get("end", 0)),
-        )
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """What is to be checked: the texts (normalised), what was decoded from them, and doctrine's answer to it."""
-
-    report: str
-    context: Context
-    situations: tuple[Situation, ...]
-    plans: tuple[Plan, ...]
-    instruction: str
-    confidence: float
-    truncated: bool
+_REGISTER = "核实后登记"  # what is called back for where nobody is sent
+_UNREAD_SHARE = 0.3  # of a report's letters
+_FEWEST_LETTERS = 5
+_MEANINGLESS = ("Cc", "Cn", "Co", "Cs")  # control, unassigned, private use, half of a pair
 
 
 def run_checks(candidate: Candidate, doctrine: Doctrine) -> list[Check]:
     """All findings about a candidate, the most severe first."""
+    parts = parse_orders_by_incident(candidate.instruction, doctrine)
+    orders = [order for part in parts for order in part]
+    known = _known_items(candidate, doctrine)
+    free_texts = [order.item for order in orders if order.item not in known]
     findings = [
-        *_check_reading(candidate),
-        *_check_places(candidate, doctrine),
-        *_check_numbers(candidate),
-        *_check_orders(candidate, doctrine),
-        *_check_unread(candidate),
+        *_check_text(candidate),
+        *check_places(candidate, orders, free_texts),
+        *check_numbers(candidate, doctrine),
+        *_check_orders(candidate, parts, doctrine),
+        *_check_issued(candidate, known, doctrine),
         *_check_certainty(candidate),
     ]
     rank = {"error": 0, "warning": 1, "info": 2}
     return sorted(findings, key=lambda check: rank[check.severity])
 
 
-def _check_reading(candidate: Candidate) -> Iterator[Check]:
+def _known_items(candidate: Candidate, doctrine: Doctrine) -> frozenset[str]:
+    """All that orders name in doctrine's words, and what was asked for by number in the report's own."""
+    ruled = {rule.item for _, _, rule in doctrine.rules()}
+    planned = {order.item for plan in candidate.plans for order in plan.orders}
+    return frozenset({*ruled, *planned, *_resource_words(doctrine), STAND_DOWN.item, CONTINUE.item, _REGISTER})
+
+
+def _resource_words(doctrine: Doctrine) -> dict[str, str]:
+    """Every word for a resource, with the need that it answers."""
+    return {word: resource.need for name, resource in doctrine.resources.items() for word in (name, *resource.aliases)}
+
+
+def _check_text(candidate: Candidate) -> Iterator[Check]:
+    """What was read: whether it asks for help, was read whole, and in characters that mean something."""
     for situation in candidate.situations:
         if situation.kind != "request":
             yield Check("NOT_A_REQUEST", "info", f"read as {situation.kind}: nobody is sent", "report")
-        elif is_vague_place(situation.location):
-            said = f"only {situation.location!r}" if situation.location else "no place"
-            yield Check("MISSING_LOCATION", "warning", f"the report names {said}: call back and ask", "report")
-        for category, count in situation.people.items():
-            if count.conflicting:
-                yield Check("CONFLICTING_COUNTS", "warning", f"the counts of {category} contradict", "report")
-        known = candidate.context.location
-        if known and situation.location and not is_same_place(situation.location, known):
-            message = f"the report says {situation.location}, the context {known}"
-            if not is_vague_place(situation.location):
-                yield Check("LOCATION_CONFLICT", "warning", message, "context")
+    report = candidate.report
     if candidate.truncated:
-        yield Check("TRUNCATED_INPUT", "error", "the report is longer than the model reads: its end was cut", "report")
+        message = "the report is longer than the model reads: its end was cut"
+        start = len(report) - len(clause_of(report, len(report) - 1, len(report)))
+        yield Check("TRUNCATED_INPUT", "error", message, "report", max(0, start), len(report))
+    lost = [at for at, char in enumerate(report) if char == "\ufffd" or unicodedata.category(char) in _MEANINGLESS]
+    if lost:
+        message = f"{len(lost)} characters of the report were lost before it came here, or mean nothing"
+        yield Check("UNKNOWN_CHARACTERS", "warning", message, "report", lost[0], _end_of_run(lost))
+    foreign = [at for at, char in enumerate(report) if char.isalpha() and not _is_read(char)]
+    letters = sum(map(str.isalpha, report))
+    if candidate.situations and letters >= _FEWEST_LETTERS and len(foreign) > _UNREAD_SHARE * letters:
+        message = "a large part of the report is in a script that the model has not learned"
+        yield Check("UNKNOWN_CHARACTERS", "warning", message, "report", foreign[0], _end_of_run(foreign))
 
 
-def _check_places(candidate: Candidate, doctrine: Doctrine) -> Iterator[Check]:
-    """Every place must be a span of the report or of the context."""
-    sources = (candidate.report, candidate.context.location)
-    places = {order.place for order in parse_orders(candidate.instruction, doctrine)}
-    places |= {situation.location for situation in candidate.situations}
-    for place in sorted(places - {"", UNKNOWN_PLACE}):
-        if not any(stands_in(place, source) for source in sources):
-            start = candidate.instruction.find(place)
-            span = (start, start + len(place)) if start >= 0 else (0, 0)
-            message = f"{place} stands neither in the report nor in the context"
-            yield Check("UNGROUNDED_PLACE", "error", message, "instruction", *span)
+def _is_read(char: str) -> bool:
+    """Whether a letter is Chinese or Latin."""
+    return char.isascii() or unicodedata.name(char, "").startswith(("CJK", "LATIN"))
 
 
-def _check_numbers(candidate: Candidate) -> Iterator[Check]:
-    """Every number must come from the report, the context, or doctrine applied to the situation.
+def _end_of_run(places: Sequence[int]) -> int:
+    """The end of the run of neighbours that the first place begins."""
+    return next(at for at in range(places[0] + 1, places[-1] + 2) if at not in set(places))
 
-    Without a situation doctrine has no say, and where the numbers come from is not known.
-    """
+
+def _check_orders(candidate: Candidate, parts: Sequence[Sequence[Order]], doctrine: Doctrine) -> Iterator[Check]:
     if not candidate.situations:
         return
-    sources = (candidate.report, candidate.context.location, *candidate.context.issued)
-    known = {number.value for source in sources for number in find_numbers(source)}
-    known |= {number.value for number in find_numbers(render_instruction(candidate.plans))}
-    for number in find_numbers(candidate.instruction):
-        if number.value not in known:
-            message = f"{number.value:g} comes neither from the report nor from doctrine"
-            yield Check("UNGROUNDED_NUMBER", "error", message, "instruction", number.start, number.end)
-
-
-def _check_orders(candidate: Candidate, doctrine: Doctrine) -> Iterator[Check]:
-    if not candidate.situations:
-        return
-    if candidate.instruction != render_instruction(candidate.plans):
-        message = f"doctrine answers this situation with: {render_instruction(candidate.plans)}"
+    answer = render_instruction(candidate.plans)
+    if candidate.instruction != answer:
+        message = f"doctrine answers this situation with: {answer}"
         yield Check("DOCTRINE_MISMATCH", "warning", message, "instruction")
-    for situation, plan, orders in zip(
-        candidate.situations, candidate.plans, _orders_by_situation(candidate, doctrine), strict=True
+    starts = _part_starts(candidate, parts)
+    for situation, plan, orders, start in zip(
+        candidate.situations, candidate.plans, _by_situation(candidate, parts), starts, strict=True
     ):
         for order in orders:
             if doctrine.need_of(order.item) in situation.not_needed:
-                yield Check("DECLINED_ITEM", "error", f"{order.item} was declined", "instruction")
+                at = candidate.instruction.find(order.item, start)
+                span = (at, at + len(order.item)) if at >= 0 else (0, 0)
+                yield Check("DECLINED_ITEM", "error", f"{order.item} was declined", "instruction", *span)
         if situation.kind == "request":
             covered = (order for order in plan.orders if order.action == "已派")
-            yield from _check_needs(situation, [*orders, *covered], doctrine)
+            yield from _check_needs(situation, [*orders, *covered], candidate, doctrine)
 
 
-def _orders_by_situation(candidate: Candidate, doctrine: Doctrine) -> list[list[Order]]:
+def _by_situation(candidate: Candidate, parts: Sequence[Sequence[Order]]) -> list[list[Order]]:
     """The instruction's orders for each situation: all of them for each, where it has not one part for each."""
-    parts = parse_orders_by_incident(candidate.instruction, doctrine)
     if len(parts) == len(candidate.situations):
-        return parts
+        return [list(part) for part in parts]
     return [[order for part in parts for order in part]] * len(candidate.situations)
 
 
-def _check_needs(situation: Situation, orders: Sequence[Order], doctrine: Doctrine) -> Iterator[Check]:
+def _part_starts(candidate: Candidate, parts: Sequence[Sequence[Order]]) -> list[int]:
+    """About where each situation's part of the instruction begins: an item that stands in two is marked in its own."""
+    if len(parts) != len(candidate.situations):
+        return [0] * len(candidate.situations)
+    starts = [0]
+    for part in candidate.instruction.split(";")[: len(parts)]:
+        starts.append(starts[-1] + len(part) + 1)
+    return (starts + [0] * len(parts))[: len(parts)]
+
+
+def _check_needs(
+    situation: Situation, orders: Sequence[Order], candidate: Candidate, doctrine: Doctrine
+) -> Iterator[Check]:
     """What was asked for, not declined as well, and no order answers."""
     served = {doctrine.need_of(order.item) for order in orders}
     for need in situation.needs:
         if need in served or need in _ANSWERED_BY_ANYONE or need in situation.not_needed:
             continue
+        words = [word for word, answered in _resource_words(doctrine).items() if answered == need]
+        said = [(candidate.report.find(word), -len(word), word) for word in words if word in candidate.report]
+        start, _, asked = min(said, default=(0, 0, ""))
+        target: Target = "report" if asked else "instruction"
+        span = (start, start + len(asked))
         if need == "generator" and any("恢复供电" in order.item for order in orders):
             message = "the generator asked for is answered by restoring the supply"
-            yield Check("MISSING_NEED", "info", message, "instruction")
+            yield Check("MISSING_NEED", "info", message, target, *span)
         else:
-            yield Check("MISSING_NEED", "warning", f"nothing answers the need for {need}", "instruction")
+            yield Check("MISSING_NEED", "warning", f"nothing answers the need for {need}", target, *span)
 
 
-def _check_unread(candidate: Candidate) -> Iterator[Check]:
-    """Numbers of the report that no part of the situation claims."""
-    if not any(situation.kind == "request" for situation in candidate.situations):
-        return
-    claimed: set[float] = set()
-    for situation in candidate.situations:
-        for count in situation.people.values():
-            claimed |= {float(count.min), float(count.max if count.max is not None else count.min)}
-        claimed |= {float(item.count) for item in situation.requested} | _spellings(situation.measures)
-        claimed |= {float(value) for name, value in situation.facts.items() if name in NUMBER_FACTS}
-    places = {situation.location for situation in candidate.situations}
-    spans = [(start, start + len(place)) for place in places for start in find_place(place, candidate.report)]
-    for number in find_counts(candidate.report):
-        in_place = any(start <= number.start < end for start, end in spans)
-        if number.value not in claimed and not in_place:
-            message = f"{candidate.report[number.start : number.end]} is not part of the situation"
-            yield Check("UNREAD_NUMBER", "warning", message, "report", number.start, number.end)
-
-
-def _spellings(measures: Mapping[str, float]) -> set[float]:
-    """A measure as stated: in metres, in centimetres, or as its two digits (一米二)."""
-    values: set[float] = set()
-    for value in measures.values():
-        values |= {value, round(value * 100), float(int(value)), float(round(value * 10) % 10)}
-    return values
+def _check_issued(candidate: Candidate, known: frozenset[str], doctrine: Doctrine) -> Iterator[Check]:
+    """Issued instructions that are no orders: what they sent cannot be taken off what is ordered now."""
+    for text in candidate.context.issued:
+        orders = parse_orders(text, doctrine)
+        unread = [order.item for order in orders if order.action == "任务" and order.item not in known]
+        if unread or not orders:
+            message = (
+                f"issued, but not read as an order, so nothing is taken off for it: {unread[0] if unread else text}"
+            )
+            yield Check("UNREAD_ISSUED", "warning", message, "context")
 
 
 def _check_certainty(candidate: Candidate) -> Iterator[Check]:

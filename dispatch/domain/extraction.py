@@ -11,10 +11,9 @@ _MEASURE = "[个名位人户口号台辆艘只米公层楼小时天级度吨亩�
 _MEASURE_WORD = re.compile(rf"[多几余来]?{_MEASURE}")
 # 百, 千 or 万 with no digit before it (上万人) is vague; a digit after one lacks its unit (三百五).
 _NOT_A_NUMERAL = re.compile(r"^[百千万]|[百千万][一二两三四五六七八九]$")
-_BEFORE_NO_COUNT = re.compile(r"(?:[A-Za-z+#第几:]|零下)$")
-_AFTER_NO_COUNT = re.compile(r":\d|[点时分秒%年月日度几]|[多余来]?岁|号(?!人)")
 _LONGEST_NUMERAL = 16  # 九千九百九十九万九千九百九十九 has 15
-_EMERGENCY_NUMBERS = ("110", "119", "120", "122")
+# Mobile numbers, at times in groups, and those of the fixed network with their area code.
+_PHONE = re.compile(r"(?<![\d-])(?:1[3-9]\d[ -]?\d{4}[ -]?\d{4}|0\d{2,3}[ -]?\d{7,8})(?!\d)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -38,20 +37,9 @@ def find_numbers(text: str) -> list[Number]:
     return found
 
 
-def find_counts(text: str) -> list[Number]:
-    """The numbers that may count people or things.
-
-    Not phones, codes, clock times, dates, percentages, house numbers, ages or degrees, nor vague ones (十几人, 几十人).
-    """
-    return [number for number in find_numbers(text) if _may_count(text, number)]
-
-
-def _may_count(text: str, number: Number) -> bool:
-    token = text[number.start : number.end]
-    before, after = text[max(0, number.start - 2) : number.start], text[number.end : number.end + 3]
-    if len(token) >= 7 or (token in _EMERGENCY_NUMBERS and not re.match(_MEASURE, after)):
-        return False
-    return not (_BEFORE_NO_COUNT.search(before) or _AFTER_NO_COUNT.match(after))
+def find_phones(text: str) -> list[tuple[int, int]]:
+    """Where telephone numbers stand in a text (code points)."""
+    return [match.span() for match in _PHONE.finditer(text)]
 
 
 def read_numeral(text: str) -> int | None:

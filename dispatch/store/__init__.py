@@ -3,10 +3,11 @@
 from dispatch.store.connection import describe, parse_url
 from dispatch.store.errors import RequestIdConflict, StoreError
 from dispatch.store.migrate import upgrade
-from dispatch.store.records import Instruction, body_digest
+from dispatch.store.records import EarlierRequest, Instruction, body_digest
 from dispatch.store.repository import Store
 
 __all__ = [
+    "EarlierRequest",
     "Instruction",
     "RequestIdConflict",
     "Store",

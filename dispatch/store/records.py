@@ -49,6 +49,18 @@ class Instruction:
     created_at: datetime = field(default_factory=utc_now)
 
 
+@dataclass(frozen=True, kw_only=True)
+class EarlierRequest:
+    """What a new request is compared with: one that was stored before, and what was read from it."""
+
+    name: str
+    """Of its instruction, `instructions/ID`."""
+    request_id: str
+    incident_id: str
+    report: str
+    situations: list[JsonObject]
+
+
 def body_digest(
     *,
     report: str,

@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 
 from sqlalchemy import URL, Engine, Select, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 from dispatch.store.connection import connect, parse_url, store_errors, writing
 from dispatch.store.errors import RequestIdConflict
 from dispatch.store.migrate import prepare
-from dispatch.store.records import Instruction, check_storable
+from dispatch.store.records import EarlierRequest, Instruction, check_storable
 from dispatch.store.schema import Base, IncidentRow, InstructionRow, ModelRow, RequestRow
 
 _NAME = re.compile("instructions/([0-9a-f]{32})")
@@ -91,6 +92,33 @@ class Store:
         """The instructions stored last, newest first."""
         newest = InstructionRow.created_at.desc(), InstructionRow.id
         return self._read(select(InstructionRow).order_by(*newest).limit(limit))
+
+    def list_since(self, moment: datetime, limit: int) -> list[EarlierRequest]:
+        """The requests answered at a moment or after it, newest first, at most ``limit``."""
+        query = (
+            select(
+                InstructionRow.id,
+                RequestRow.request_id,
+                RequestRow.incident_id,
+                RequestRow.report,
+                InstructionRow.situations,
+            )
+            .join(InstructionRow.request)
+            .where(InstructionRow.created_at >= moment)
+            .order_by(InstructionRow.created_at.desc(), InstructionRow.id)
+            .limit(limit)
+        )
+        with store_errors("read the database", self._url), Session(self._engine) as session:
+            return [
+                EarlierRequest(
+                    name=f"instructions/{row.id}",
+                    request_id=row.request_id or "",
+                    incident_id=row.incident_id or "",
+                    report=row.report,
+                    situations=row.situations,
+                )
+                for row in session.execute(query)
+            ]
 
     def ping(self) -> None:
         """Raise StoreError if the database cannot be read now."""

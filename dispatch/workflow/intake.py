@@ -9,6 +9,7 @@ from dispatch.domain import PRIORITIES, Check, Context, Doctrine, default_doctri
 from dispatch.engine import Engine, Generation, GenerationRequest
 from dispatch.model import NormalizedText, normalize
 from dispatch.store import Instruction, RequestIdConflict, Store, body_digest
+from dispatch.workflow.duplicates import note_duplicates
 from dispatch.workflow.ranking import rank
 
 MAX_REPORT = 4000  # characters
@@ -64,7 +65,7 @@ class Intake:
         new = [index for index, answer in enumerate(answers) if answer is None]
         generations = self.engine.generate([_generation_request(requests[index]) for index in new], should_stop)
         for index, generation in zip(new, generations, strict=True):
-            answer = self._answer(requests[index], generation)
+            answer = note_duplicates(self._answer(requests[index], generation), self._store)
             answers[index] = self._store.save(answer) if self._store else answer
         return [answer for answer in answers if answer is not None]
 

@@ -50,12 +50,17 @@ def findings_of_two(first: Situation, second: Situation, instruction: str = "") 
     context = Context()
     plans = make_plans([first, second], context)
     text = instruction or render_instruction(plans)
-    candidate = Candidate("甲村、乙村", context, (first, second), plans, text, 1.0, False)
+    candidate = Candidate("甲乙镇甲村、乙村", context, (first, second), plans, text, 1.0, False)
     return {f"{check.severity} {check.message}" for check in run_checks(candidate, default_doctrine())}
 
 
-def test_the_seed_pair_has_only_the_note_about_its_generator() -> None:
-    assert {code: check.severity for code, check in findings().items()} == {"MISSING_NEED": "info"}
+def test_the_seed_pair_has_only_notes_about_its_generator_and_its_long_road() -> None:
+    assert {code: check.severity for code, check in findings().items()} == {
+        "MISSING_NEED": "info",
+        "AMBIGUOUS_PLACE": "info",
+    }
+    note = findings()["MISSING_NEED"]
+    assert (note.target, REPORT[note.start : note.end]) == ("report", "发电机")
 
 
 def test_an_invented_place_is_an_error_with_its_span() -> None:
@@ -133,7 +138,7 @@ def test_doctrine_does_not_order_what_is_asked_for_by_number_and_declined(needs:
     (plan,) = make_plans([both], Context())
     text = render_instruction([plan])
     assert text == "派2辆抢险救援车至甲村"
-    assert findings(both, text, "甲村来3艘橡皮艇,不要船", Context()) == {}
+    assert findings(both, text, "甲乙镇甲村来3艘橡皮艇,不要船", Context()) == {}
 
 
 def test_what_one_incident_declines_the_other_may_get() -> None:
@@ -219,3 +224,68 @@ def test_the_message_about_a_check_names_its_field(fields: dict[str, object], me
     check = Check("LOW_CONFIDENCE", "warning", "unsure", "instruction", 1, 2)
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         Check.from_dict(check.to_dict() | fields)
+
+
+ANY_TEXT = st.text(max_size=80) | st.text(
+    "一二十百千万几数多余来人名个户米级0123456789.,:-+年大小张庄村路雪水困伤埋", max_size=60
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.from_type(Situation), ANY_TEXT, ANY_TEXT, ANY_TEXT, ANY_TEXT)
+def test_no_text_makes_a_check_fail_and_every_span_lies_in_its_target(
+    situation: Situation, report: str, instruction: str, location: str, issued: str
+) -> None:
+    context = Context(location, (issued,))
+    plans = make_plans([situation], context)
+    candidate = Candidate(report, context, (situation,), plans, instruction, 0.1, True)
+    lengths = {"report": len(report), "instruction": len(instruction), "context": len(location)}
+    for check in run_checks(candidate, default_doctrine()):
+        assert 0 <= check.start <= check.end <= lengths[check.target], check
+
+
+def test_a_declined_item_is_marked_in_the_part_of_its_own_incident() -> None:
+    asking = Situation(location="甲村", hazards=("flood",), needs=("medical",))
+    declining = Situation(location="乙村", hazards=("flood",), not_needed=("medical",))
+    context, text = Context(), "一、派2辆抢险救援车至甲村,医疗队随行;二、派2辆抢险救援车至乙村,医疗队随行"
+    plans = make_plans([asking, declining], context)
+    candidate = Candidate("甲村、乙村", context, (asking, declining), plans, text, 1.0, False)
+    (check,) = [check for check in run_checks(candidate, default_doctrine()) if check.code == "DECLINED_ITEM"]
+    assert (check.start, text[check.start : check.end]) == (text.rindex("医疗队"), "医疗队")
+
+
+def test_a_need_is_marked_where_the_report_asks_for_it() -> None:
+    asked = dataclasses.replace(SEED, needs=("medical",))
+    check = findings(asked, "派3台除雪车至A7公路,协调电力公司恢复供电")["MISSING_NEED"]
+    assert REPORT[check.start : check.end] == "医疗队"
+    check = findings(asked, "派3台除雪车至A7公路,协调电力公司恢复供电", REPORT.replace("医疗队", "大夫"))[
+        "MISSING_NEED"
+    ]
+    assert (check.target, check.start, check.end) == ("instruction", 0, 0)
+
+
+def test_the_cut_end_of_a_report_is_marked() -> None:
+    check = findings(truncated=True)["TRUNCATED_INPUT"]
+    assert REPORT[check.start : check.end] == "急需发电机和医疗队"
+
+
+@pytest.mark.parametrize("lost", ["\ufffd", "\ue000", "\x00"])
+def test_characters_that_were_lost_are_marked(lost: str) -> None:
+    report = REPORT + lost * 2 + "快来"
+    check = findings(report=report)["UNKNOWN_CHARACTERS"]
+    assert (check.severity, report[check.start : check.end]) == ("warning", lost * 2)
+
+
+def test_a_script_that_the_model_has_not_learned_is_marked() -> None:
+    assert "UNKNOWN_CHARACTERS" in findings(report="Помогите, нас затопило")
+    assert "UNKNOWN_CHARACTERS" not in findings(report="SOS help us 快来😊🙏,雪很大!ABC")
+
+
+@pytest.mark.parametrize("issued", ["让老李带几个人过去看看", "已经通知了", ""])
+def test_an_issued_text_that_is_no_order_is_told(issued: str) -> None:
+    assert findings(context=Context("A7公路", (issued,)))["UNREAD_ISSUED"].severity == "warning"
+
+
+@pytest.mark.parametrize("issued", [INSTRUCTION, "派2台除雪车至A7公路", "派2台热气球至A7公路,关气断电"])
+def test_an_issued_order_is_read(issued: str) -> None:
+    assert "UNREAD_ISSUED" not in findings(context=Context("A7公路", (issued,)))

@@ -214,3 +214,11 @@ def test_ping_is_quiet_while_the_database_answers(store: Store) -> None:
 def test_close_may_be_repeated(store: Store) -> None:
     store.close()
     store.close()
+
+
+def test_what_was_stored_since_a_moment_is_listed_newest_first(store: Store, draft: Make) -> None:
+    now = datetime.now(UTC)
+    names = [store.save(draft(created_at=now - timedelta(hours=hours), request_id=str(hours))).name for hours in (3, 1)]
+    assert [earlier.name for earlier in store.list_since(now - timedelta(hours=4), 9)] == names[::-1]
+    assert [earlier.request_id for earlier in store.list_since(now - timedelta(hours=2), 9)] == ["1"]
+    assert len(store.list_since(now - timedelta(hours=4), 1)) == 1

@@ -57,7 +57,7 @@ def test_the_answer_is_stored_with_its_plan_and_checks(engine: ScriptedEngine, s
     assert stored == answer
     assert answer.instruction == TEXT
     assert answer.plan[0]["item"] == "除雪车"
-    assert answer.checks == []
+    assert [check["code"] for check in answer.checks] == ["AMBIGUOUS_PLACE"]
     assert answer.model == {"name": "scripted", "digest": "0" * 64}
     assert answer.review_state == "pending"
 

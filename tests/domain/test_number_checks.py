@@ -1,0 +1,130 @@
+"""Checks on numbers: what was not read or invented is found, and numbers that count nobody are left alone."""
+
+import pytest
+
+from dispatch.domain import (
+    Check,
+    Context,
+    Count,
+    Requested,
+    Situation,
+    default_doctrine,
+    make_plans,
+    render_instruction,
+)
+from dispatch.domain.findings import Candidate
+from dispatch.domain.number_checks import check_numbers
+
+
+def found(report: str, *situations: Situation, context: Context = Context()) -> list[tuple[str, str]]:
+    """The codes with the characters that they point at."""
+    plans = make_plans(situations, context)
+    candidate = Candidate(report, context, situations, plans, render_instruction(plans), 1.0, False)
+    checks: list[Check] = list(check_numbers(candidate, default_doctrine()))
+    return [(check.code, report[check.start : check.end]) for check in checks]
+
+
+def counting(**people: Count) -> Situation:
+    return Situation(location="甲村", hazards=("flood",), people=people)
+
+
+@pytest.mark.parametrize(
+    ("said", "count"),
+    [
+        ("16人", Count(16, 16)),
+        ("十六个人", Count(16, 16)),
+        ("五十来号人", Count(50, 50, approx=True)),
+        ("3万人", Count(30000, 30000)),
+        ("三百五十个老乡", Count(350, 350)),
+        ("四五个人", Count(4, 5)),
+        ("30到40人", Count(30, 40)),
+        ("7~8名群众", Count(7, 8)),
+        ("十几口人", Count(11, 19)),
+        ("五十多人", Count(50, 59)),
+        ("几十名村民", Count(20, 99)),
+        ("上百人", Count(100, None)),
+        ("1000+人", Count(1000, None)),
+        ("数百個鄉親", Count(200, 999)),
+        ("1,200人", Count(1200, 1200)),
+    ],
+)
+def test_a_count_that_was_read_is_silent_and_one_that_was_dropped_or_changed_is_not(said: str, count: Count) -> None:
+    report = f"甲村{said}被困"
+    assert found(report, counting(trapped=count)) == []
+    assert {code for code, _ in found(report, counting())} == {"UNREAD_NUMBER"}
+    other = Count(count.min + 7, count.max and count.max + 7)
+    assert {code for code, _ in found(report, counting(trapped=other))} == {"UNREAD_NUMBER", "UNGROUNDED_NUMBER"}
+
+
+@pytest.mark.parametrize(
+    "aside",
+    [
+        *("电话138 1234 5678", "联系139-1234-5678", "我家房号1-1001", "坐611路公交来的", "车牌闽S·24796"),
+        *("8:30报", "3月5日", "剩12%的电", "零下20度", "50号楼", "路桩K1214+150", "打了110", "多一个人看见都好"),
+        *("不知道伤了几个人", "80岁老人", "已转移300人", "来了20名消防员", "24小时开机", "走了8级台阶"),
+        *("发了7条消息", "500米外有条河", "说了5遍", "数人的时候"),
+    ],
+)
+def test_numbers_that_count_nobody_in_need_are_left_alone(aside: str) -> None:
+    assert found(f"甲村16人被困,{aside}", counting(trapped=Count(16, 16))) == []
+
+
+def test_an_unread_number_is_marked() -> None:
+    assert found("甲村16人被困,三个人受伤", counting(trapped=Count(16, 16))) == [("UNREAD_NUMBER", "三")]
+
+
+def test_counts_that_were_read_for_each_other_are_found() -> None:
+    swapped = counting(trapped=Count(3, 3), injured=Count(16, 16))
+    assert found("甲村16人被困,3人受伤", swapped) == [("UNREAD_NUMBER", "16"), ("UNREAD_NUMBER", "3")]
+
+
+def test_a_dropped_count_is_found_though_another_is_as_high() -> None:
+    assert found("甲村3人被困,3人受伤", counting(trapped=Count(3, 3))) == [("UNREAD_NUMBER", "3")]
+
+
+def test_an_invented_count_points_at_the_words_for_its_people() -> None:
+    assert found("甲村有人被困", counting(trapped=Count(60, 60))) == [("UNGROUNDED_NUMBER", "困")]
+    assert found("甲村有人被困", counting(trapped=Count(1, None))) == []
+    assert found("sixty people trapped", counting(trapped=Count(60, 60))) == []
+
+
+def test_both_of_two_contradicting_counts_are_marked() -> None:
+    both = counting(trapped=Count(30, 50, conflicting=True))
+    report = "甲村有人说30人被困,也有人说50人"
+    assert found(report, both) == [("CONFLICTING_COUNTS", "30"), ("CONFLICTING_COUNTS", "50")]
+
+
+@pytest.mark.parametrize(
+    ("said", "measures"),
+    [
+        ("积雪八十公分", {"snow_depth_m": 0.8}),
+        ("水深一米二", {"water_depth_m": 1.2}),
+        ("风力9级", {"wind_level": 9.0}),
+        ("过火30亩", {"area_ha": 2.0}),
+        ("泄漏3吨", {"leak_tonnes": 3.0}),
+    ],
+)
+def test_a_measure_in_any_unit_is_read_or_told(said: str, measures: dict[str, float]) -> None:
+    assert found(said, Situation(measures=measures)) == []
+    assert [code for code, _ in found(said, Situation())] == ["UNREAD_NUMBER"]
+
+
+def test_things_asked_for_by_number_are_read_or_told() -> None:
+    asked = Situation(requested=(Requested("冲锋舟", 3, "艘"),))
+    assert found("要3艘冲锋舟", asked) == []
+    assert found("要3艘冲锋舟", Situation()) == [("UNREAD_NUMBER", "3")]
+
+
+def test_what_is_no_request_has_no_unread_numbers() -> None:
+    assert found("我有3艘船,能坐20人", Situation(kind="offer")) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "severity"), [(Count(60, 60), "error"), (Count(50, 60), "warning"), (Count(0, 60), "warning")]
+)
+def test_a_count_of_which_one_bound_is_stated_is_only_doubtful(count: Count, severity: str) -> None:
+    situations = (counting(trapped=count),)
+    plans = make_plans(situations, Context())
+    candidate = Candidate("甲村50人被困", Context(), situations, plans, render_instruction(plans), 1.0, False)
+    checks = check_numbers(candidate, default_doctrine())
+    assert [check.severity for check in checks if check.code == "UNGROUNDED_NUMBER"] == [severity]

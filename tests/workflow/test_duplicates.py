@@ -1,0 +1,88 @@
+"""Duplicates: another call for the same emergency is told, and other emergencies are not."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dispatch.store import Instruction, Store
+from dispatch.workflow.duplicates import WINDOW, note_duplicates
+
+FIRST = Instruction(
+    request_id="r1",
+    report="蒙阴县石桥村发大水,三个老人在二楼下不来,电话13812345678",
+    context={},
+    decoding={},
+    prefix="",
+    instruction="派2艘冲锋舟至蒙阴县石桥村",
+    candidates=[],
+    situations=[{"kind": "request", "location": "蒙阴县石桥村", "hazards": ["flood"]}],
+    plan=[],
+    checks=[],
+    confidence=1.0,
+    model={"name": "scripted", "digest": "0"},
+    doctrine="d",
+    timings={},
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store.open(f"sqlite:///{tmp_path / 'dispatch.db'}")
+    yield store
+    store.close()
+
+
+def other(report: str, location: str = "", hazard: str = "typhoon", request_id: str = "r2") -> Instruction:
+    situations = [{"kind": "request", "location": location, "hazards": [hazard]}]
+    return replace(FIRST, request_id=request_id, report=report, situations=situations)
+
+
+def marked(draft: Instruction, store: Store | None) -> list[str]:
+    checks = note_duplicates(draft, store).checks
+    assert all((check["code"], check["severity"]) == ("POSSIBLE_DUPLICATE", "info") for check in checks)
+    return [draft.report[check["start"] : check["end"]] for check in checks]
+
+
+@pytest.mark.parametrize(
+    ("draft", "span"),
+    [
+        (other("水进屋了,138-1234-5678"), "138-1234-5678"),
+        (other("蒙阴县石桥村淹了", "蒙阴县石桥村", "flood"), "蒙阴县石桥村"),
+        (other("【转】" + FIRST.report.replace("13812345678", "")), ""),
+    ],
+)
+def test_a_phone_a_place_with_its_hazard_or_the_words_tell_a_duplicate(
+    draft: Instruction, span: str, store: Store
+) -> None:
+    name = store.save(FIRST).name
+    assert marked(draft, store) == [span]
+    assert name in note_duplicates(draft, store).checks[0]["message"]
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        other("水进屋了,13912345678"),
+        other("蒙阴县石桥村着火了", "蒙阴县石桥村", "building_fire"),
+        other("蒙阴县李家村发大水", "蒙阴县李家村", "flood"),
+        other("救命", "村口", "flood"),
+        replace(FIRST, request_id="r1"),
+        replace(FIRST, request_id="r3", created_at=FIRST.created_at + WINDOW + timedelta(seconds=1)),
+    ],
+)
+def test_other_emergencies_repeats_and_old_ones_are_none(draft: Instruction, store: Store) -> None:
+    store.save(FIRST)
+    assert marked(draft, store) == []
+
+
+def test_reports_of_one_incident_are_known_to_belong_together(store: Store) -> None:
+    store.save(replace(FIRST, incident_id="i1"))
+    assert marked(replace(FIRST, request_id="r2", incident_id="i1"), store) == []
+    assert len(marked(replace(FIRST, request_id="r2", incident_id="i2"), store)) == 1
+
+
+def test_without_a_store_nothing_is_compared() -> None:
+    assert note_duplicates(FIRST, None) is FIRST
