@@ -6,7 +6,10 @@ from typing import Protocol
 
 from dispatch.decoding import DecodingConfig
 from dispatch.domain import Context, Situation
-from dispatch.model import BundleIdentity
+from dispatch.model import BundleIdentity, Calibration
+
+CUT = "cut at the length limit"
+"""The fault of an instruction that is legible as far as it goes."""
 
 
 class UnusableRequest(ValueError):
@@ -29,7 +32,9 @@ class Candidate:
 
     ``token_scores`` are the log-probabilities of the instruction's tokens, ``confidence`` is the probability of the
     least certain token of the whole sequence, situation included. ``fault`` says why the sequence could not be read
-    ("" if it could): the text is then what could be saved of it.
+    ("" if it could): the text is then what could be saved of it. ``kind_confidence`` is the probability of the first
+    kind token as the network gave it (1.0 where there is none), ``situation_scores`` are the log-probabilities of the
+    tokens before the instruction.
     """
 
     text: str
@@ -38,6 +43,8 @@ class Candidate:
     situations: tuple[Situation, ...] = ()
     confidence: float = 0.0
     fault: str = ""
+    kind_confidence: float = 1.0
+    situation_scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,11 @@ class Engine(Protocol):
 
     @property
     def identity(self) -> BundleIdentity: ...
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The bundle's; None where it was never calibrated."""
+        ...
 
     def generate(
         self, requests: Sequence[GenerationRequest], should_stop: Callable[[], bool] = lambda: False

@@ -11,8 +11,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from dispatch.decoding import DecodingConfig, Hypothesis, TransformerStep, search
 from dispatch.domain.linear import INSTRUCTION, parse_target, source_pieces
-from dispatch.engine.engine import Candidate, Generation, GenerationRequest, UnusableRequest
-from dispatch.model import Bundle, BundleIdentity
+from dispatch.engine.engine import CUT, Candidate, Generation, GenerationRequest, UnusableRequest
+from dispatch.model import Bundle, BundleIdentity, Calibration
 
 
 class TorchEngine:
@@ -26,6 +26,7 @@ class TorchEngine:
         self._instruction_id = bundle.tokenizer.symbol_id(INSTRUCTION)
         self._max_length = bundle.model.config.max_length
         self.identity: BundleIdentity = bundle.identity
+        self.calibration: Calibration | None = bundle.config.calibration
 
     def generate(
         self, requests: Sequence[GenerationRequest], should_stop: Callable[[], bool] = lambda: False
@@ -113,10 +114,12 @@ class TorchEngine:
         confidence = math.exp(min(hypothesis.token_scores, default=-math.inf))
         start = tokens.index(self._instruction_id) + 1 if self._instruction_id in tokens else 0
         text = self._tokenizer.decode(tokens[start:])
-        candidate = Candidate(text, hypothesis.score, tuple(scores[start:]), (), confidence)
+        candidate = Candidate(
+            text, hypothesis.score, tuple(scores[start:]), (), confidence, situation_scores=tuple(scores[:start])
+        )
         try:
             parsed = parse_target(pieces)
         except ValueError as error:
             return replace(candidate, fault=str(error))
-        fault = "" if hypothesis.finished else "cut at the length limit"
+        fault = "" if hypothesis.finished else CUT
         return replace(candidate, situations=parsed.situations, fault=fault)

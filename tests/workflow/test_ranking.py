@@ -52,9 +52,9 @@ def test_an_invented_place_in_the_situation_never_wins_over_a_grounded_one() -> 
     assert entries[0].candidate.text == RIGHT
 
 
-def test_a_typed_beginning_that_doctrine_does_not_share_is_kept() -> None:
+def test_a_typed_beginning_is_kept_and_called_back_about_where_doctrine_knows_no_such_number() -> None:
     typed = RIGHT.replace("3台", "5台")
-    assert texts_of(ranked(typed, prefix="派5台除雪车")) == [typed]
+    assert texts_of(ranked(typed, prefix="派5台除雪车")) == [f"{typed},回拨核实", typed]
 
 
 def test_without_situations_there_is_nothing_to_correct() -> None:
