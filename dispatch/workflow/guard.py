@@ -27,6 +27,7 @@ _NOT_PLEADING = re.compile(f"{_OVER}|{_NOT_MEANT}|{_OFFERED}")
 _LONGEST_REPAIRED = 40  # characters: what is longer is no name of a place
 _MOST_CHANGED = 2  # characters lost, doubled or changed
 _LEAST_KEPT = 2  # characters that must be the same
+_BETWEEN_NAMES = re.compile(r"[^\w\-+]")
 _FEW = 3  # of a name of so many characters only one may have changed
 
 
@@ -82,14 +83,15 @@ def ground_text(
 def find_nearest(place: str, sources: Sequence[str]) -> str:
     """The one span of the sources that is nearly equal to a place; "" where there is none, or no telling which.
 
-    Nearly equal is what has the same beginning or end and differs by one or two characters lost, doubled or changed.
+    Nearly equal is what differs by one character lost, doubled or changed and has the same beginning or end, or by two
+    and has both.
     """
     if not _LEAST_KEPT <= len(place) <= _LONGEST_REPAIRED:
         return ""
     near: dict[str, tuple[int, int, int]] = {}
     for span in {span for source in sources for span in _spans_like(place, source)}:
         changed = _distance(place, span)
-        if changed <= _most_changed(place) and min(len(place), len(span)) - changed >= _LEAST_KEPT:
+        if _is_near(place, span, changed):
             near[span] = (changed, -_shared_ends(place, span), abs(len(place) - len(span)))
     best = [span for span, rank in near.items() if rank == min(near.values())]
     return best[0] if len(best) == 1 else ""
@@ -166,8 +168,12 @@ def _spans_like(place: str, source: str) -> Iterator[str]:
                     yield span
 
 
-def _most_changed(place: str) -> int:
-    return 1 if len(place) <= _FEW else _MOST_CHANGED
+def _is_near(place: str, span: str, changed: int) -> bool:
+    if _BETWEEN_NAMES.search(span) and not _BETWEEN_NAMES.search(place):
+        return False  # what reaches over a comma is no name
+    both_ends = place[0] == span[0] and place[-1] == span[-1]
+    most = _MOST_CHANGED if both_ends and len(place) > _FEW else 1
+    return changed <= most and min(len(place), len(span)) - changed >= _LEAST_KEPT
 
 
 def _distance(left: str, right: str) -> int:
