@@ -24,7 +24,7 @@ _NOT_MEANT = "演练|演习|比武|脚本|谣言|不实|假的|假设|虚拟|骗
 _OFFERED = "愿|无偿|免费|捐|待命|可随时|可派"
 _NOT_PLEADING = re.compile(f"{_OVER}|{_NOT_MEANT}|{_OFFERED}")
 
-_LONGEST_REPAIRED = 40  # characters: what is longer is no name of a place
+_LONGEST_REPAIRED = 30  # characters: what is longer is no name of a place
 _MOST_CHANGED = 2  # characters lost, doubled or changed
 _LEAST_KEPT = 2  # characters that must be the same
 _BETWEEN_NAMES = re.compile(r"[^\w\-+]")
