@@ -17,11 +17,17 @@ _CALLBACK_CLAUSE = CALLBACK.action + CALLBACK.item
 _ASK_PLACE = "回拨核实位置"
 
 # Whoever says this may be in danger at this moment …
-_PLEAS = re.compile("救命|求救|被困")
+_PLEAS = re.compile("救命(?!恩)|求救|(?<!无人)被困")
 # … unless a word says that it is over, or is not meant so, or that somebody offers to go there.
-_OVER = "(?<![未没不无法能有])(?:救出|救下|获救|脱险|脱困|平安|解除|消除|结束|终止|结案|销案|归队|取消|撤销|误会|误报)"
-_NOT_MEANT = "演练|演习|比武|脚本|谣言|不实|假的|假设|虚拟|骗|玩笑|游戏|剧情|电影|小说|课堂|提示|年前|去年"
-_OFFERED = "愿|无偿|免费|捐|待命|可随时|可派"
+_OVER = (
+    "(?<![未没不无法能有])(?:救出|救下|获救|脱险|脱困|平安|解除|消除|结束|终止|終止|结案|销案|归队|取消|撤销|误会|误报|接走|作废)"
+    r"|[已都]\w{0,6}转移|存[档檔]"
+)
+_NOT_MEANT = (
+    "演练|演习|比武|脚本|测试|谣言|不实|假的|假警|假设|虚拟|骗|玩笑|游戏|哈哈|剧情|电影|小说|课堂|提示|摘[录錄]|年前|去年"
+    "|没有人|[别勿不]再?派|别再"
+)
+_OFFERED = "愿|无偿|無償|免费|免費|捐|待命|可随时|可隨時|可派"
 _NOT_PLEADING = re.compile(f"{_OVER}|{_NOT_MEANT}|{_OFFERED}")
 
 _LONGEST_REPAIRED = 30  # characters: what is longer is no name of a place

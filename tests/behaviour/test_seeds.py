@@ -79,6 +79,7 @@ SEEDS = (
         situations=({"kind": "request", "people": {"trapped": {"min": 50, "max": 50}}},),
         without=("power",),
         codes=("MISSING_LOCATION",),
+        fails="the shipped bundle takes a car without power for an outage",
     ),
     Seed("S3", REPORT, ROAD, situations=({**READ, "needs": ["medical", "generator"]},)),
     Seed("S4 deep", "B4公路积雪1.5米,20人被困", says=("台除雪车至B4公路",), never_says=("轻型",)),
