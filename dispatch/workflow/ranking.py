@@ -160,7 +160,7 @@ class _Ranking:
     def _asking_back(self, best: _Draft, checked: Ranked) -> _Draft:
         """The best one, with a callback where it carries an error or may be no request."""
         first = self.generation.candidates[0]
-        if self._first_dismisses() and not guard.is_dismissal(best.candidate.situations):
+        if self._first_dismisses() and (best.barred or not guard.is_dismissal(best.candidate.situations)):
             doubt = guard.may_be_no_request(first.situations[0].kind, first.kind_confidence, self.pleading)
             best = replace(best, findings=(*best.findings, doubt))
         elif not checked.errors:
@@ -216,7 +216,7 @@ def _each_text_once(entries: Sequence[_Entry]) -> list[_Entry]:
 
 
 def _is_sound(draft: _Draft, entry: Ranked) -> bool:
-    return entry.follows_doctrine and not draft.barred and not _invents_place(draft, entry)
+    return entry.follows_doctrine and not (draft.barred or entry.candidate.fault or _invents_place(draft, entry))
 
 
 def _invents_place(draft: _Draft, entry: Ranked) -> bool:

@@ -16,7 +16,7 @@ from dispatch.domain import (
     render_instruction,
 )
 from dispatch.domain.places import stands_in
-from dispatch.engine import Candidate, Generation, GenerationRequest
+from dispatch.engine import CUT, Candidate, Generation, GenerationRequest
 from dispatch.model import Calibration
 from dispatch.workflow import FEATURES, Ranked, rank
 
@@ -188,6 +188,19 @@ def test_a_doubtful_dismissal_is_sent_as_a_request_with_a_callback(report: str, 
     assert best.candidate.situations == (FLOOD,)
     assert best.candidate.text == f"{text_for(FLOOD)},回拨核实"
     assert codes(best) == {("NOT_A_REQUEST", "warning")}
+
+
+def test_a_doubtful_dismissal_that_an_operator_began_stays_with_the_warning() -> None:
+    best = rank_read(FLOOD_REPORT, DISMISSED, prefix="暂不")[0]
+    assert best.candidate.text == text_for(DISMISSED)
+    assert ("NOT_A_REQUEST", "warning") in codes(best)
+
+
+def test_an_instruction_that_was_cut_after_its_last_word_is_no_error() -> None:
+    cut = Candidate(text_for(FLOOD), -0.1, (-0.1,), (FLOOD,), 0.9, fault=CUT)
+    best, own = rank(GenerationRequest(FLOOD_REPORT), Generation((cut,)), default_doctrine())
+    assert (best.candidate.text, best.errors) == (text_for(FLOOD), 0)
+    assert own.errors == 1
 
 
 def test_a_request_of_the_beam_is_better_than_one_that_is_assumed() -> None:
