@@ -123,7 +123,7 @@ def evaluate(
     respond answers a batch; choose picks answers out of one generation, each by the name of who picks. on_progress gets
     the number of rows that are done.
     """
-    generations = _respond_to_all(respond, file.examples, on_progress)
+    generations = respond_to_all(respond, file.examples, on_progress)
     chosen = [choose(example, made) for example, made in zip(file.examples, generations, strict=True)]
     return [_report(file, choice, [picked[choice] for picked in chosen]) for choice in chosen[0]]
 
@@ -164,7 +164,7 @@ def _figures(values: Mapping[str, Estimate]) -> dict[str, object]:
     return {name: value.to_dict() for name, value in values.items()}
 
 
-def _respond_to_all(
+def respond_to_all(
     respond: Respond, examples: Sequence[Example], on_progress: Callable[[int], None] | None
 ) -> list[Generation]:
     """Reports of like length are answered together, for speed; the answers are put back in the order of examples."""

@@ -9,6 +9,7 @@ import typer
 
 from dispatch import __version__
 from dispatch.cli import (
+    calibrate,
     db,
     demo,
     doctor,
@@ -61,6 +62,7 @@ app.command()(synthesize.synthesize)
 app.add_typer(pairs.app, name="pairs")
 app.command()(train.train)
 app.command()(evaluate.evaluate)
+app.command()(calibrate.calibrate)
 app.add_typer(models.app, name="models")
 app.add_typer(doctrine.app, name="doctrine")
 app.command()(doctor.doctor)

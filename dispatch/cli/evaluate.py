@@ -2,20 +2,18 @@
 
 import os
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from dispatch.cli.output import FAILED, note, print_table, to_json
+from dispatch.cli.progress import progress_of
 from dispatch.settings import load_settings
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from dispatch.engine import Engine, Generation
     from training.evaluate import Choose, EvaluationFile, FileReport, Respond
     from training.judging import Answer, Example
@@ -72,7 +70,7 @@ def evaluate(
     files = read_files(named)
     _tell_bad_lines(files)
     engine = _open_engine(bundle) if bundle is not None else None
-    reports = _evaluate(_respond(engine, answers), _choices(answers), files)
+    reports = _evaluate(_respond(engine, answers), _choices(answers, engine), files)
     figures = {
         "answers": answers,
         "model": engine.identity.to_dict() if engine is not None else None,
@@ -174,44 +172,33 @@ def _respond(engine: "Engine | None", answers: Answers) -> "Respond":
 
 def _evaluate(respond: "Respond", choose: "Choose", files: "Sequence[EvaluationFile]") -> "list[FileReport]":
     """Shows progress bars on a terminal; elsewhere a line for each file that is done."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import Progress
-
     from training.evaluate import evaluate as evaluate_file
 
-    console = Console(stderr=True)
     reports: list[FileReport] = []
-    with Progress(console=console, disable=not console.is_terminal) as progress:
-        for file in files:
-            started = time.monotonic()
-            task = progress.add_task(escape(file.name), total=len(file.examples))
-            reports += evaluate_file(respond, choose, file, partial(_show, progress, task))
-            if not console.is_terminal:
-                note(f"{file.name}: {len(file.examples):,} rows in {time.monotonic() - started:.1f} s")
+    for file in files:
+        with progress_of(file.name, len(file.examples)) as show:
+            reports += evaluate_file(respond, choose, file, show)
     return reports
 
 
-def _show(progress: "Progress", task: "TaskID", done: int) -> None:
-    progress.update(task, completed=done)
-
-
-def _choices(answers: Answers) -> "Choose":
+def _choices(answers: Answers, engine: "Engine | None") -> "Choose":
     """What the network ranks first, or the baseline by its own name, and what the service does by its checks."""
     from dispatch.domain import default_doctrine
     from dispatch.engine import GenerationRequest
-    from dispatch.workflow import rank
+    from dispatch.workflow import rank, require_known
     from training.judging import Answer
 
     doctrine = default_doctrine()
+    calibration = engine.calibration if engine is not None else None
+    require_known(calibration)
     answerer = "network" if answers == "model" else answers
 
     def choose(example: "Example", generation: "Generation") -> "Mapping[str, Answer]":
-        ranked = rank(GenerationRequest(example.report, example.context), generation, doctrine)
+        ranked = rank(GenerationRequest(example.report, example.context), generation, doctrine, calibration)
         first = next(entry for entry in ranked if entry.candidate is generation.candidates[0])
         return {
             answerer: Answer(first.candidate, first.errors > 0),
-            "service": Answer(ranked[0].candidate, ranked[0].errors > 0),
+            "service": Answer(replace(ranked[0].candidate, confidence=ranked[0].confidence), ranked[0].errors > 0),
         }
 
     return choose

@@ -14,7 +14,6 @@ from dispatch.domain.situation import Situation
 
 __all__ = ["Candidate", "Check", "run_checks"]
 
-_LOW_CONFIDENCE = 0.5
 _ANSWERED_BY_ANYONE = ("rescue", "evacuation", "heavy_equipment")
 _REGISTER = "核实后登记"  # what is called back for where nobody is sent
 _UNREAD_SHARE = 0.3  # of a report's letters
@@ -34,7 +33,6 @@ def run_checks(candidate: Candidate, doctrine: Doctrine) -> list[Check]:
         *check_numbers(candidate, doctrine),
         *_check_orders(candidate, parts, doctrine),
         *_check_issued(candidate, known, doctrine),
-        *_check_certainty(candidate),
     ]
     rank = {"error": 0, "warning": 1, "info": 2}
     return sorted(findings, key=lambda check: rank[check.severity])
@@ -151,9 +149,3 @@ def _check_issued(candidate: Candidate, known: frozenset[str], doctrine: Doctrin
                 f"issued, but not read as an order, so nothing is taken off for it: {unread[0] if unread else text}"
             )
             yield Check("UNREAD_ISSUED", "warning", message, "context")
-
-
-def _check_certainty(candidate: Candidate) -> Iterator[Check]:
-    if candidate.confidence < _LOW_CONFIDENCE:
-        message = f"the model is unsure (its least certain token has probability {candidate.confidence:.2f})"
-        yield Check("LOW_CONFIDENCE", "warning", message, "instruction")

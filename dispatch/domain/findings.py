@@ -54,7 +54,6 @@ class Candidate:
     situations: tuple[Situation, ...]
     plans: tuple[Plan, ...]
     instruction: str
-    confidence: float
     truncated: bool
 
     @property

@@ -4,9 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from dispatch.decoding import DecodingConfig
+from dispatch.decoding import DecodingConfig, Ending
 from dispatch.domain import Context, Situation
-from dispatch.model import BundleIdentity
+from dispatch.model import BundleIdentity, Calibration
+
+CUT_SHORT: Mapping[Ending, str] = {
+    "limit": "cut at the length limit",
+    "repetition": "ended because it only repeated itself",
+}
+"""The faults of an instruction that is legible as far as it goes."""
 
 
 class UnusableRequest(ValueError):
@@ -29,8 +35,9 @@ class Candidate:
 
     ``token_scores`` are the log-probabilities of the instruction's tokens, ``confidence`` is the probability of the
     least certain token of the whole sequence, situation included, and ``kind_confidence`` that of the first situation's
-    kind (1 where no kind was written), both as the network gave them. ``fault`` says why the sequence could not be read
-    ("" if it could): the text is then what could be saved of it.
+    kind (1 where no kind was written), both as the network gave them; ``situation_scores`` are the log-probabilities of
+    the tokens before the instruction. ``fault`` says why the sequence could not be read ("" if it could): the text is
+    then what could be saved of it.
     """
 
     text: str
@@ -40,6 +47,7 @@ class Candidate:
     confidence: float = 0.0
     fault: str = ""
     kind_confidence: float = 1.0
+    situation_scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,11 @@ class Engine(Protocol):
 
     @property
     def identity(self) -> BundleIdentity: ...
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The bundle's; None where it was never calibrated."""
+        ...
 
     def generate(
         self, requests: Sequence[GenerationRequest], should_stop: Callable[[], bool] = lambda: False

@@ -9,24 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from dispatch.decoding import (
-    DecodingConfig,
-    Ending,
-    Hypothesis,
-    SpanConstraint,
-    Spelling,
-    TransformerStep,
-    search,
-)
+from dispatch.decoding import DecodingConfig, Hypothesis, SpanConstraint, Spelling, TransformerStep, search
 from dispatch.domain.labels import KINDS
 from dispatch.domain.linear import INSTRUCTION, Symbol, parse_target, source_pieces
-from dispatch.engine.engine import Candidate, Generation, GenerationRequest, UnusableRequest
-from dispatch.model import Bundle, BundleIdentity
-
-_CUT: Mapping[Ending, str] = {
-    "limit": "cut at the length limit",
-    "repetition": "ended because it only repeated itself",
-}
+from dispatch.engine.engine import CUT_SHORT, Candidate, Generation, GenerationRequest, UnusableRequest
+from dispatch.model import Bundle, BundleIdentity, Calibration
 
 
 class TorchEngine:
@@ -48,6 +35,7 @@ class TorchEngine:
         self._guards_places = guard_places and bundle.config.situations
         self._max_length = bundle.model.config.max_length
         self.identity: BundleIdentity = bundle.identity
+        self.calibration: Calibration | None = bundle.config.calibration
 
     def generate(
         self, requests: Sequence[GenerationRequest], should_stop: Callable[[], bool] = lambda: False
@@ -129,7 +117,7 @@ class TorchEngine:
                 if not situation.finished:
                     # Half a value is a wrong value: 5 of 50 people. The field that was being written is left out.
                     prefixes[index] = [*self._until_last_symbol(prefixes[index]), self._instruction_id]
-                    faults[index] = f"situation {_CUT[situation.ending]}"
+                    faults[index] = f"situation {CUT_SHORT[situation.ending]}"
         for index in typed:
             prefixes[index] += self._tokenizer.encode(requests[index].prefix)
             if len(prefixes[index]) >= self._max_length:
@@ -152,8 +140,9 @@ class TorchEngine:
             tuple(scores[start:]),
             confidence=math.exp(min(hypothesis.token_scores, default=-math.inf)),
             kind_confidence=next(kinds, 1.0),
+            situation_scores=tuple(scores[:start]),
         )
-        cut = _CUT.get(hypothesis.ending, "")
+        cut = CUT_SHORT.get(hypothesis.ending, "")
         try:
             parsed = parse_target(self._tokenizer.decode_pieces(tokens))
         except ValueError as error:

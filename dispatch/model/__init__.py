@@ -2,14 +2,17 @@
 
 from dispatch.model.attention import MultiHeadAttention, scaled_dot_product_attention
 from dispatch.model.bundle import (
+    KIND_THRESHOLD,
     Bundle,
     BundleConfig,
     BundleError,
     BundleIdentity,
+    Calibration,
     load_bundle,
     read_config,
     read_metrics,
     save_bundle,
+    update_calibration,
     update_document,
     verify_bundle,
 )
@@ -19,11 +22,13 @@ from dispatch.model.tokenizer import Tokenizer, TokenizerConfig, train_tokenizer
 from dispatch.model.transformer import AttentionMaps, DecoderCache, Memory, Transformer, TransformerConfig
 
 __all__ = [
+    "KIND_THRESHOLD",
     "AttentionMaps",
     "Bundle",
     "BundleConfig",
     "BundleError",
     "BundleIdentity",
+    "Calibration",
     "DecoderCache",
     "Memory",
     "MultiHeadAttention",
@@ -41,6 +46,7 @@ __all__ = [
     "save_bundle",
     "scaled_dot_product_attention",
     "train_tokenizer",
+    "update_calibration",
     "update_document",
     "verify_bundle",
 ]

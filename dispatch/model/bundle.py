@@ -1,6 +1,7 @@
 """A bundle: the folder that holds a trained model and everything needed to use it.
 
-    config.json        format, name, the network's shape, the tokenizer's facts, the task, the command that made it
+    config.json        format, name, the network's shape, the tokenizer's facts, the task, the command that made it,
+                       and the calibration of its confidence, where there is one
     model.safetensors  weights in float16; the shared embedding once
     tokenizer.model    SentencePiece model
     metrics.json       measured quality
@@ -14,6 +15,7 @@ kill never leaves half a bundle.
 import glob
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -39,6 +41,9 @@ CONFIG, WEIGHTS, TOKENIZER, METRICS, CARD = FILES = (
     "MODEL_CARD.md",
 )
 SUMS = "SHA256SUMS"
+KIND_THRESHOLD = 0.9
+"""How sure the network must be that nobody asks for help before nobody is sent, where no calibration says otherwise."""
+_LARGEST_LOGIT = 30.0
 _REPLACED = "replaced"  # the old folder, while a new one takes its place
 
 
@@ -47,11 +52,39 @@ class BundleError(ValueError):
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """What turns how sure the network is into how often it is right: logistic regression, fitted on held pairs.
+
+    ``weights`` are by the name of a feature of the answer. A report that the network reads as no request with a
+    probability below ``kind_threshold`` is sent as one. Raises ValueError for a number that is not finite, or a
+    threshold that is no probability.
+    """
+
+    intercept: float
+    weights: Mapping[str, float]
+    kind_threshold: float = KIND_THRESHOLD
+
+    def __post_init__(self) -> None:
+        numbers = {"intercept": self.intercept, "kind_threshold": self.kind_threshold, **self.weights}
+        for name, value in numbers.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise ValueError(f"calibration: {name} must be a finite number, not {value!r}")
+        if not 0 <= self.kind_threshold <= 1:
+            raise ValueError(f"calibration: kind_threshold must be from 0 to 1, not {self.kind_threshold}")
+
+    def probability(self, features: Mapping[str, float]) -> float:
+        """The probability that an answer with these features is right; every weight's feature must be there."""
+        total = self.intercept + sum(weight * features[name] for name, weight in self.weights.items())
+        return 1 / (1 + math.exp(-max(-_LARGEST_LOGIT, min(_LARGEST_LOGIT, total))))
+
+
+@dataclass(frozen=True)
 class BundleConfig:
     """What ``config.json`` says.
 
     ``situations``: whether the decoder writes situations before the instruction; ``doctrine``: the digest of the
-    doctrine in force when it was trained ("" where there are no situations).
+    doctrine in force when it was trained ("" where there are no situations); ``calibration``: None before
+    `dispatch calibrate`.
     """
 
     name: str
@@ -59,6 +92,7 @@ class BundleConfig:
     situations: bool
     created_by: str
     doctrine: str = ""
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +138,7 @@ def save_bundle(
         "task": {"situations": config.situations},
         "created_by": config.created_by,
         "doctrine": config.doctrine,
+        **({"calibration": asdict(config.calibration)} if config.calibration else {}),
     }
     with _replacement(path) as folder:
         (folder / CONFIG).write_text(_json(facts), encoding="utf-8")
@@ -175,7 +210,9 @@ def read_config(path: Path) -> BundleConfig:
             if not isinstance(facts[name], str):
                 raise ValueError(f"field '{name}' must be text")
         model = TransformerConfig(**facts["model"])
-        return BundleConfig(facts["name"], model, facts["task"]["situations"], facts["created_by"], facts["doctrine"])
+        calibration = Calibration(**facts["calibration"]) if facts.get("calibration") is not None else None
+        situations = facts["task"]["situations"]
+        return BundleConfig(facts["name"], model, situations, facts["created_by"], facts["doctrine"], calibration)
     except KeyError as error:
         raise BundleError(f"{path / CONFIG}: no field {error}") from error
     except (ValueError, TypeError) as error:
@@ -196,6 +233,18 @@ def update_document(path: Path, name: Literal["metrics.json", "MODEL_CARD.md"], 
     with _replacement(path) as folder:
         shutil.copytree(path, folder, dirs_exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def update_calibration(path: Path, calibration: Calibration) -> None:
+    """Writes a calibration into a bundle's ``config.json`` and refreshes the sums. The digest changes with them.
+
+    Raises BundleError, and changes nothing, when the bundle is not whole.
+    """
+    verify_bundle(path)
+    facts = _read_object(path / CONFIG) | {"calibration": asdict(calibration)}
+    with _replacement(path) as folder:
+        shutil.copytree(path, folder, dirs_exist_ok=True)
+        (folder / CONFIG).write_text(_json(facts), encoding="utf-8")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dispatch.domain import PRIORITIES, Check, Context, Doctrine, default_doctri
 from dispatch.engine import Engine, Generation, GenerationRequest
 from dispatch.model import NormalizedText, normalize
 from dispatch.store import Instruction, RequestIdConflict, Store, body_digest
+from dispatch.workflow.confidence import require_known
 from dispatch.workflow.duplicates import note_duplicates
 from dispatch.workflow.ranking import rank
 
@@ -42,9 +43,13 @@ class IntakeRequest:
 
 
 class Intake:
-    """Answers reports with one engine and one doctrine; with a store, an answer is committed before it is returned."""
+    """Answers reports with one engine and one doctrine; with a store, an answer is committed before it is returned.
+
+    Raises ValueError for an engine whose calibration this version cannot use.
+    """
 
     def __init__(self, engine: Engine, store: Store | None = None, doctrine: Doctrine | None = None) -> None:
+        require_known(engine.calibration)
         self.engine = engine
         self.doctrine = doctrine or default_doctrine()
         self._store = store
@@ -79,7 +84,7 @@ class Intake:
 
     def _answer(self, request: IntakeRequest, generation: Generation) -> Instruction:
         started = time.perf_counter()
-        ranked = rank(_generation_request(request), generation, self.doctrine)
+        ranked = rank(_generation_request(request), generation, self.doctrine, self.engine.calibration)
         best, plans = ranked[0].candidate, ranked[0].plans
         checks = list(ranked[0].checks)
         if best.text != generation.candidates[0].text:
@@ -102,7 +107,7 @@ class Intake:
             situations=[situation.to_dict() for situation in best.situations],
             plan=[order.to_dict() for plan in plans for order in plan.orders],
             checks=[_in_original(check, report).to_dict() for check in checks],
-            confidence=best.confidence,
+            confidence=ranked[0].confidence,
             model={"name": self.engine.identity.name, "digest": self.engine.identity.digest},
             doctrine=self.doctrine.digest,
             timings={**generation.timings, "check": time.perf_counter() - started},

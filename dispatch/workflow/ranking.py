@@ -1,25 +1,38 @@
-"""Ranking: which candidate is sent, by the deterministic checks first and the network's score second.
+"""Ranking: which candidate is sent, by the guard and the deterministic checks first and the network's score second.
 
 A rule checker as reranker is cheap and strong (Dušek and Jurčíček 2016, reranking by slot errors): what is left of the
 network's mistakes, once it has read the situation, is mostly arithmetic that doctrine does exactly.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from dispatch.domain import Check, Context, Doctrine, Plan, make_plans, render_instruction, run_checks
+from dispatch.domain import Check, Doctrine, Plan, Situation, make_plans, render_instruction, run_checks
 from dispatch.domain.checks import Candidate as CheckedCandidate
-from dispatch.engine import Candidate, Generation, GenerationRequest
-from dispatch.model import normalize, normalize_context
+from dispatch.engine import CUT_SHORT, Candidate, Generation, GenerationRequest
+from dispatch.model import KIND_THRESHOLD, Calibration, normalize, normalize_context
+from dispatch.workflow import guard
+from dispatch.workflow.confidence import confidence_of, features_of, low_confidence
+
+UNREAD_NUMBER_PENALTY = 0.1
+"""What every number that no part of a situation claims takes from the network's score (nats a token by default): far
+more than lies between neighbours in a beam, less than between a good reading and a bad one."""
+
+_SEVERITIES = ("error", "warning", "info")
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """A candidate with doctrine's plans for its situations and the findings of all checks."""
+    """A candidate with doctrine's plans for its situations, the findings of all checks, and how likely it is right.
+
+    ``features`` are those that the confidence is made of.
+    """
 
     candidate: Candidate
     plans: tuple[Plan, ...]
     checks: tuple[Check, ...]
+    confidence: float
+    features: Mapping[str, float]
 
     @property
     def errors(self) -> int:
@@ -27,43 +40,191 @@ class Ranked:
 
     @property
     def follows_doctrine(self) -> bool:
-        return bool(self.plans) and self.candidate.text == render_instruction(self.plans)
+        return bool(self.plans) and self.candidate.text == _text_of(self.plans)
 
 
-def rank(request: GenerationRequest, generation: Generation, doctrine: Doctrine) -> list[Ranked]:
-    """The network's candidates and doctrine's text for the best one's situations, the one to send first.
+@dataclass(frozen=True)
+class _Draft:
+    """A candidate to be checked.
 
-    Fewest errors win, then agreement with doctrine, then the network's own order. A typed prefix is always kept.
+    ``source`` is the network's that it is made of, which ``agrees`` with doctrine or not; ``corrections`` and
+    ``findings`` are the guard's. It is never sent while there is another where it is ``barred``; where it is
+    ``assumed`` to be a request, the network denies that.
     """
-    report = normalize(request.report).text
-    context = normalize_context(request.context)
-    ranked = []
-    for candidate in _with_doctrine(generation.candidates, context, request.prefix, doctrine):
-        plans = make_plans(candidate.situations, context, doctrine)
-        checked = CheckedCandidate(
-            report,
-            context,
-            candidate.situations,
-            plans,
-            candidate.text,
-            candidate.confidence,
-            generation.source_truncated,
+
+    candidate: Candidate
+    source: Candidate
+    agrees: bool
+    plans: tuple[Plan, ...]
+    corrections: tuple[guard.Correction, ...] = ()
+    findings: tuple[Check, ...] = ()
+    barred: bool = False
+    assumed: bool = False
+
+    @property
+    def is_the_networks(self) -> bool:
+        return self.candidate is self.source
+
+
+_Entry = tuple[_Draft, Ranked]
+
+
+def rank(
+    request: GenerationRequest, generation: Generation, doctrine: Doctrine, calibration: Calibration | None = None
+) -> list[Ranked]:
+    """The network's candidates and doctrine's texts for their situations, the one to send first.
+
+    The guard bars what must not be sent. Of the others fewest errors win, then agreement with doctrine, then the
+    network's score less a penalty for numbers that were not read, then its order. A typed prefix is always kept. What
+    is sent with an error, or although it may be no request, has somebody call back.
+    """
+    return _Ranking(request, generation, doctrine, calibration).ranked()
+
+
+class _Ranking:
+    """One report's candidates on their way to be sent."""
+
+    def __init__(
+        self, request: GenerationRequest, generation: Generation, doctrine: Doctrine, calibration: Calibration | None
+    ) -> None:
+        self.report = normalize(request.report).text
+        self.context = normalize_context(request.context)
+        self.prefix = normalize(request.prefix).text
+        self.generation = generation
+        self.doctrine = doctrine
+        self.calibration = calibration
+        self.pleading = guard.pleads(self.report)
+
+    def ranked(self) -> list[Ranked]:
+        entries = [(draft, self._checked(draft)) for draft in self._drafts()]
+        entries = _each_text_once(sorted(entries, key=lambda entry: _sort_key(*entry)))
+        best, checked = entries[0]
+        sent = self._asking_back(best, checked)
+        if sent is not best:
+            kept = best.is_the_networks and not sent.is_the_networks
+            entries[:1] = [(sent, self._checked(sent)), *entries[:kept]]
+        return [entry for _, entry in entries]
+
+    def _drafts(self) -> Iterator[_Draft]:
+        for source in self.generation.candidates:
+            plans = self._plans(source.situations)
+            own = _Draft(source, source, source.text == _text_of(plans), plans, barred=self._is_doubtful(source))
+            yield own
+            yield from self._guarded(own)
+        if all(source.fault not in ("", *CUT_SHORT.values()) and not source.situations for source in self.generation.candidates):
+            # Nothing could be read: somebody calls back and asks for everything.
+            own = _Draft(self.generation.candidates[0], self.generation.candidates[0], False, ())
+            everything = (Situation(location=self.context.location),)
+            yield from self._by_doctrine(replace(own, findings=tuple(_faults(own.source))), everything)
+
+    def _guarded(self, own: _Draft) -> Iterator[_Draft]:
+        """Doctrine's text for what was read, less what nobody has said; a text that has to stay, less the same."""
+        source = own.source
+        read, corrections = guard.ground_situations(source.situations, self.report, self.context)
+        situations = guard.as_request(read) if own.barred else read
+        corrected = replace(own, corrections=corrections, barred=False, assumed=own.barred)
+        drafts = list(self._by_doctrine(corrected, situations))
+        if not drafts:
+            text, others = guard.ground_text(source.text, self.prefix, self.report, self.context, self.doctrine)
+            candidate = replace(source, text=text, situations=read, token_scores=())
+            corrections = tuple(dict.fromkeys((*corrections, *others)))
+            drafts = [replace(own, candidate=candidate, plans=self._plans(read), corrections=corrections)]
+        same = (source.text, source.situations, source.fault)
+        yield from (
+            draft
+            for draft in drafts
+            if (draft.candidate.text, draft.candidate.situations, draft.candidate.fault) != same
         )
-        ranked.append(Ranked(candidate, plans, (*_faults(candidate), *run_checks(checked, doctrine))))
-    return sorted(ranked, key=lambda entry: (entry.errors, not entry.follows_doctrine))
+
+    def _by_doctrine(self, draft: _Draft, situations: tuple[Situation, ...]) -> Iterator[_Draft]:
+        """Nothing where there is no situation, or the operator has begun otherwise."""
+        plans = self._plans(situations)
+        text = _text_of(plans)
+        if plans and text.startswith(self.prefix):
+            candidate = replace(draft.source, text=text, situations=situations, token_scores=(), fault="")
+            yield replace(draft, candidate=candidate, plans=plans)
+
+    def _plans(self, situations: tuple[Situation, ...]) -> tuple[Plan, ...]:
+        return make_plans(situations, self.context, self.doctrine)
+
+    def _is_doubtful(self, source: Candidate) -> bool:
+        """Whether it would send nobody although somebody may wait: no certainty, a plea, or a first choice to send."""
+        threshold = self.calibration.kind_threshold if self.calibration else KIND_THRESHOLD
+        return guard.is_dismissal(source.situations) and (
+            source.kind_confidence < threshold or self.pleading or not self._first_dismisses()
+        )
+
+    def _first_dismisses(self) -> bool:
+        return guard.is_dismissal(self.generation.candidates[0].situations)
+
+    def _asking_back(self, best: _Draft, checked: Ranked) -> _Draft:
+        """The best one, with a callback where it carries an error or may be no request."""
+        first = self.generation.candidates[0]
+        if self._first_dismisses() and (best.barred or not guard.is_dismissal(best.candidate.situations)):
+            doubt = guard.may_be_no_request(first.situations[0].kind, first.kind_confidence, self.pleading)
+            best = replace(best, findings=(*best.findings, doubt))
+        elif not checked.errors:
+            return best
+        if guard.asks_back(best.candidate.text):
+            return best
+        plans = guard.with_callback(best.plans)
+        text = _text_of(plans) if checked.follows_doctrine else guard.text_with_callback(best.candidate.text)
+        return replace(best, candidate=replace(best.candidate, text=text), plans=plans)
+
+    def _checked(self, draft: _Draft) -> Ranked:
+        candidate = draft.candidate
+        checked = CheckedCandidate(
+            self.report,
+            self.context,
+            candidate.situations,
+            draft.plans,
+            candidate.text,
+            self.generation.source_truncated,
+        )
+        findings = [*_faults(candidate), *draft.findings]
+        findings += [correction.check(candidate.text) for correction in draft.corrections]
+        findings += run_checks(checked, self.doctrine)
+        features = features_of(draft.source, self.generation, findings, draft.agrees)
+        confidence = confidence_of(draft.source, features, self.calibration)
+        findings += low_confidence(confidence, self.calibration)
+        findings.sort(key=lambda check: _SEVERITIES.index(check.severity))
+        return Ranked(candidate, draft.plans, tuple(findings), confidence, features)
 
 
-def _with_doctrine(
-    candidates: Sequence[Candidate], context: Context, prefix: str, doctrine: Doctrine
-) -> list[Candidate]:
-    """The candidates; behind the best one, doctrine's text for the same situations where it is another."""
-    best, *others = candidates
-    if not best.situations:
-        return list(candidates)
-    text = render_instruction(make_plans(best.situations, context, doctrine))
-    if text in {candidate.text for candidate in candidates} or not text.startswith(normalize(prefix).text):
-        return list(candidates)
-    return [best, replace(best, text=text, token_scores=(), fault=""), *others]
+def _sort_key(draft: _Draft, entry: Ranked) -> tuple[bool, int, bool, bool, float]:
+    unread = sum(check.code == "UNREAD_NUMBER" for check in entry.checks)
+    score = entry.candidate.score - UNREAD_NUMBER_PENALTY * unread
+    barred = draft.barred or _invents_place(draft, entry)
+    return barred, entry.errors, draft.assumed, not entry.follows_doctrine, -score
+
+
+def _each_text_once(entries: Sequence[_Entry]) -> list[_Entry]:
+    """Every candidate of the network, and what was made of them where none of the network's is as good.
+
+    The entries come ranked.
+    """
+    written = {entry.candidate.text for draft, entry in entries if draft.is_the_networks and _is_sound(draft, entry)}
+    seen: set[str] = set()
+    kept = []
+    for draft, entry in entries:
+        text = entry.candidate.text
+        if draft.is_the_networks or text not in written | seen:
+            kept.append((draft, entry))
+        seen.add(text)
+    return kept
+
+
+def _is_sound(draft: _Draft, entry: Ranked) -> bool:
+    return entry.follows_doctrine and not (draft.barred or entry.candidate.fault or _invents_place(draft, entry))
+
+
+def _invents_place(draft: _Draft, entry: Ranked) -> bool:
+    corrected = [correction.check(entry.candidate.text) for correction in draft.corrections]
+    return any(check.code == "UNGROUNDED_PLACE" and check not in corrected for check in entry.checks)
+
+
+def _text_of(plans: tuple[Plan, ...]) -> str:
+    return render_instruction(plans) if plans else ""
 
 
 def _faults(candidate: Candidate) -> list[Check]:

@@ -31,6 +31,7 @@ class EchoEngine:
     """
 
     identity = BundleIdentity("echo", "0" * 64)
+    calibration = None
 
     def __init__(self) -> None:
         self.requests: list[GenerationRequest] = []

@@ -157,6 +157,6 @@ def test_no_input_is_no_output(dispatch: Any, engine: Any) -> None:
 def test_errors_among_the_checks_are_told_beside_the_plain_instruction(dispatch: Any, engine: Any) -> None:
     for result in (dispatch("generate", "read"), dispatch("generate", "-", typed="read\n")):
         assert result.exit_code == 0
-        assert result.stderr.startswith("check: UNGROUNDED_PLACE: A7公路 ")
+        assert result.stderr.startswith("check: UNGROUNDED_PLACE: the model wrote A7公路, ")
         assert "check" not in result.stdout
     assert dispatch("generate", "read", "--location", "A7公路").stderr == ""

@@ -37,11 +37,10 @@ def findings(
     instruction: str = INSTRUCTION,
     report: str = REPORT,
     context: Context = Context("A7公路"),
-    confidence: float = 1.0,
     truncated: bool = False,
 ) -> dict[str, Check]:
     plans = make_plans([situation], context)
-    candidate = Candidate(report, context, (situation,), plans, instruction, confidence, truncated)
+    candidate = Candidate(report, context, (situation,), plans, instruction, truncated)
     return {check.code: check for check in run_checks(candidate, default_doctrine())}
 
 
@@ -50,7 +49,7 @@ def findings_of_two(first: Situation, second: Situation, instruction: str = "") 
     context = Context()
     plans = make_plans([first, second], context)
     text = instruction or render_instruction(plans)
-    candidate = Candidate("甲乙镇甲村、乙村", context, (first, second), plans, text, 1.0, False)
+    candidate = Candidate("甲乙镇甲村、乙村", context, (first, second), plans, text, False)
     return {f"{check.severity} {check.message}" for check in run_checks(candidate, default_doctrine())}
 
 
@@ -83,7 +82,7 @@ def test_an_invented_number_is_an_error_with_its_span() -> None:
 
 
 def test_numbers_without_a_situation_are_nobodys_invention() -> None:
-    candidate = Candidate("three engines", Context(), (), (), "3辆水罐车", 1.0, False)
+    candidate = Candidate("three engines", Context(), (), (), "3辆水罐车", False)
     assert run_checks(candidate, default_doctrine()) == []
 
 
@@ -188,7 +187,6 @@ def test_report_and_context_that_name_two_places() -> None:
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
-        ({"confidence": 0.3}, "LOW_CONFIDENCE"),
         ({"truncated": True}, "TRUNCATED_INPUT"),
         ({"situation": Situation(kind="offer"), "instruction": "暂不派警,回拨核实后登记"}, "NOT_A_REQUEST"),
         (
@@ -238,7 +236,7 @@ def test_no_text_makes_a_check_fail_and_every_span_lies_in_its_target(
 ) -> None:
     context = Context(location, (issued,))
     plans = make_plans([situation], context)
-    candidate = Candidate(report, context, (situation,), plans, instruction, 0.1, True)
+    candidate = Candidate(report, context, (situation,), plans, instruction, True)
     lengths = {"report": len(report), "instruction": len(instruction), "context": len(location)}
     for check in run_checks(candidate, default_doctrine()):
         assert 0 <= check.start <= check.end <= lengths[check.target], check
@@ -249,7 +247,7 @@ def test_a_declined_item_is_marked_in_the_part_of_its_own_incident() -> None:
     declining = Situation(location="乙村", hazards=("flood",), not_needed=("medical",))
     context, text = Context(), "一、派2辆抢险救援车至甲村,医疗队随行;二、派2辆抢险救援车至乙村,医疗队随行"
     plans = make_plans([asking, declining], context)
-    candidate = Candidate("甲村、乙村", context, (asking, declining), plans, text, 1.0, False)
+    candidate = Candidate("甲村、乙村", context, (asking, declining), plans, text, False)
     (check,) = [check for check in run_checks(candidate, default_doctrine()) if check.code == "DECLINED_ITEM"]
     assert (check.start, text[check.start : check.end]) == (text.rindex("医疗队"), "医疗队")
 

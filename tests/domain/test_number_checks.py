@@ -19,7 +19,7 @@ from dispatch.domain.number_checks import check_numbers
 def found(report: str, *situations: Situation, context: Context = Context()) -> list[tuple[str, str]]:
     """The codes with the characters that they point at."""
     plans = make_plans(situations, context)
-    candidate = Candidate(report, context, situations, plans, render_instruction(plans), 1.0, False)
+    candidate = Candidate(report, context, situations, plans, render_instruction(plans), False)
     checks: list[Check] = list(check_numbers(candidate, default_doctrine()))
     return [(check.code, report[check.start : check.end]) for check in checks]
 
@@ -125,6 +125,6 @@ def test_what_is_no_request_has_no_unread_numbers() -> None:
 def test_a_count_of_which_one_bound_is_stated_is_only_doubtful(count: Count, severity: str) -> None:
     situations = (counting(trapped=count),)
     plans = make_plans(situations, Context())
-    candidate = Candidate("甲村50人被困", Context(), situations, plans, render_instruction(plans), 1.0, False)
+    candidate = Candidate("甲村50人被困", Context(), situations, plans, render_instruction(plans), False)
     checks = check_numbers(candidate, default_doctrine())
     assert [check.severity for check in checks if check.code == "UNGROUNDED_NUMBER"] == [severity]

@@ -11,7 +11,7 @@ def found(report: str, place: str, text: str = "", context: str = "", **facts: b
     known = Context(context)
     plans = make_plans([situation], known)
     instruction = text or f"派2辆抢险救援车至{place}"
-    candidate = Candidate(report, known, (situation,), plans, instruction, 1.0, False)
+    candidate = Candidate(report, known, (situation,), plans, instruction, False)
     return {check.code: check for check in run_checks(candidate, default_doctrine())}
 
 

@@ -13,14 +13,17 @@ import torch
 from safetensors.torch import load_file
 
 from dispatch.model import (
+    KIND_THRESHOLD,
     BundleConfig,
     BundleError,
+    Calibration,
     Tokenizer,
     Transformer,
     load_bundle,
     read_config,
     read_metrics,
     save_bundle,
+    update_calibration,
     update_document,
     verify_bundle,
 )
@@ -65,6 +68,44 @@ def test_it_comes_back_as_it_was_saved(save: Callable[..., Path], model: Transfo
         assert torch.equal(loaded, weight.half().float()), name
     source, target = torch.randint(4, 90, (2, 6)), torch.randint(4, 90, (2, 5))
     torch.testing.assert_close(bundle.model(source, target), model(source, target), rtol=0.01, atol=0.01)
+
+
+def test_a_calibration_is_kept_and_can_be_replaced(save: Callable[..., Path]) -> None:
+    path = save()
+    digest = verify_bundle(path)
+    assert read_config(path).calibration is None  # as in bundles from before there were any
+    calibration = Calibration(-1.0, {"errors": -2.0}, 0.8)
+    update_calibration(path, calibration)
+    bundle = load_bundle(path)
+    assert bundle.config.calibration == calibration
+    assert bundle.identity.digest != digest
+    save_bundle(path, bundle.config, bundle.model, bundle.tokenizer, {}, "# 雪\n")
+    assert read_config(path).calibration == calibration
+    update_calibration(path, Calibration(0.0, {}))
+    assert read_config(path).calibration == Calibration(0.0, {}, KIND_THRESHOLD)
+
+
+@pytest.mark.parametrize(
+    ("calibration", "said"),
+    [
+        ({"intercept": "1", "weights": {}}, "intercept must be a finite number"),
+        ({"intercept": 1, "weights": {"errors": float("nan")}}, "errors must be a finite number"),
+        ({"intercept": 1, "weights": {}, "kind_threshold": 2}, "kind_threshold must be from 0 to 1"),
+        ({"intercept": 1}, "weights"),
+        ({"intercept": 1, "weights": [1]}, "mapping"),
+    ],
+)
+def test_a_calibration_that_is_none_is_named(save: Callable[..., Path], calibration: object, said: str) -> None:
+    path = save()
+    facts = json.loads((path / "config.json").read_text()) | {"calibration": calibration}
+    (path / "config.json").write_text(json.dumps(facts))
+    with pytest.raises(BundleError, match=f"config.json: .*{said}"):
+        read_config(path)
+
+
+def test_a_probability_is_logistic_and_never_overflows() -> None:
+    assert Calibration(1.0, {"a": 2.0}).probability({"a": -0.5, "b": 9.0}) == 0.5
+    assert 0 < Calibration(-1e300, {}).probability({}) < Calibration(1e300, {}).probability({}) < 1
 
 
 def test_saving_leaves_the_model_as_it_was(save: Callable[..., Path], model: Transformer) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from dispatch.domain import Context, Count, Requested, Situation, make_plans, render_instruction
 from dispatch.engine import Candidate, Generation, GenerationRequest
-from dispatch.model import BundleIdentity
+from dispatch.model import BundleIdentity, Calibration
 from dispatch.server import DispatchServer, ServerConfig
 from dispatch.store import Store
 from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceStub
@@ -48,6 +48,7 @@ class ScriptedEngine:
     before: Callable[[Callable[[], bool]], None] = lambda should_stop: None
     requests: list[GenerationRequest] = field(default_factory=list)
     identity: BundleIdentity = field(default_factory=lambda: BundleIdentity("default", "ab12"))
+    calibration: Calibration | None = None
 
     def generate(
         self, requests: Sequence[GenerationRequest], should_stop: Callable[[], bool] = lambda: False

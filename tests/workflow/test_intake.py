@@ -27,6 +27,7 @@ class ScriptedEngine:
     """Answers every report with the same candidate and counts its calls."""
 
     identity = BundleIdentity("scripted", "0" * 64)
+    calibration = None
 
     def __init__(self, candidate: Candidate) -> None:
         self.candidate = candidate

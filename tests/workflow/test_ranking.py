@@ -1,8 +1,24 @@
-"""Ranking: the checks choose, doctrine corrects arithmetic, and a typed beginning is kept."""
+"""Ranking: guard and checks choose, doctrine corrects arithmetic, and a typed beginning is kept."""
 
-from dispatch.domain import Context, Count, Situation, default_doctrine
-from dispatch.engine import Candidate, Generation, GenerationRequest
-from dispatch.workflow import Ranked, rank
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatch.domain import (
+    Context,
+    Count,
+    Situation,
+    default_doctrine,
+    make_plans,
+    parse_orders,
+    render_instruction,
+)
+from dispatch.domain.places import stands_in
+from dispatch.engine import CUT_SHORT, Candidate, Generation, GenerationRequest
+from dispatch.model import Calibration
+from dispatch.workflow import FEATURES, Ranked, rank
 
 REPORT = "山区公路积雪3米,断电,50人被困"
 SITUATION = Situation(
@@ -52,10 +68,174 @@ def test_an_invented_place_in_the_situation_never_wins_over_a_grounded_one() -> 
     assert entries[0].candidate.text == RIGHT
 
 
-def test_a_typed_beginning_that_doctrine_does_not_share_is_kept() -> None:
+def test_a_typed_beginning_is_kept_and_called_back_about_where_doctrine_knows_no_such_number() -> None:
     typed = RIGHT.replace("3台", "5台")
-    assert texts_of(ranked(typed, prefix="派5台除雪车")) == [typed]
+    assert texts_of(ranked(typed, prefix="派5台除雪车")) == [f"{typed},回拨核实", typed]
 
 
 def test_without_situations_there_is_nothing_to_correct() -> None:
     assert texts_of(ranked("good evening", situations=())) == ["good evening"]
+
+
+FLOOD = Situation(location="杜鹃街道", hazards=("flood",), people={"trapped": Count(16, 16)})
+FLOOD_REPORT = "杜鹃街道进水,16人被困"
+
+
+def text_for(*situations: Situation) -> str:
+    return render_instruction(make_plans(situations, Context()))
+
+
+def rank_read(
+    report: str,
+    *situations: Situation,
+    prefix: str = "",
+    scores: tuple[float, ...] = (-0.1, -0.2, -0.3),
+    kind_confidence: float = 1.0,
+) -> list[Ranked]:
+    """Ranks one candidate for each situation, which says what doctrine does."""
+    candidates = tuple(
+        Candidate(text_for(read), score, (-0.1,), (read,), 0.9, kind_confidence=kind_confidence)
+        for read, score in zip(situations, scores, strict=False)
+    )
+    return rank(GenerationRequest(report, prefix=prefix), Generation(candidates), default_doctrine())
+
+
+def codes(entry: Ranked) -> set[tuple[str, str]]:
+    return {(check.code, check.severity) for check in entry.checks}
+
+
+def test_doctrine_answers_every_candidate_and_each_text_stands_once() -> None:
+    other = replace(SITUATION, outages=())
+    candidates = tuple(Candidate(f"派{n}台除雪车", -0.1, (), (read,), 0.9) for n, read in ((8, SITUATION), (9, other)))
+    entries = rank(
+        GenerationRequest(REPORT, Context("A7公路")),
+        Generation((*candidates, candidates[0])),
+        default_doctrine(),
+    )
+    assert texts_of(entries)[:2] == [RIGHT, "派3台除雪车至A7公路,医疗队随行"]
+    assert sorted(texts_of(entries)[2:]) == ["派8台除雪车", "派8台除雪车", "派9台除雪车"]
+
+
+def test_a_number_that_was_not_read_weighs_more_than_a_little_of_the_score() -> None:
+    unread = replace(FLOOD, people={})
+    assert rank_read(FLOOD_REPORT, unread, FLOOD, scores=(-0.1, -0.19))[0].candidate.situations == (FLOOD,)
+    assert rank_read(FLOOD_REPORT, unread, FLOOD, scores=(-0.1, -1.1))[0].candidate.situations == (unread,)
+
+
+def test_a_place_that_is_nearly_said_is_repaired_with_a_warning() -> None:
+    best = rank_read(FLOOD_REPORT, replace(FLOOD, location="杜杜街道"))[0]
+    assert best.candidate.text == text_for(FLOOD)
+    assert best.candidate.situations == (FLOOD,)
+    assert codes(best) == {("UNGROUNDED_PLACE", "warning")}
+    (check,) = best.checks
+    assert "杜杜街道" in check.message
+    assert best.candidate.text[check.start : check.end] == "杜鹃街道"
+
+
+def test_a_place_from_nowhere_becomes_unknown_with_an_error_that_tells_it() -> None:
+    best, *others = rank_read(FLOOD_REPORT, replace(FLOOD, location="杨家坪"))
+    assert best.candidate.text == text_for(replace(FLOOD, location=""))
+    assert "待核实地点" in best.candidate.text
+    assert best.candidate.text.endswith("回拨核实位置")
+    assert ("UNGROUNDED_PLACE", "error") in codes(best)
+    assert any("杨家坪" in check.message for check in best.checks)
+    assert [entry.candidate.text for entry in others] == [text_for(replace(FLOOD, location="杨家坪"))]
+
+
+@given(st.text("杜鹃街道村1A", min_size=1, max_size=6), st.sampled_from(["", "派", "派9艘冲锋舟至"]))
+def test_no_place_that_nobody_said_or_typed_is_ever_sent(place: str, prefix: str) -> None:
+    situation = replace(FLOOD, location=place)
+    candidate = Candidate(f"{prefix}派2艘冲锋舟至{place}", -0.1, (-0.1,), (situation,), 0.9)
+    request = GenerationRequest(FLOOD_REPORT, prefix=prefix)
+    best = rank(request, Generation((candidate,)), default_doctrine())[0]
+    assert best.candidate.text.startswith(prefix)
+    for order in parse_orders(best.candidate.text):
+        said = order.place in ("", "待核实地点") or stands_in(order.place, FLOOD_REPORT)
+        assert said or any(check.severity == "error" for check in best.checks)
+
+
+def test_without_a_candidate_that_is_free_of_errors_somebody_calls_back() -> None:
+    generation = Generation((Candidate(text_for(FLOOD), -0.1, (-0.1,), (FLOOD,), 0.9),), source_truncated=True)
+    best, own = rank(GenerationRequest(FLOOD_REPORT), generation, default_doctrine())
+    assert best.candidate.text == f"{text_for(FLOOD)},回拨核实"
+    assert best.plans[0].spoken()[-1].action == "回拨"
+    assert codes(best) == {("TRUNCATED_INPUT", "error")}
+    assert own.candidate is generation.candidates[0]
+
+
+def test_what_could_not_be_read_at_all_is_a_request_to_call_back() -> None:
+    generation = Generation((Candidate("<坏", -9.0, (), (), 0.1, fault="no <instruction>"),))
+    best = rank(GenerationRequest(FLOOD_REPORT), generation, default_doctrine())[0]
+    assert best.candidate.text == text_for(Situation())
+    assert ("DOCTRINE_MISMATCH", "error") in codes(best)
+
+
+DISMISSED = replace(FLOOD, kind="other")
+
+
+@pytest.mark.parametrize("kind_confidence", [0.9, 1.0])
+def test_a_sure_dismissal_is_sent_as_one(kind_confidence: float) -> None:
+    best = rank_read("杜鹃街道的花开了", Situation("other"), kind_confidence=kind_confidence)[0]
+    assert best.candidate.text == text_for(Situation("other"))
+    assert codes(best) == {("NOT_A_REQUEST", "info")}
+
+
+@pytest.mark.parametrize(
+    ("report", "kind_confidence"), [("杜鹃街道进水,来了16人", 0.89), (FLOOD_REPORT, 1.0)], ids=["unsure", "a plea"]
+)
+def test_a_doubtful_dismissal_is_sent_as_a_request_with_a_callback(report: str, kind_confidence: float) -> None:
+    best = rank_read(report, DISMISSED, kind_confidence=kind_confidence)[0]
+    assert best.candidate.situations == (FLOOD,)
+    assert best.candidate.text == f"{text_for(FLOOD)},回拨核实"
+    assert codes(best) == {("NOT_A_REQUEST", "warning")}
+
+
+def test_a_doubtful_dismissal_that_an_operator_began_stays_with_the_warning() -> None:
+    best = rank_read(FLOOD_REPORT, DISMISSED, prefix="暂不")[0]
+    assert best.candidate.text == text_for(DISMISSED)
+    assert ("NOT_A_REQUEST", "warning") in codes(best)
+
+
+def test_an_instruction_that_was_cut_after_its_last_word_is_no_error() -> None:
+    cut = Candidate(text_for(FLOOD), -0.1, (-0.1,), (FLOOD,), 0.9, fault=CUT_SHORT["limit"])
+    best, own = rank(GenerationRequest(FLOOD_REPORT), Generation((cut,)), default_doctrine())
+    assert (best.candidate.text, best.errors) == (text_for(FLOOD), 0)
+    assert own.errors == 1
+
+
+def test_a_request_of_the_beam_is_better_than_one_that_is_assumed() -> None:
+    read = replace(FLOOD, needs=("boat",))
+    best = rank_read(FLOOD_REPORT, DISMISSED, read)[0]
+    assert best.candidate.situations == (read,)
+    assert best.candidate.text == f"{text_for(read)},回拨核实"
+    assert ("NOT_A_REQUEST", "warning") in codes(best)
+
+
+def test_a_dismissal_never_overtakes_a_request() -> None:
+    flawed = replace(FLOOD, location="杨家坪")  # it carries an error, and the dismissal none
+    assert rank_read("杜鹃街道的花开了", flawed, Situation("other"))[0].candidate.situations[0].kind == "request"
+
+
+def test_the_threshold_of_the_calibration_counts() -> None:
+    candidate = Candidate(text_for(Situation("other")), -0.1, (), (Situation("other"),), 0.9, kind_confidence=0.6)
+    request, generation = GenerationRequest("花开了"), Generation((candidate,))
+    kinds = [
+        rank(request, generation, default_doctrine(), Calibration(0.0, {}, threshold))[0].candidate.situations[0].kind
+        for threshold in (0.5, 0.7)
+    ]
+    assert kinds == ["other", "request"]
+
+
+def test_confidence_is_the_calibrated_one_and_low_confidence_is_told_by_it() -> None:
+    candidate = Candidate(RIGHT, -0.1, (-0.1,), (SITUATION,), 0.9, situation_scores=(-0.2,))
+    request, generation = GenerationRequest(REPORT, Context("A7公路")), Generation((candidate,))
+    plain, low, high = (
+        rank(request, generation, default_doctrine(), calibration)[0]
+        for calibration in (None, Calibration(-1.0, {"errors": -1.0}), Calibration(-1.0, {"agrees": 3.0}))
+    )
+    assert (plain.confidence, codes(plain)) == (0.9, set())
+    assert low.confidence == pytest.approx(0.269, abs=1e-3)
+    assert codes(low) == {("LOW_CONFIDENCE", "warning")}
+    assert high.confidence == pytest.approx(0.881, abs=1e-3)
+    assert codes(high) == set()
+    assert set(plain.features) == set(FEATURES)

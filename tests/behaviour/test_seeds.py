@@ -1,0 +1,171 @@
+"""S1 to S7 by the shipped model with default settings: on the command line, and by a client of a server."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from dispatch.cli import app
+from dispatch.client import AsyncClient
+from dispatch.domain import Context, Situation, by_urgency, make_plans, render_instruction
+from dispatch.engine import Engine, TorchEngine
+from dispatch.model import load_bundle
+from dispatch.server import DispatchServer, ServerConfig
+from dispatch.settings import SHIPPED_BUNDLE
+from dispatch.store import Store
+from dispatch.workflow import Intake
+
+REPORT = "山区公路积雪3米,断电,50人被困,急需发电机和医疗队"
+REORDERED = "急需医疗队和发电机,50人被困,断电,山区公路积雪3米"
+BROKEN = "山区公路积雪3米,电…断,50人被困,急需发电机和医疗队"
+CALLER = (
+    "你好,110吗,我在路上遭遇了雪灾,雪已经可以完全盖住我开的车了,现在车已经熄火了,温度太低基本上已经没电了,"
+    "我附近大概有50个人左右,可能已经有人被埋了,你们快来救人"
+)
+ROAD = "A7公路"
+INSTRUCTION = "派3台除雪车至A7公路,医疗队随行,协调电力公司恢复供电"
+READ: Mapping[str, Any] = {
+    "kind": "request",
+    "location": ROAD,
+    "hazards": ["snow_road"],
+    "people": {"trapped": {"min": 50, "max": 50}},
+    "outages": ["power"],
+    "measures": {"snow_depth_m": 3.0},
+}
+TWO = by_urgency((Situation(location="B区", hazards=("landslide",)), Situation(location="A区", hazards=("avalanche",))))
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A report and what holds of its answer.
+
+    ``instruction`` is the whole text ("" where that is left open), ``says`` and ``never_says`` are parts of it;
+    ``situations`` are fields that must be as they stand here, ``without`` labels of the first that must not be there;
+    ``codes`` are checks that must be there. ``fails`` says why the shipped bundle does not manage it yet.
+    """
+
+    name: str
+    report: str
+    location: str = ""
+    issued: tuple[str, ...] = ()
+    prefix: str = ""
+    instruction: str = ""
+    says: tuple[str, ...] = ()
+    never_says: tuple[str, ...] = ()
+    situations: tuple[Mapping[str, Any], ...] = ()
+    without: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    fails: str = ""
+
+
+SEEDS = (
+    Seed("S1", REPORT, ROAD, instruction=INSTRUCTION, situations=(READ,)),
+    Seed(
+        "S1 without the caller's place",
+        REPORT,
+        says=("山区公路", "回拨核实位置"),
+        never_says=("A7",),
+        situations=({"location": "山区公路"},),
+        codes=("MISSING_LOCATION",),
+    ),
+    Seed(
+        "S2",
+        CALLER,
+        says=("除雪车", "搜", "医疗队", "回拨核实位置"),
+        situations=({"kind": "request", "people": {"trapped": {"min": 50, "max": 50}}},),
+        without=("power",),
+        codes=("MISSING_LOCATION",),
+        fails="the shipped bundle takes a car without power for an outage",
+    ),
+    Seed("S3", REPORT, ROAD, situations=({**READ, "needs": ["medical", "generator"]},)),
+    Seed("S4 deep", "B4公路积雪1.5米,20人被困", says=("台除雪车至B4公路",), never_says=("轻型",)),
+    Seed("S4 shallow", "B4公路积雪0.5米,20人被困", says=("台轻型除雪车至B4公路",)),
+    Seed(
+        "S5 issued",
+        REPORT,
+        ROAD,
+        issued=("派2台除雪车至A7公路",),
+        instruction="派1台除雪车至A7公路,医疗队随行,协调电力公司恢复供电",
+    ),
+    Seed("S5 typed", REPORT, ROAD, prefix="派3台除雪车", instruction=INSTRUCTION),
+    Seed("S6", REORDERED, ROAD, instruction=INSTRUCTION, situations=(READ,)),
+    *(
+        Seed(
+            f"S6 {report}",
+            report,
+            instruction=render_instruction(make_plans(TWO, Context())),
+            situations=tuple({"location": read.location, "hazards": list(read.hazards)} for read in TWO),
+            fails="the shipped bundle knows no avalanches, nor two incidents in so few words",
+        )
+        for report in ("A区雪崩,B区塌方", "B区塌方,A区雪崩")
+    ),
+    Seed("S7", BROKEN, ROAD, instruction=INSTRUCTION, situations=({"outages": ["power"]},)),
+)
+
+
+def marked(seed: Seed) -> Any:
+    """The seed as a parameter; one that the shipped bundle fails must fail, so that nobody forgets the mark."""
+    marks = [pytest.mark.xfail(reason=seed.fails, raises=AssertionError)] if seed.fails else []
+    return pytest.param(seed, id=seed.name, marks=marks)
+
+
+PARAMETERS = [marked(seed) for seed in SEEDS]
+
+
+def agrees(expected: Any, read: Any) -> bool:
+    """Whether all that is expected was read; there may be more fields, but no other values."""
+    if isinstance(expected, Mapping):
+        return all(name in read and agrees(value, read[name]) for name, value in expected.items())
+    return bool(expected == read)
+
+
+def check(seed: Seed, answer: Mapping[str, Any]) -> None:
+    text, situations = answer["instruction"], answer["situations"]
+    assert seed.instruction in ("", text)
+    assert text.startswith(seed.prefix)
+    assert [part for part in seed.says if part not in text] == []
+    assert [part for part in seed.never_says if part in text] == []
+    if seed.situations:
+        assert len(situations) == len(seed.situations)
+        for expected, read in zip(seed.situations, situations, strict=True):
+            assert agrees(expected, read), f"{read}, not {expected}"
+    assert not set(seed.without) & set(situations[0].get("outages", ()))
+    codes = {finding["code"] for finding in answer["checks"]}
+    assert set(seed.codes) <= codes
+    assert "error" not in {finding["severity"] for finding in answer["checks"]}
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return TorchEngine(load_bundle(SHIPPED_BUNDLE))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store.open(f"sqlite:///{tmp_path / 'dispatch.db'}")
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("seed", PARAMETERS)
+def test_on_the_command_line(seed: Seed, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dispatch.cli.answering.open_engine", lambda bundle: engine)
+    options = ["--location", seed.location, "--prefix", seed.prefix]
+    options += [part for issued in seed.issued for part in ("--issued", issued)]
+    result = CliRunner().invoke(app, ["generate", seed.report, *options, "--json"])
+    assert result.exit_code == 0, result.stderr
+    check(seed, json.loads(result.stdout))
+
+
+@pytest.mark.parametrize("seed", PARAMETERS)
+async def test_by_a_client_of_a_server(seed: Seed, engine: Engine, store: Store) -> None:
+    server = DispatchServer(ServerConfig("127.0.0.1:0", grace_s=0.05), Intake(engine, store))
+    async with AsyncClient(await server.start(), timeout_s=120) as client:
+        answer = await client.generate(seed.report, location=seed.location, issued=seed.issued, prefix=seed.prefix)
+    await server.stop()
+    check(seed, answer)
+    assert answer["review_state"] == "pending"

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from training.bootstrap import estimate
+from training.calibration import FOLDS, cross_fitted, fit_calibration
+from training.reliability import calibration_error
+
+
+def sample(n: int) -> tuple[list[dict[str, float]], list[bool]]:
+    """Answers whose chance to be right is known: logistic in `sure`, whatever `noise` is."""
+    rng = np.random.default_rng(3)
+    rows = [{"sure": float(rng.normal()), "noise": float(rng.normal()), "always": 7.0} for _ in range(n)]
+    return rows, [bool(rng.random() < 1 / (1 + np.exp(-(1 + 2 * row["sure"])))) for row in rows]
+
+
+def test_known_weights_are_found_again() -> None:
+    fitted = fit_calibration(*sample(20_000), kind_threshold=0.8)
+    assert fitted.intercept == pytest.approx(1, abs=0.1)
+    assert fitted.weights["sure"] == pytest.approx(2, abs=0.1)
+    assert fitted.weights["noise"] == pytest.approx(0, abs=0.1)
+    assert fitted.weights["always"] == 0
+    assert fitted.kind_threshold == 0.8
+
+
+def test_cross_fitted_confidences_are_calibrated() -> None:
+    rows, right = sample(5000)
+    error = estimate({"it": calibration_error(cross_fitted(rows, right), right)})["it"].value
+    assert error is not None
+    assert error < 0.03
+
+
+def test_a_confidence_comes_from_other_answers() -> None:
+    rows: list[dict[str, float]] = [{"row": float(row == 0)} for row in range(50)]
+    right = [row != 0 for row in range(50)]
+    assert cross_fitted(rows, right)[0] > 0.9  # a fit that had seen it would know better
+
+
+@pytest.mark.parametrize("verdict", [True, False])
+def test_answers_that_are_all_alike_make_nobody_certain(verdict: bool) -> None:
+    chance = fit_calibration([{"a": 1.0}] * 8, [verdict] * 8).probability({"a": 1.0})
+    assert chance == pytest.approx(0.9 if verdict else 0.1, abs=1e-3)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.tuples(st.floats(-9, 9), st.floats(0, 5), st.booleans()), min_size=1, max_size=20))
+def test_whatever_the_answers_it_fits(answers: list[tuple[float, float, bool]]) -> None:
+    rows = [{"a": first, "b": second} for first, second, _ in answers]
+    fitted = fit_calibration(rows, [verdict for *_, verdict in answers])
+    assert all(0 < fitted.probability(row) < 1 for row in rows)
+
+
+def test_too_few_answers_are_said_to_be() -> None:
+    with pytest.raises(ValueError, match="too few"):
+        cross_fitted([{"a": 1.0}] * (FOLDS - 1), [True] * (FOLDS - 1))
+    with pytest.raises(ValueError, match="no answer"):
+        fit_calibration([], [])

@@ -1,0 +1,98 @@
+"""Calibration: logistic regression from what is known of an answer to how likely it is right.
+
+Platt (1999, "Probabilistic Outputs for Support Vector Machines") fits one score so; here a few features of the answer
+are taken together. Features are standardised while fitting, and the weights that are kept are those of the features as
+they come.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from dispatch.model import KIND_THRESHOLD, Calibration
+from training.bootstrap import Floats
+
+PENALTY = 1.0
+"""Half the weight of the squared weights beside the log-likelihood: what one answer says, no more."""
+FOLDS = 5
+_STEPS = 50
+_CLOSE = 1e-9
+
+
+def fit_calibration(
+    features: Sequence[Mapping[str, float]], right: Sequence[bool], kind_threshold: float = KIND_THRESHOLD
+) -> Calibration:
+    """Fits on answers (N of them, F features of each) and whether they were right; always the same on the same.
+
+    Raises ValueError without answers.
+    """
+    if not features:
+        raise ValueError("there is no answer to calibrate on")
+    names = tuple(features[0])
+    features_NF = np.array([[row[name] for name in names] for row in features])
+    mean_F, spread_F = features_NF.mean(axis=0), features_NF.std(axis=0)
+    varies_F = spread_F > _CLOSE  # what is always the same says nothing
+    scale_F = np.where(varies_F, spread_F, 1.0)
+    ones_N1 = np.ones((len(features), 1))
+    inputs_NC = np.concatenate([ones_N1, (features_NF - mean_F) / scale_F * varies_F], axis=1)
+    intercept, *standard = _fit(inputs_NC, _targets(right))
+    weights_F = np.array(standard) / scale_F * varies_F
+    return Calibration(
+        float(intercept - weights_F @ mean_F),
+        {name: float(weight) for name, weight in zip(names, weights_F, strict=True)},
+        kind_threshold,
+    )
+
+
+def cross_fitted(features: Sequence[Mapping[str, float]], right: Sequence[bool]) -> list[float]:
+    """The confidence of each answer by a calibration that has not seen it (FOLDS folds, every FOLDSth answer one).
+
+    What the figures of a calibration must be taken from: on the answers that it was fitted on it looks better.
+    Raises ValueError for fewer answers than folds.
+    """
+    if len(features) < FOLDS:
+        raise ValueError(f"{len(features)} answers are too few to calibrate on: {FOLDS} at least, thousands to be sure")
+    rows = range(len(features))
+    calibrations = [
+        fit_calibration([features[row] for row in rows if row % FOLDS != fold], _others(right, fold))
+        for fold in range(FOLDS)
+    ]
+    return [calibrations[row % FOLDS].probability(features[row]) for row in rows]
+
+
+def _others(right: Sequence[bool], fold: int) -> list[bool]:
+    return [verdict for row, verdict in enumerate(right) if row % FOLDS != fold]
+
+
+def _targets(right: Sequence[bool]) -> Floats:
+    """Platt's: a little inside 0 and 1, so that answers that are all right make nobody certain."""
+    right_N = np.array(right, dtype=np.float64)
+    good = right_N.sum()
+    targets_N: Floats = np.where(right_N > 0, (good + 1) / (good + 2), 1 / (len(right_N) - good + 2))
+    return targets_N
+
+
+def _fit(inputs_NC: Floats, targets_N: Floats) -> Floats:
+    """Newton's method on the penalised log-likelihood; the first column is the intercept and goes unpenalised."""
+    penalty_C = np.full(inputs_NC.shape[1], PENALTY)
+    penalty_C[0] = _CLOSE
+    weights_C = np.zeros(inputs_NC.shape[1])
+    loss = _loss(inputs_NC, targets_N, weights_C, penalty_C)
+    for _ in range(_STEPS):
+        chances_N = 1 / (1 + np.exp(-inputs_NC @ weights_C))
+        slope_C = inputs_NC.T @ (chances_N - targets_N) + penalty_C * weights_C
+        curve_CC = (inputs_NC.T * (chances_N * (1 - chances_N))) @ inputs_NC + np.diag(penalty_C)
+        step_C = np.linalg.solve(curve_CC, slope_C)
+        scale = 1.0
+        while (after := _loss(inputs_NC, targets_N, weights_C - scale * step_C, penalty_C)) > loss and scale > _CLOSE:
+            scale /= 2
+        weights_C = weights_C - scale * step_C
+        if loss - after < _CLOSE:
+            break
+        loss = after
+    return weights_C
+
+
+def _loss(inputs_NC: Floats, targets_N: Floats, weights_C: Floats, penalty_C: Floats) -> float:
+    logits_N = inputs_NC @ weights_C
+    return float((np.logaddexp(0, logits_N) - targets_N * logits_N).sum() + (penalty_C * weights_C**2).sum() / 2)
