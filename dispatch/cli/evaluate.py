@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,8 +16,12 @@ from dispatch.settings import load_settings
 
 if TYPE_CHECKING:
     from dispatch.engine import Engine, Generation
+    from dispatch.model import Bundle, Calibration
+    from dispatch.workflow import Ranked
     from training.evaluate import Choose, EvaluationFile, FileReport, Respond
     from training.judging import Answer, Example
+
+    Answerer = tuple[str, Respond, Choose]
 
 BAD_LINES_TOLD = 5  # of a file
 
@@ -69,11 +74,11 @@ def evaluate(
         _check_metrics_can_be_written(bundle)
     files = read_files(named)
     _tell_bad_lines(files)
-    engine = _open_engine(bundle) if bundle is not None else None
-    reports = _evaluate(_respond(engine, answers), _choices(answers, engine), files)
+    loaded = _load(bundle) if bundle is not None else None
+    reports = _evaluate(_answerers(loaded, answers), files)
     figures = {
         "answers": answers,
-        "model": engine.identity.to_dict() if engine is not None else None,
+        "model": loaded.identity.to_dict() if loaded is not None else None,
         "files": [report.to_dict() for report in reports],
     }
     try:
@@ -83,7 +88,9 @@ def evaluate(
         if out is not None:
             _write(out, to_json(figures, indent=2) + "\n")
         if html is not None:
-            answered_by = f"{engine.identity.name} ({engine.identity.digest[:12]})" if engine else f"answers: {answers}"
+            answered_by = f"answers: {answers}"
+            if loaded is not None:
+                answered_by = f"{loaded.identity.name} ({loaded.identity.digest[:12]})"
             _write(html, render_page(reports, answered_by))
         if write_metrics and bundle is not None:
             _write_metrics(bundle, reports)
@@ -151,57 +158,80 @@ def _tell_bad_lines(files: "Sequence[EvaluationFile]") -> None:
             note(f"{file.name}: {untold:,} more bad lines")
 
 
-def _open_engine(bundle: Path) -> "Engine":
+def _load(path: Path) -> "Bundle":
     from dispatch.cli.processors import limit_threads
-    from dispatch.engine import TorchEngine
     from dispatch.model import load_bundle
+    from dispatch.workflow import require_known
 
     limit_threads(load_settings().threads)
-    return TorchEngine(load_bundle(bundle))
+    bundle = load_bundle(path)
+    require_known(bundle.config.calibration)
+    return bundle
 
 
-def _respond(engine: "Engine | None", answers: Answers) -> "Respond":
-    from dispatch.engine import GenerationRequest
+def _answerers(bundle: "Bundle | None", answers: Answers) -> "list[Answerer]":
+    """What the network writes unguarded, or a baseline by its own name, and what the service sends."""
+    from dispatch.engine import TorchEngine
     from training.baselines import BASELINES
 
-    if engine is None:
-        baseline = BASELINES[answers]
-        return lambda examples: [baseline(example) for example in examples]
-    return lambda examples: engine.generate([GenerationRequest(row.report, row.context) for row in examples])
+    if bundle is not None:
+        calibration = bundle.config.calibration
+        alone, guarded = TorchEngine(bundle, guard_places=False), TorchEngine(bundle)
+        return [
+            ("network", partial(_generate, alone), partial(_first, "network", calibration)),
+            ("service", partial(_generate, guarded), partial(_sent, calibration)),
+        ]
+    baseline = BASELINES[answers]
+
+    def respond(examples: "Sequence[Example]") -> "list[Generation]":
+        return [baseline(example) for example in examples]
+
+    return [(answers, respond, partial(_first, answers, None)), ("service", respond, partial(_sent, None))]
 
 
-def _evaluate(respond: "Respond", choose: "Choose", files: "Sequence[EvaluationFile]") -> "list[FileReport]":
-    """Shows progress bars on a terminal; elsewhere a line for each file that is done."""
+def _generate(engine: "Engine", examples: "Sequence[Example]") -> "Sequence[Generation]":
+    from dispatch.engine import GenerationRequest
+
+    return engine.generate([GenerationRequest(row.report, row.context) for row in examples])
+
+
+def _first(
+    name: str, calibration: "Calibration | None", example: "Example", generation: "Generation"
+) -> "Mapping[str, Answer]":
+    """The first candidate as it was written."""
+    from training.judging import Answer
+
+    ranked = _ranked(example, generation, calibration)
+    first = next(entry for entry in ranked if entry.candidate is generation.candidates[0])
+    return {name: Answer(first.candidate, first.errors > 0)}
+
+
+def _sent(calibration: "Calibration | None", example: "Example", generation: "Generation") -> "Mapping[str, Answer]":
+    """What the service sends by its checks, with the confidence that it states."""
+    from training.judging import Answer
+
+    best = _ranked(example, generation, calibration)[0]
+    return {"service": Answer(replace(best.candidate, confidence=best.confidence), best.errors > 0)}
+
+
+def _ranked(example: "Example", generation: "Generation", calibration: "Calibration | None") -> "list[Ranked]":
+    from dispatch.domain import default_doctrine
+    from dispatch.engine import GenerationRequest
+    from dispatch.workflow import rank
+
+    return rank(GenerationRequest(example.report, example.context), generation, default_doctrine(), calibration)
+
+
+def _evaluate(answerers: "Sequence[Answerer]", files: "Sequence[EvaluationFile]") -> "list[FileReport]":
+    """Shows progress bars on a terminal; elsewhere a line for each file and answerer that is done."""
     from training.evaluate import evaluate as evaluate_file
 
     reports: list[FileReport] = []
     for file in files:
-        with progress_of(file.name, len(file.examples)) as show:
-            reports += evaluate_file(respond, choose, file, show)
+        for name, respond, choose in answerers:
+            with progress_of(f"{file.name}, {name}", len(file.examples)) as show:
+                reports += evaluate_file(respond, choose, file, show)
     return reports
-
-
-def _choices(answers: Answers, engine: "Engine | None") -> "Choose":
-    """What the network ranks first, or the baseline by its own name, and what the service does by its checks."""
-    from dispatch.domain import default_doctrine
-    from dispatch.engine import GenerationRequest
-    from dispatch.workflow import rank, require_known
-    from training.judging import Answer
-
-    doctrine = default_doctrine()
-    calibration = engine.calibration if engine is not None else None
-    require_known(calibration)
-    answerer = "network" if answers == "model" else answers
-
-    def choose(example: "Example", generation: "Generation") -> "Mapping[str, Answer]":
-        ranked = rank(GenerationRequest(example.report, example.context), generation, doctrine, calibration)
-        first = next(entry for entry in ranked if entry.candidate is generation.candidates[0])
-        return {
-            answerer: Answer(first.candidate, first.errors > 0),
-            "service": Answer(replace(ranked[0].candidate, confidence=ranked[0].confidence), ranked[0].errors > 0),
-        }
-
-    return choose
 
 
 def _write(path: Path, text: str) -> None:

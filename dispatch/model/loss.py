@@ -13,7 +13,8 @@ def label_smoothed_cross_entropy(logits_BTV: Tensor, target_BT: Tensor, smoothin
 
     (Szegedy et al. 2016, §7.) In float32, averaged over the tokens that are not padding, in nats.
     """
-    loss: Tensor = _LabelSmoothedCrossEntropy.apply(logits_BTV.flatten(0, -2), target_BT.flatten(), smoothing, pad_id)
+    logits_NV, gold_N = logits_BTV.flatten(0, -2), target_BT.flatten()
+    loss: Tensor = _LabelSmoothedCrossEntropy.apply(logits_NV, gold_N, smoothing, pad_id)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -29,10 +30,8 @@ class _LabelSmoothedCrossEntropy(torch.autograd.Function):
         weights_N = counts_N / counts_N.sum()
         gradient_NV = torch.empty_like(logits_NV)
         loss = torch.zeros((), device=logits_NV.device)
-        chunks = zip(
-            logits_NV.split(CHUNK), gold_N.split(CHUNK), weights_N.split(CHUNK), gradient_NV.split(CHUNK), strict=True
-        )
-        for logits_CV, gold_C, weights_C, gradient_CV in chunks:
+        chunks = (torch.split(rows, CHUNK) for rows in (logits_NV, gold_N, weights_N, gradient_NV))
+        for logits_CV, gold_C, weights_C, gradient_CV in zip(*chunks, strict=True):
             log_probabilities_CV = logits_CV.float().log_softmax(dim=-1)
             gold_C1, weights_C1 = gold_C[:, None], weights_C[:, None]
             log_likelihood_C1 = (1 - smoothing) * log_probabilities_CV.gather(1, gold_C1)

@@ -111,7 +111,7 @@ class _Ranking:
             own = _Draft(source, source, source.text == _text_of(plans), plans, barred=self._is_doubtful(source))
             yield own
             yield from self._guarded(own)
-        if all(source.fault not in ("", *CUT_SHORT.values()) and not source.situations for source in self.generation.candidates):
+        if not any(_is_legible(source) for source in self.generation.candidates):
             # Nothing could be read: somebody calls back and asks for everything.
             own = _Draft(self.generation.candidates[0], self.generation.candidates[0], False, ())
             everything = (Situation(location=self.context.location),)
@@ -225,6 +225,10 @@ def _invents_place(draft: _Draft, entry: Ranked) -> bool:
 
 def _text_of(plans: tuple[Plan, ...]) -> str:
     return render_instruction(plans) if plans else ""
+
+
+def _is_legible(candidate: Candidate) -> bool:
+    return bool(candidate.situations) or candidate.fault in ("", *CUT_SHORT.values())
 
 
 def _faults(candidate: Candidate) -> list[Check]:

@@ -200,7 +200,7 @@ def test_other_findings(fields: dict[str, object], code: str) -> None:
 
 
 def test_the_most_severe_comes_first() -> None:
-    severities = [check.severity for check in findings(instruction="派8台除雪车至B9公路", confidence=0.1).values()]
+    severities = [check.severity for check in findings(instruction="派8台除雪车至B9公路").values()]
     assert severities == sorted(severities, key=["error", "warning", "info"].index)
 
 

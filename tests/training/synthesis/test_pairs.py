@@ -62,7 +62,7 @@ def test_no_pair_carries_an_error() -> None:
     doctrine = default_doctrine()
     for pair in every_pair():
         plans = make_plans(pair.situations, pair.context)
-        candidate = Candidate(pair.report, pair.context, pair.situations, plans, pair.instruction, 1.0, False)
+        candidate = Candidate(pair.report, pair.context, pair.situations, plans, pair.instruction, False)
         assert not [check for check in run_checks(candidate, doctrine) if check.severity == "error"], pair
 
 
