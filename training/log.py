@@ -1,6 +1,7 @@
 """What a run reports while it trains: a bar and lines on stderr, training.jsonl and TensorBoard events."""
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -44,6 +45,17 @@ class TrainingLog:
         self._bar.stop()
         self._stream.close()
         self._events.close()
+
+
+def read_curves(out: Path, most: int = 200) -> dict[str, list[dict[str, float]]]:
+    """What training.jsonl in a run's folder says, by kind; of long curves at most ``most`` points, evenly spread."""
+    curves: dict[str, list[dict[str, float]]] = {}
+    for line in (out / "training.jsonl").read_text(encoding="utf-8").splitlines():
+        values = json.loads(line)
+        kind = values.pop("kind")
+        del values["time"]
+        curves.setdefault(kind, []).append(values)
+    return {kind: points[:: math.ceil(len(points) / most)] for kind, points in curves.items()}
 
 
 def _keep_lines_until(path: Path, last_step: int) -> None:

@@ -16,7 +16,7 @@ from dispatch.model import BundleConfig, Tokenizer, TokenizerConfig, Transformer
 from training.batching import Rows, TokenBatches
 from training.checkpoint import load_checkpoint
 from training.corpus import Pair, PairError, TokenizedCorpus, pair_target_pieces, read_pairs
-from training.log import TrainingLog, duration
+from training.log import TrainingLog, duration, read_curves
 from training.memory import keep_freed_memory
 from training.presets import MAX_LENGTH, preset_config
 from training.trainer import BEST, LAST, TrainConfig, Trainer, checked_resume, resume_facts
@@ -214,6 +214,7 @@ def _write_bundle(
         "validation_loss": progress.best_loss,
         "validation_token_accuracy": progress.best_accuracy,
         "config": asdict(config),
+        "curves": read_curves(trainer.out),
     }
     card = f"""# {notes.name}
 

@@ -76,7 +76,7 @@ def _file_table(reports: Sequence[FileReport]) -> Table:
 
 
 def compact(file: Mapping[str, Any]) -> dict[str, Any]:
-    """What a bundle keeps of a file's figures (as FileReport.to_dict has them): the main measures of the whole file."""
+    """What a bundle keeps of a file's figures (as FileReport.to_dict has them): the main measures, and reliability."""
     summary = summary_of(file["labelled"], file["metrics"])
     names = dict.fromkeys((*SUMMARIES[summary], *RESULT_MEASURES))
     kept = {name: _rounded(file["metrics"][name]) for name in names if name in file["metrics"]}
@@ -87,6 +87,7 @@ def compact(file: Mapping[str, Any]) -> dict[str, Any]:
         "rows": file["rows"],
         "bad_lines": file["bad_lines"],
         "metrics": kept,
+        "reliability": [entry for entry in file["reliability"] if entry["n"]],
     }
 
 
