@@ -79,7 +79,7 @@ SEEDS = (
         situations=({"kind": "request", "people": {"trapped": {"min": 50, "max": 50}}},),
         without=("power",),
         codes=("MISSING_LOCATION",),
-        fails="the shipped bundle takes a car without power for an outage",
+        fails="the shipped bundle leaves out the fifty people",
     ),
     Seed("S3", REPORT, ROAD, situations=({**READ, "needs": ["medical", "generator"]},)),
     Seed("S4 deep", "B4公路积雪1.5米,20人被困", says=("台除雪车至B4公路",), never_says=("轻型",)),
@@ -99,7 +99,7 @@ SEEDS = (
             report,
             instruction=render_instruction(make_plans(TWO, Context())),
             situations=tuple({"location": read.location, "hazards": list(read.hazards)} for read in TWO),
-            fails="the shipped bundle knows no avalanches, nor two incidents in so few words",
+            fails="the shipped bundle mixes two incidents that are told in so few words",
         )
         for report in ("A区雪崩,B区塌方", "B区塌方,A区雪崩")
     ),

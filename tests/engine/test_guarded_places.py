@@ -123,8 +123,8 @@ def test_a_place_stands_in_the_part_of_the_report_that_the_model_saw(decoding: D
 def test_what_greedy_search_has_made_illegible_is_searched_again() -> None:
     need, kind = TOKENIZER.symbol_id(Symbol("<need:boat>")), TOKENIZER.symbol_id(KIND)
     leads = lead_through(KIND, 38.0)
-    leads[kind] = {need: 60.3, TOKENIZER.symbol_id(LOCATION): 60.0}  # the first look is a need with text: no situation
-    leads[need] = {max(leads[TOKENIZER.symbol_id(LOCATION)]): 60.0}
+    leads[kind] = {need: 61.0, TOKENIZER.symbol_id(LOCATION): 60.0}  # the first look is a need with text: no situation
+    leads[need] = {TOKENIZER.encode("积")[-1]: 60.0}
     model = TorchEngine(bundle_of(Led(leads)))
     first, *others = model.generate([GenerationRequest(REPORTS[0])])[0].candidates
     assert first.fault

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dispatch.domain import Context, Situation, make_plans, render_instruction
+from dispatch.domain.findings import Severity
 from dispatch.engine import Candidate, Generation
 from training.baselines import BASELINES
 from training.corpus import Pair
@@ -135,7 +136,7 @@ def test_each_choice_among_the_candidates_has_its_report(tmp_path: Path) -> None
 
 def test_the_worst_cases_are_those_that_nothing_warns_of(tmp_path: Path) -> None:
     reports = ["老磨坊进水了一", "老磨坊进水了二", "老磨坊进水了三", "老磨坊进水了四"]
-    answers = {
+    answers: Mapping[str, tuple[Candidate, Severity | None]] = {
         reports[0]: (Candidate("派2艘冲锋舟至新磨坊", 0.0, situations=(MILL,)), None),
         reports[1]: (Candidate("暂不派警", 0.0, situations=(Situation(kind="other"),)), "error"),
         reports[2]: (Candidate("暂不派警", 0.0, situations=(Situation(kind="other"),)), "warning"),
