@@ -14,14 +14,14 @@ Kind = Literal["people", "length", "level", "area", "weight", "hours", "kilowatt
 
 # Character for character, so that offsets stay those of the text itself.
 SIMPLIFIED = str.maketrans(
-    "兩萬餘幾個數戶層樓輛臺條張頂號傷壓聯係點鐘時風級裡頃畝噸車們從見麼雙仨鄉親領倆爺媽奶孫兒",
-    "两万余几个数户层楼辆台条张顶号伤压联系点钟时风级里顷亩吨车们从见么双三乡亲领俩爷妈奶孙儿",
+    "兩萬餘幾個數戶層樓輛臺條張頂號傷壓聯係點鐘時風級裡頃畝噸車們從見麼雙仨鄉親領倆爺媽奶孫兒駕駛員隨婦師隊組長護醫鄰學頭對練導館攜帶壯與",
+    "两万余几个数户层楼辆台条张顶号伤压联系点钟时风级里顷亩吨车们从见么双三乡亲领俩爷妈奶孙儿驾驶员随妇师队组长护医邻学头对练导馆携带壮与",
 )
 _DIGIT, _PLACE = "[一二两三四五六七八九]", "[十百千万]"
 # The longest first. A run of digits or numerals that is longer than any number is none.
 _NUMERAL = re.compile(
     r"(?<![\dA-Za-z.])(?P<digits>(?<!:)\d{1,3}(?:,\d{3}){1,2}(?![\d,])|\d{1,8}(?:\.\d{1,3})?)(?![\d.]*\d)(?P<scale>[百千万]?)"
-    r"|(?P<some>(?:好?几|(?<!人)数)(?P<some_unit>[十百千万]))"
+    r"|(?P<some>(?:好?几|(?<!(?<!大)人)数)(?P<some_unit>[十百千万]))"
     r"|(?P<about>[上近过成](?P<about_unit>[百千万]))"
     r"|(?P<few>好?几(?!乎)|(?<!人)数(?=[名个人户位口号])(?!人的))"
     r"|(?<![零〇一二两三四五六七八九十百千万第])(?P<numeral>[零〇一二两三四五六七八九十百千万]{1,16})"
@@ -54,6 +54,7 @@ _KINDS: tuple[tuple[re.Pattern[str], Kind, float], ...] = (
 )
 _TENTHS = re.compile(rf"(\d|{_DIGIT})(?![\d.十百千万])", re.ASCII)  # 一米二
 _NEAR = 10  # characters: where nothing ends the clause, what is said farther away is said of others
+_BREAK = re.compile(r"…|\.{2,}|—")  # a line that is cut: 五…十人
 _CLAUSE_END = re.compile(r"[,。;;!?、\s.,…]")
 
 # What happened to the people of whom a clause speaks.
@@ -99,6 +100,11 @@ def find_amounts(text: str) -> list[Amount]:
             scale = _scale(second)
             found[index] = replace(_scaled(first, scale), kind=second.kind, unit=second.unit)
     return [replace(amount, events=_events(spelled, amount)) for amount in found]
+
+
+def without_breaks(text: str) -> str:
+    """A text whose words are whole where a bad line has cut them."""
+    return _BREAK.sub("", text)
 
 
 def clause_of(text: str, start: int, end: int, most: int = 24) -> str:

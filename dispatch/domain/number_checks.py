@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from dispatch.domain.amounts import EVENTS, Amount, clause_of, find_amounts
+from dispatch.domain.amounts import EVENTS, Amount, clause_of, find_amounts, without_breaks
 from dispatch.domain.doctrine import Doctrine
 from dispatch.domain.extraction import find_numbers
 from dispatch.domain.findings import Candidate, Check, Severity
@@ -88,8 +88,9 @@ def _check_stated(candidate: Candidate, amounts: Sequence[Amount]) -> Iterator[C
     """Every count of people must be stated, told in words, or be a sum: doctrine would compute from an invented one."""
     if not _CHINESE.search(candidate.report):
         return  # numbers in another language's words are not known here
-    lows = {low for amount in amounts for low in amount.lows}
-    highs = {high for amount in amounts for high in amount.highs}
+    whole = [*amounts, *find_amounts(without_breaks(candidate.report))]
+    lows = {low for amount in whole for low in amount.lows}
+    highs = {high for amount in whole for high in amount.highs}
     told, sums = most_told(candidate.report), set(sums_of(amounts))
     for situation in candidate.situations:
         for category, count in situation.people.items():

@@ -185,8 +185,10 @@ def test_without_a_terminal_a_line_says_that_a_file_is_done(
     result = dispatch("evaluate", str(pairs), str(reports), "--answers", "gold")
     done = [line for line in result.stderr.splitlines() if " rows in " in line]
     assert [re.sub(r"\d+\.\d s", "0.0 s", line) for line in done] == [
-        "pairs.jsonl: 3 rows in 0.0 s",
-        "reports.jsonl: 1 rows in 0.0 s",
+        "pairs.jsonl, gold: 3 rows in 0.0 s",
+        "pairs.jsonl, service: 3 rows in 0.0 s",
+        "reports.jsonl, gold: 1 rows in 0.0 s",
+        "reports.jsonl, service: 1 rows in 0.0 s",
     ]
     assert "%" not in result.stderr
 
