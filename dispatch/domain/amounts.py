@@ -14,8 +14,8 @@ Kind = Literal["people", "length", "level", "area", "weight", "hours", "kilowatt
 
 # Character for character, so that offsets stay those of the text itself.
 _SIMPLIFIED = str.maketrans(
-    "兩萬餘幾個數戶層樓輛臺條張頂號傷壓聯係點鐘時風級裡頃畝噸車們從見麼雙仨鄉親",
-    "两万余几个数户层楼辆台条张顶号伤压联系点钟时风级里顷亩吨车们从见么双三乡亲",
+    "兩萬餘幾個數戶層樓輛臺條張頂號傷壓聯係點鐘時風級裡頃畝噸車們從見麼雙仨俩倆鄉親媽爺孫師機駕員隊領婦嬰鄰閨對剩餘運願無獲",
+    "两万余几个数户层楼辆台条张顶号伤压联系点钟时风级里顷亩吨车们从见么双三两两乡亲妈爷孙师机驾员队领妇婴邻闺对剩余运愿无获",
 )
 _DIGIT, _PLACE = "[一二两三四五六七八九]", "[十百千万]"
 # The longest first. A run of digits or numerals that is longer than any number is none.
@@ -31,7 +31,7 @@ _NUMERAL = re.compile(
 _TAIL = re.compile(rf"(.*)({_PLACE})({_DIGIT})")  # 三百五: 350
 _NEIGHBOURS = re.compile(rf"(.*?)({_DIGIT})({_DIGIT})({_PLACE}?)")  # 三四十: 30 to 40
 _JOINER = re.compile(r"\s?(?:-|~|—|–|到|至)\s?|或者?|、")
-_MORE = re.compile(r"[多余来几]|\+")
+_MORE = re.compile(r"[多余来]|好?几|\+")
 _PERSON = (
     "人|大人|小孩|孩子|娃|老人|老头|老太|老乡|老百姓|乡亲|村民|居民|群众|民工|工人|工友|学生|病人|病号|伤员|伤者|员工|职工"
     "|游客|乘客|旅客|驴友|同伴|队友|司机|师傅|同事|邻居|家属|亲戚|妇女|孕妇|婴儿|男的|女的|姑娘|小伙|矿工|住客|业主|伙计"
@@ -89,9 +89,14 @@ class Amount:
         return self.highs <= self.lows | {None}
 
 
+def simplified(text: str) -> str:
+    """A text with the characters that amounts and people are said in as they are written in the Mainland; as long."""
+    return text.translate(_SIMPLIFIED)
+
+
 def find_amounts(text: str) -> list[Amount]:
     """Every amount of a text (NFKC) in reading order, those whose kind nothing tells with the kind ""."""
-    spelled = text.translate(_SIMPLIFIED)
+    spelled = simplified(text)
     found = [_with_unit(amount, spelled) for amount in _numerals(spelled)]
     for index in reversed(range(len(found) - 1)):  # 30到40人, 7~8名: the first has the kind of the second
         first, second = found[index], found[index + 1]

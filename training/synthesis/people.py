@@ -63,6 +63,8 @@ def draw_people(
         if category in said or (category == "households" and "trapped" in said):
             continue
         if narration and draw.chance(_RECKONED_SHARE) and _reckon(scenario, draw, category, narration.reckonings):
+            if scenario.units[-1][0].path[1] in narration.reckonings.closing:
+                break
             continue
         if narration and narration.tellings:
             _tell(scenario, draw, category, most, narration.tellings)
@@ -148,7 +150,7 @@ def _by_role(scenario: Scenario, draw: Draw, category: str, most: int) -> None:
         role, group = draw.pick(_ROLES)
         word = draw.pick(("个", "个", "位") if scenario.spoken else ("名", "名", "位"))
     phrase = draw_count(category, draw, scenario.in_words, min(most, _MOST_IN_A_GROUP) if group else most)
-    before = draw.chance(0.5)
+    before = draw.chance(0.5) and not (role.endswith("人") and phrase.before.startswith("数"))  # 人数百个
     text = role + phrase.with_measure_word(word) if before else phrase.with_measure_word(word + role)
     scenario.add_groups((group,) if group else ())
     _say_count(scenario, draw, category, phrase.count, text)

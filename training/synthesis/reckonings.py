@@ -29,9 +29,11 @@ _LIMITS: Mapping[str, tuple[int, int]] = {
     **{"km": (2, 60), "age": (65, 96), "battery_percent": (1, 29), "few": (2, 5), "other": (2, 60)},
 }
 _PARTS = frozenset({"part", "lost", "out"})  # of the whole that another slot states
+_SEVERITIES = frozenset({"severe", "moderate", "light"})
 _COUNTING = ("n", "all", "count")
 _WORDS = {True: ("个", "个", "人", "个人"), False: ("人", "名", "人")}
-_COLLOQUIAL = {2: "俩", 3: "仨"}
+_HOUSEHOLD_WORDS = ("户", "户", "户人家")
+_COLLOQUIAL = {2: "俩", 3: "仨"}  # before no measure word
 _COLLOQUIAL_SHARE = 0.2
 
 
@@ -85,6 +87,11 @@ class Reckoning:
         facts = set(self.facts) - {"age"}
         return fits_hazard(hazard, self.hazards, set(self.people), facts, set(self.measures))
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether it says of all others that they are well: no other people are in need beside these."""
+        return "all" in self.slots and not any("all" in (name for _, name in terms) for terms in self.people.values())
+
     def count(self, label: str, values: Mapping[str, int]) -> int:
         return sum(sign * (int(name) if name.isdecimal() else values[name]) for sign, name in self.people[label])
 
@@ -112,6 +119,7 @@ class Reckonings:
             for key, registers in reckoned.items()
             if register in registers
         ]
+        self.closing = frozenset(reckoning.key for reckoning, _ in self._reckonings if reckoning.is_closing)
         self._fitting: dict[tuple[str, str], tuple[Sequence[Reckoning], Sequence[int]]] = {}
 
     def pick(self, category: str, hazard: str, said: Set[str], draw: Draw, in_words: float) -> Reckoned | None:
@@ -129,13 +137,15 @@ class Reckonings:
         reckoning = draw.rng.choices(reckonings, cum_weights=weights)[0]
         if not said.isdisjoint((*reckoning.people, *reckoning.facts, *reckoning.measures)):
             return None
+        if reckoning.is_closing and not said.isdisjoint(labels.PEOPLE):
+            return None
         return self._reckoned(reckoning, min(TABLES[hazard].people[category][1], _MOST_RECKONED), draw, in_words)
 
     def _reckoned(self, reckoning: Reckoning, most: int, draw: Draw, in_words: float) -> Reckoned | None:
         values = _values(reckoning, most, draw)
         if values is None:
             return None
-        word = draw.pick(_WORDS[self._spoken])
+        word = draw.pick(_HOUSEHOLD_WORDS if "households" in reckoning.people else _WORDS[self._spoken])
         people: dict[str, Count] = {}
         slots: dict[str, str] = {}
         for label, terms in reckoning.people.items():
@@ -158,7 +168,7 @@ class Reckonings:
         if name in _LIMITS:
             text = spell(value, draw, in_words)
             return text.replace("两", "二") if name == "floor" else text
-        if self._spoken and value in _COLLOQUIAL and draw.chance(_COLLOQUIAL_SHARE):
+        if self._spoken and value in _COLLOQUIAL and word not in _HOUSEHOLD_WORDS and draw.chance(_COLLOQUIAL_SHARE):
             return _COLLOQUIAL[value]
         return spell(value, draw, max(in_words, 0.4) if value < 10 else in_words) + word
 
@@ -205,6 +215,10 @@ def _is_sound(reckoning: Reckoning, values: Mapping[str, int], most: int, draw: 
             return False
     stated = [name for name in values if name in labels.NUMBER_FACTS]
     if any(not draw.admits_number(name, values[name]) for name in stated):
+        return False
+    if "injured" in reckoning.people and any(
+        values[name] > reckoning.count("injured", values) for name in _SEVERITIES & values.keys()
+    ):
         return False
     whole = max((values[name] for name in _COUNTING if name in values), default=0)
     return all(values[name] < whole for name in _PARTS & values.keys() if whole)
