@@ -1,12 +1,13 @@
 """Headcounts that a report states without their number: people named one by one, and sums and differences of numbers.
 
-我和我妈 is two, 司机及三名乘客 four, 里面原有12个,出来5个 seven. Rules alone, no part of the network, and generous: a headcount
-says that somebody could read this number here, not that it is the right one.
+我和我妈 is two, 司机及三名乘客 four, 里面原有12个,出来5个 seven. Rules alone, no part of the network, and generous: a
+headcount says that somebody could read this number here, not that it is the right one.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from dispatch.domain.amounts import Amount, simplified
 from dispatch.domain.extraction import DIGITS
@@ -17,11 +18,11 @@ _PAIR = re.compile(
 )
 _PAIRS_BEFORE = re.compile(r"([1-9两二三四五六七八九])对$", re.ASCII)
 _KIN = (
-    "爸|妈|爹|娘|哥|嫂|弟|姐夫?|妹夫?|叔|舅妈?|姨夫?|姑父?|大?伯|大娘|婶|爷|奶|姥|外公|外婆|公公|婆婆|老公|老婆|媳妇|对象"
-    "|爱人|丈夫|妻子|儿|女儿|闺女|孙|侄|外甥|丈人"
+    "爸爸?|妈妈?|爹|大?娘|哥哥?|嫂子?|弟弟?|姐夫|姐姐?|妹夫|妹妹?|叔叔?|舅妈|舅舅?|姨夫|姨妈?|姑父|姑姑?|大?伯|婶子?|爷爷?|奶奶?"
+    "|姥[姥爷]|外公|外婆|公公|婆婆|老公|老婆|媳妇|对象|爱人|丈夫|妻子|儿子?|女儿|闺女|孙[子女]?|侄[子女]?|外甥女?|丈人"
 )
 _PERSON = re.compile(
-    rf"[我他她俺]?(?:{_KIN})子?|司机|驾驶员|副驾驶?|售票员|押[运车][员的]|随车|跟车的|师傅|徒弟|领队|队长|班长|带班|乘客|同伴"
+    rf"[我他她俺]?(?:{_KIN})|司机|驾驶员|副驾驶?|售票员|押[运车][员的]|随车|跟车的|师傅|徒弟|领队|队长|班长|带班|乘客|同伴"
     "|同事|同学|室友|工友|朋友|邻居|老乡|亲戚|亲属|老师|教师|教练|助教|导游|保安|保洁|店[长员]|护工|工人|监理|队员|组员"
     "|租客|住户|户主|孕妇|产妇|母亲|父亲|妇女|老人|老太太|老大爷|老爷子|老头|孩子?|小孩|[宝娃婴]|新生儿|[儿幼]童|大[姐哥]"
     "|小伙|男[的子方]|女[的子方]|其[子女]|[小老][王李张陈刘杨赵]|大肚子|[他她](?!们)|我(?=[、和跟与及带领抱守陪扶背搂,]|$)|(?<=[和跟与、])我"
@@ -48,7 +49,8 @@ class Headcount:
 def find_headcounts(text: str, amounts: Sequence[Amount]) -> list[Headcount]:
     """Every headcount that can be read in a text besides its plain numbers; ``amounts`` are those of the text."""
     counted = [amount for amount in amounts if amount.exact and _counts_people(amount, text)]
-    return [*_sums(_named(text, counted)), *_differences(text, counted)]
+    pairs = _pairs(simplified(text))
+    return [*pairs, *_sums(_named(simplified(text), counted, pairs)), *_differences(text, counted)]
 
 
 def _counts_people(amount: Amount, text: str) -> bool:
@@ -56,25 +58,25 @@ def _counts_people(amount: Amount, text: str) -> bool:
     return amount.kind == "people" or bool(_BARE_COUNT.match(text, amount.end - 1))
 
 
-def _named(text: str, counted: Sequence[Amount]) -> list[Headcount]:
+def _named(text: str, counted: Sequence[Amount], pairs: Sequence[Headcount]) -> list[Headcount]:
     """Those who are counted or named, in reading order, each once."""
-    spelled = simplified(text)
-    pairs = [_pair(match, spelled) for match in _PAIR.finditer(spelled)]
     numbers = [Headcount(int(min(amount.lows)), amount.start, amount.end) for amount in counted]
     numbers = [each for each in numbers if not any(pair.start <= each.start <= pair.end for pair in pairs)]
-    spans = sorted([*pairs, *numbers], key=lambda each: each.start)
-    singles = [Headcount(1, *match.span()) for match in _PERSON.finditer(spelled)]
-    singles = [each for each in singles if not any(_is_counted(each, span, spelled) for span in spans)]
+    spans = [*pairs, *numbers]
+    singles = [Headcount(1, *match.span()) for match in _PERSON.finditer(text)]
+    singles = [each for each in singles if not any(_is_counted(each, span, text) for span in spans)]
     return sorted([*spans, *singles], key=lambda each: each.start)
 
 
-def _pair(match: re.Match[str], text: str) -> Headcount:
+def _pairs(text: str) -> list[Headcount]:
     """夫妻, and 三对夫妻."""
-    several = _PAIRS_BEFORE.search(text, max(0, match.start() - 3), match.start())
-    if several is None:
-        return Headcount(2, *match.span())
-    said = several[1]
-    return Headcount(2 * (int(said) if said.isdecimal() else DIGITS[said]), several.start(), match.end())
+    found = []
+    for match in _PAIR.finditer(text):
+        several = _PAIRS_BEFORE.search(text, max(0, match.start() - 2), match.start())
+        said = several[1] if several else "1"
+        number = int(said) if said.isdecimal() else DIGITS[said]
+        found.append(Headcount(2 * number, several.start() if several else match.start(), match.end()))
+    return found
 
 
 def _is_counted(single: Headcount, by: Headcount, text: str) -> bool:
@@ -96,12 +98,10 @@ def _sums(named: Sequence[Headcount]) -> Iterator[Headcount]:
                 break
             value += named[last].value
             yield Headcount(value, named[first].start, named[last].end)
-        if named[first].value == 2:
-            yield named[first]
 
 
 def _differences(text: str, counted: Sequence[Amount]) -> Iterator[Headcount]:
-    for whole, part in zip(counted, counted[1:], strict=False):
+    for whole, part in pairwise(counted):
         left = int(min(whole.lows) - min(part.lows))
         if left > 0 and part.start - whole.end <= _APART and _TAKEN_OFF.search(text[whole.end : part.end + _ABSORBED]):
             yield Headcount(left, whole.start, part.end)

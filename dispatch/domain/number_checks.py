@@ -38,10 +38,13 @@ _ALIKE = {
 _HOUSEHOLD = re.compile("户|家")
 # Clauses that speak of others than those who need help: the rescued, and the rescuers.
 _OTHERS = re.compile(
-    "已经?[转撤救脱疏获]|获救|救出|(?<![未法没])脱险|平安|安全|无恙|无碍|没事|找着|消防员|队员|民警|干部|志愿|看热闹|救援人|医生|医护|担架|人次|[一谁]个?[都也]没"
+    "已经?[转撤救脱疏获]|获救|救出|(?<![未法没])脱险|平安|安全|无恙|无碍|没事|[一谁]个?[都也]没|找着|消防员|队员|民警|干部|志愿"
+    "|看热闹|救援人|医生|医护|担架|人次"
 )
 # A number of whom all but some are safe: 车上12人,3人受伤,其余没事.
-_REST_IS_SAFE = re.compile("(?:其余|余者|[别其]他?的?人?|剩下的?)都?(?:人员)?已?[^,。]{0,3}(?:没事|没伤|无恙|无碍|安全|平安|好好|跑|撤|在外|返回|在|到了)")
+_REST_IS_SAFE = re.compile(
+    "(?:其余|余者|其他人?|别的|别人|剩下的)[^,。]{0,4}(?:没事|没伤|无恙|无碍|安全|平安|好好|跑|撤|在外|返回|到了|都在)(?![里上下])"
+)
 _NEARBY = 32
 _AWAY = re.compile("[外处远内]|开外|以[外内]|方向|范围|高[处的]?地?")
 _DEPTH = re.compile("雪|水|深|厚|淹|漫")
@@ -88,9 +91,7 @@ def _outside_places(amounts: Sequence[Amount], candidate: Candidate) -> list[Amo
     return [amount for amount in amounts if not any(start <= amount.start < end for start, end in spans)]
 
 
-def _check_stated(
-    candidate: Candidate, amounts: Sequence[Amount], headcounts: Sequence[Headcount]
-) -> Iterator[Check]:
+def _check_stated(candidate: Candidate, amounts: Sequence[Amount], headcounts: Sequence[Headcount]) -> Iterator[Check]:
     """Every count of people must be stated: doctrine would compute from an invented one."""
     if not _CHINESE.search(candidate.report):
         return  # numbers in another language's words are not known here

@@ -5,7 +5,7 @@ alone: ``trapped 2, in_water (flood typhoon)``.
 import re
 
 from dispatch.domain import labels
-from training.synthesis.hazards import TABLES, HazardTable
+from training.synthesis.hazards import TABLES
 
 _KEY = re.compile(r"(?P<parts>[^()]+?)(?: \((?P<hazards>[^()]+)\))?")
 _SEVERITIES = frozenset({"severe", "moderate", "light"})  # any injured person may have one
@@ -22,13 +22,9 @@ def split_key(key: str) -> tuple[list[str], frozenset[str]]:
     return match["parts"].split(", "), hazards
 
 
-def facts_said_in(table: HazardTable) -> set[str]:
-    """The facts that reports of a hazard state."""
-    return {*table.flags, *table.numbers, *_SEVERITIES}.union(*table.one_of)
-
-
 def fits_hazard(hazard: str, hazards: frozenset[str], people: set[str], facts: set[str], measures: set[str]) -> bool:
     """Whether reports of a hazard say such things."""
     table = TABLES[hazard]
-    known = people <= table.people.keys() and facts <= facts_said_in(table) and measures <= table.measures.keys()
-    return hazard in hazards and known
+    known = {*table.flags, *table.numbers, *_SEVERITIES}.union(*table.one_of)
+    said = people <= table.people.keys() and facts <= known and measures <= table.measures.keys()
+    return hazard in hazards and said

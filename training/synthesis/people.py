@@ -1,4 +1,4 @@
-"""The people of a scenario: how many there are and what happened to them, counted, told of in the story, or reckoned."""
+"""The people of a scenario: how many and what happened to them, counted, told of in the story, or reckoned."""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -19,8 +19,14 @@ _COLLOQUIAL = {2: ("俩人", "俩"), 3: ("仨人", "仨")}
 _COLLOQUIAL_SHARE = 0.25
 # Who people are, said with their number (游客三十名, 三十个老人), and the vulnerable group they make ("" for none).
 _ROLES = (
-    *((role, "") for role in ("游客", "旅客", "工人", "职工", "村民", "外地人", "大人", "务工人员", "乘客", "老乡", "邻居")),
-    *((role, "") for role in ("民工", "驴友", "钓鱼的", "司机", "住客", "员工", "当地人", "骑车的", "妇女", "男的", "女的")),
+    *(
+        (role, "")
+        for role in ("游客", "旅客", "工人", "职工", "村民", "外地人", "大人", "务工人员", "乘客", "老乡", "邻居")
+    ),
+    *(
+        (role, "")
+        for role in ("民工", "驴友", "钓鱼的", "司机", "住客", "员工", "当地人", "骑车的", "妇女", "男的", "女的")
+    ),
     *(("老人", "elderly"), ("老年人", "elderly"), ("孩子", "child"), ("小学生", "child"), ("学生", "child")),
     ("病人", "patient"),
 )
@@ -41,7 +47,9 @@ _MOST_PINNED = 6
 _PEOPLE_PATHS = ("people", "told", "reckoned")
 # What a report does not say in one breath with: nobody is hurt.
 _OF_THE_HURT = frozenset({"injured", "buried", "missing", "unconscious", "pinned", "medical", "medicine"})
-_OF_THE_TRAPPED = frozenset({"trapped", "households", "in_water", "rescue", "evacuation", "boat", "search", "displaced"})
+_OF_THE_TRAPPED = frozenset(
+    {"trapped", "households", "in_water", "rescue", "evacuation", "boat", "search", "displaced"}
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ def draw_people(
         elif category == "households":
             _category(scenario, draw, category, most)
         elif draw.chance(_SOME_SHARE):
-            _some(scenario, draw, category, many=bool(narration) and draw.chance(_MANY_SHARE))
+            _some(scenario, draw, category, narration)
         elif most >= _FEWEST_IN_CONFLICT and category == "trapped" and draw.chance(_CONFLICT_SHARE):
             _conflict(scenario, draw, category, most)
         else:
@@ -83,21 +91,26 @@ def draw_people(
 
 
 def say_that_nobody_is_hurt(scenario: Scenario, draw: Draw) -> None:
-    """At times says of a finished scenario that nobody is hurt, or that all are out, where nothing speaks against it."""
+    """At times says of a finished scenario that nobody is hurt or that all are out, if nothing speaks against it."""
     said = {*scenario.values("people"), *scenario.values("facts"), *scenario.values("needs")}
     if said & _OF_THE_HURT or scenario.values("vulnerable"):
         return
     if not said & _OF_THE_TRAPPED:
         if draw.chance(_NOBODY_SHARE):
-            scenario.say(Utterance(("nobody", draw.pick(("unhurt", "out")))))
+            lost = "mountain_rescue" in scenario.hazards  # who is lost is not out
+            scenario.say(Utterance(("nobody", "unhurt" if lost else draw.pick(("unhurt", "out")))))
     elif "trapped" in said and draw.chance(_UNHURT_SHARE):
         scenario.say(Utterance(("nobody", "unhurt")))
 
 
-def _some(scenario: Scenario, draw: Draw, category: str, many: bool) -> None:
-    """People without a number: 有人受伤, 好多人受伤."""
-    scenario.add_value("people", category, Count(2 if many else 1, None))
-    scenario.say(Utterance(("told", f"{category} 2+") if many else ("people", f"{category}_some")))
+def _some(scenario: Scenario, draw: Draw, category: str, narration: Narration | None) -> None:
+    """People without a number: 有人受伤 or, where that is told of, 好多人受伤."""
+    if narration and draw.chance(_MANY_SHARE):
+        scenario.add_value("people", category, Count(2, None))
+        scenario.say(Utterance(("told", f"{category} 2+")))
+    else:
+        scenario.add_value("people", category, Count(1, None))
+        scenario.say(Utterance(("people", f"{category}_some")))
 
 
 def _say_beside(scenario: Scenario, draw: Draw) -> None:

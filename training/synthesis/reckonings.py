@@ -3,8 +3,8 @@
 The lexicon lists them in ``reckoned`` of people.yaml under keys that state what each entry of theirs says: what the
 counts are in terms of the slots, which a reader has to add or take off, and what else is said. ``trapped = all - out``;
 ``trapped = n, injured = part``; ``injured = severe + light``; ``trapped = count, floor``. A slot that bears the name of
-a label states it, too: two severely injured, a floor, an elderly group. ``count`` is a count of any form (十几个, 30多人);
-slots of other names (``other``, ``few``) count nobody.
+a label states it, too: two severely injured, a floor, an elderly group. ``count`` is a count of any form (十几个,
+30多人); slots of other names (``other``, ``few``) count nobody.
 """
 
 import re
