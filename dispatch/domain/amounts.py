@@ -14,8 +14,8 @@ Kind = Literal["people", "length", "level", "area", "weight", "hours", "kilowatt
 
 # Character for character, so that offsets stay those of the text itself.
 _SIMPLIFIED = str.maketrans(
-    "兩萬餘幾個數戶層樓輛臺條張頂號傷壓聯係點鐘時風級裡頃畝噸車們從見麼雙仨俩倆鄉親媽爺孫師機駕員隊領婦嬰鄰閨對剩餘運願無獲",
-    "两万余几个数户层楼辆台条张顶号伤压联系点钟时风级里顷亩吨车们从见么双三两两乡亲妈爷孙师机驾员队领妇婴邻闺对剩余运愿无获",
+    "兩萬餘幾個數戶層樓輛臺條張頂號傷壓聯係點鐘時風級裡頃畝噸車們從見麼雙仨俩倆鄉親媽爺孫師機駕員隊領婦嬰鄰閨對剩餘運願無獲駛帶學還兒懷別",
+    "两万余几个数户层楼辆台条张顶号伤压联系点钟时风级里顷亩吨车们从见么双三两两乡亲妈爷孙师机驾员队领妇婴邻闺对剩余运愿无获驶带学还儿怀别",
 )
 _DIGIT, _PLACE = "[一二两三四五六七八九]", "[十百千万]"
 # The longest first. A run of digits or numerals that is longer than any number is none.

@@ -21,19 +21,22 @@ _KIN = (
     "爸爸?|妈妈?|爹|大?娘|哥哥?|嫂子?|弟弟?|姐夫|姐姐?|妹夫|妹妹?|叔叔?|舅妈|舅舅?|姨夫|姨妈?|姑父|姑姑?|大?伯|婶子?|爷爷?|奶奶?"
     "|姥[姥爷]|外公|外婆|公公|婆婆|老公|老婆|媳妇|对象|爱人|丈夫|妻子|儿子?|女儿|闺女|孙[子女]?|侄[子女]?|外甥女?|丈人"
 )
+_I = "[我俺咱偶额]"
 _PERSON = re.compile(
-    rf"[我他她俺]?(?:{_KIN})|司机|驾驶员|副驾驶?|售票员|押[运车][员的]|随车|跟车的|师傅|徒弟|领队|队长|班长|带班|乘客|同伴"
+    rf"(?:{_I}|[他她])?(?:{_KIN})|司机|驾驶员|副驾驶?|售票员|押[运车][员的]|随车|跟车的|师傅|徒弟|领队|队长|班长|带班|乘客|同伴"
     "|同事|同学|室友|工友|朋友|邻居|老乡|亲戚|亲属|老师|教师|教练|助教|导游|保安|保洁|店[长员]|护工|工人|监理|队员|组员"
     "|租客|住户|户主|孕妇|产妇|母亲|父亲|妇女|老人|老太太|老大爷|老爷子|老头|孩子?|小孩|[宝娃婴]|新生儿|[儿幼]童|大[姐哥]"
-    "|小伙|男[的子方]|女[的子方]|其[子女]|[小老][王李张陈刘杨赵]|大肚子|[他她](?!们)|我(?=[、和跟与及带领抱守陪扶背搂,]|$)|(?<=[和跟与、])我"
+    "|小伙|男[的子方]|女[的子方]|其[子女]|[小老][王李张陈刘杨赵]|大肚子|[他她](?!们)"
+    rf"|{_I}(?=(?:这[边儿])?[、和跟与及带领抱守陪扶背搂,])|[和跟与、]{_I}(?!们|的|{_KIN})"
 )
 _LINK = re.compile(r"[、和跟与及带携领抱搂守陪背扶加还,。;!?:\s]")
-_BARE_COUNT = re.compile("[俩仨倆]|.[个個名位口]")
+_BARE_COUNT = re.compile("[俩仨倆]|.[个個名位口人]")
 _ABSORBED = 8  # characters at most between a number and whom it counts: 两个上小学的娃
 _ABSORBED_BEFORE = 3  # where the number comes behind them
-_NEXT = 14  # characters at most between people of one headcount
+_NEXT = 20  # characters at most between people of one headcount
 _MOST = 6  # people or numbers of one headcount
-_TAKEN_OFF = re.compile("[出救撤找走刨扒挖搜寻拽拉脱离剩余除返回搬获联失散丢埋没未仅]|下来|下山|别的|其他")
+_TAKEN_OFF = re.compile("[出救撤找走刨扒挖搜寻拽拉脱离剩余除返回搬获联失散丢埋没未仅其]|下来|下山|别的|其他")
+_REACH = 12  # characters behind what is taken off, in which that is said
 _APART = 30  # characters at most between a number and what is taken off it
 
 
@@ -50,7 +53,8 @@ def find_headcounts(text: str, amounts: Sequence[Amount]) -> list[Headcount]:
     """Every headcount that can be read in a text besides its plain numbers; ``amounts`` are those of the text."""
     counted = [amount for amount in amounts if amount.exact and _counts_people(amount, text)]
     pairs = _pairs(simplified(text))
-    return [*pairs, *_sums(_named(simplified(text), counted, pairs)), *_differences(text, counted)]
+    numbered = _numbered(counted, pairs)
+    return [*pairs, *_sums(numbered), *_sums(_named(simplified(text), numbered)), *_differences(text, counted)]
 
 
 def _counts_people(amount: Amount, text: str) -> bool:
@@ -58,14 +62,18 @@ def _counts_people(amount: Amount, text: str) -> bool:
     return amount.kind == "people" or bool(_BARE_COUNT.match(text, amount.end - 1))
 
 
-def _named(text: str, counted: Sequence[Amount], pairs: Sequence[Headcount]) -> list[Headcount]:
-    """Those who are counted or named, in reading order, each once."""
+def _numbered(counted: Sequence[Amount], pairs: Sequence[Headcount]) -> list[Headcount]:
+    """Those who are counted, in reading order, each once."""
     numbers = [Headcount(int(min(amount.lows)), amount.start, amount.end) for amount in counted]
     numbers = [each for each in numbers if not any(pair.start <= each.start <= pair.end for pair in pairs)]
-    spans = [*pairs, *numbers]
+    return sorted([*pairs, *numbers], key=lambda each: each.start)
+
+
+def _named(text: str, numbered: Sequence[Headcount]) -> list[Headcount]:
+    """Those who are counted or named, in reading order, each once."""
     singles = [Headcount(1, *match.span()) for match in _PERSON.finditer(text)]
-    singles = [each for each in singles if not any(_is_counted(each, span, text) for span in spans)]
-    return sorted([*spans, *singles], key=lambda each: each.start)
+    singles = [each for each in singles if not any(_is_counted(each, span, text) for span in numbered)]
+    return sorted([*numbered, *singles], key=lambda each: each.start)
 
 
 def _pairs(text: str) -> list[Headcount]:
@@ -80,9 +88,11 @@ def _pairs(text: str) -> list[Headcount]:
 
 
 def _is_counted(single: Headcount, by: Headcount, text: str) -> bool:
-    """Whether somebody named is who was counted: 两个上小学的娃, 孩子9个, 男的伤了三个."""
+    """Whether somebody named is who was counted: 两个上小学的娃, 孩子9个, 男的伤了三个; never 我 nor 我妈."""
     if by.start <= single.start < by.end:
         return True
+    if single.start >= by.end and text[single.start] in _I:
+        return False
     if single.start >= by.end:
         between, most = text[by.end : single.start], _ABSORBED
     else:
@@ -103,5 +113,9 @@ def _sums(named: Sequence[Headcount]) -> Iterator[Headcount]:
 def _differences(text: str, counted: Sequence[Amount]) -> Iterator[Headcount]:
     for whole, part in pairwise(counted):
         left = int(min(whole.lows) - min(part.lows))
-        if left > 0 and part.start - whole.end <= _APART and _TAKEN_OFF.search(text[whole.end : part.end + _ABSORBED]):
+        if (
+            left > 0
+            and part.start - whole.end <= _APART
+            and _TAKEN_OFF.search(simplified(text)[whole.end : part.end + _REACH])
+        ):
             yield Headcount(left, whole.start, part.end)

@@ -56,6 +56,7 @@ _BEFORE_COUNT = re.compile("(?:困|伤员?|埋|失踪|失联|滞留|伤者|受�
 _WORD = re.compile(r"[\w+:.-]")
 _VAGUEST = re.compile("好?几|数|好幾|幾|數")
 _UNKNOWN = re.compile("不知|不清楚|不晓得|没数|說不清|说不清|不确定|多少|没数清|不造")
+_CUT = re.compile(r"(?<!\d)[—…. ]+|[—… ]+")
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
@@ -97,7 +98,8 @@ def _check_stated(candidate: Candidate, amounts: Sequence[Amount], headcounts: S
         return  # numbers in another language's words are not known here
     lows = {low for amount in amounts for low in amount.lows}
     highs = {high for amount in amounts for high in amount.highs}
-    told = {headcount.value for headcount in headcounts}
+    whole = _CUT.sub("", candidate.report)  # 领...队及三名队员
+    told = {each.value for each in (*headcounts, *find_headcounts(whole, find_amounts(whole)))}
     for situation in candidate.situations:
         for category, count in situation.people.items():
             if (count.min <= 1 and count.max in (None, 1)) or (count.min == 2 and count.max is None):
