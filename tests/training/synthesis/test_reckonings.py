@@ -64,7 +64,7 @@ def test_what_is_said_gives_the_counts_and_the_facts() -> None:
             if reckoning.people[label] != ((1, "count"),):
                 assert (count.min, count.max) == (reckoning.count(label, values),) * 2, each
                 assert count.min >= 1
-        for name, value in (each.facts | each.measures).items():
+        for name, value in {**each.facts, **each.measures}.items():
             assert value is True or value == values[name], each
         keys.add(each.key)
     assert len(keys) > 40
@@ -84,7 +84,7 @@ def test_a_part_is_less_than_the_whole_and_the_badly_hurt_are_some_of_the_injure
 def test_counts_and_facts_keep_to_their_side_of_the_hold_out(held: bool) -> None:
     for each in reckoned(Sides(numbers=held), 15):
         counts = {(label, bound) for label, count in each.people.items() for bound in (count.min, count.max or 0)}
-        numbers = {(name, int(value)) for name, value in (each.facts | each.measures).items() if value is not True}
+        numbers = {(name, int(value)) for name, value in {**each.facts, **each.measures}.items() if value is not True}
         for slot, number in counts | numbers:
             if number >= 10 and number not in VAGUE_BOUNDS:
                 assert is_held_out_number(slot, number) == held, each
