@@ -16,8 +16,9 @@ _NOT_A_FACT = ("formal", "spoken", "nouns", "clauses")  # keys that only divide 
 
 
 def lexicon_table(lexicon: Lexicon) -> str:
-    """A row a section of facts.yaml, one for what opens, pleads, digresses and gives contacts, one for no requests."""
-    rows = [(section, _counted(_by_fact(value))) for section, value in lexicon.facts.items()]
+    """A row a section of facts.yaml and people.yaml, one for what opens, pleads, digresses and gives contacts, one for
+    no requests."""
+    rows = [(section, _counted(_by_fact(value))) for section, value in {**lexicon.facts, **lexicon.people}.items()]
     starts = {
         kind: [entry for path, found in leaves(lexicon.frames) if kind in path for entry in found] for kind in STARTS
     }

@@ -13,9 +13,9 @@ from dispatch.domain.extraction import DIGITS, UNITS, read_numeral
 Kind = Literal["people", "length", "level", "area", "weight", "hours", "kilowatts", "things", ""]
 
 # Character for character, so that offsets stay those of the text itself.
-SIMPLIFIED = str.maketrans(
-    "兩萬餘幾個數戶層樓輛臺條張頂號傷壓聯係點鐘時風級裡頃畝噸車們從見麼雙仨鄉親領倆爺媽奶孫兒駕駛員隨婦師隊組長護醫鄰學頭對練導館攜帶壯與",
-    "两万余几个数户层楼辆台条张顶号伤压联系点钟时风级里顷亩吨车们从见么双三乡亲领俩爷妈奶孙儿驾驶员随妇师队组长护医邻学头对练导馆携带壮与",
+_SIMPLIFIED = str.maketrans(
+    "兩萬餘幾個數戶層樓輛臺條張頂號傷壓聯係點鐘時風級裡頃畝噸車們從見麼雙仨俩倆鄉親媽爺孫師機駕員隊領婦嬰鄰閨對剩餘運願無獲駛帶學還兒懷別",
+    "两万余几个数户层楼辆台条张顶号伤压联系点钟时风级里顷亩吨车们从见么双三两两乡亲妈爷孙师机驾员队领妇婴邻闺对剩余运愿无获驶带学还儿怀别",
 )
 _DIGIT, _PLACE = "[一二两三四五六七八九]", "[十百千万]"
 # The longest first. A run of digits or numerals that is longer than any number is none.
@@ -31,7 +31,7 @@ _NUMERAL = re.compile(
 _TAIL = re.compile(rf"(.*)({_PLACE})({_DIGIT})")  # 三百五: 350
 _NEIGHBOURS = re.compile(rf"(.*?)({_DIGIT})({_DIGIT})({_PLACE}?)")  # 三四十: 30 to 40
 _JOINER = re.compile(r"\s?(?:-|~|—|–|到|至)\s?|或者?|、")
-_MORE = re.compile(r"[多余来几]|\+")
+_MORE = re.compile(r"[多余来]|好?几|\+")
 _PERSON = (
     "人|大人|小孩|孩子|娃|老人|老头|老太|老乡|老百姓|乡亲|村民|居民|群众|民工|工人|工友|学生|病人|病号|伤员|伤者|员工|职工"
     "|游客|乘客|旅客|驴友|同伴|队友|司机|师傅|同事|邻居|家属|亲戚|妇女|孕妇|婴儿|男的|女的|姑娘|小伙|矿工|住客|业主|伙计"
@@ -54,7 +54,6 @@ _KINDS: tuple[tuple[re.Pattern[str], Kind, float], ...] = (
 )
 _TENTHS = re.compile(rf"(\d|{_DIGIT})(?![\d.十百千万])", re.ASCII)  # 一米二
 _NEAR = 10  # characters: where nothing ends the clause, what is said farther away is said of others
-_BREAK = re.compile(r"…|\.{2,}|—")  # a line that is cut: 五…十人
 _CLAUSE_END = re.compile(r"[,。;;!?、\s.,…]")
 
 # What happened to the people of whom a clause speaks.
@@ -90,9 +89,14 @@ class Amount:
         return self.highs <= self.lows | {None}
 
 
+def simplified(text: str) -> str:
+    """A text with the characters that amounts and people are said in as they are written in the Mainland; as long."""
+    return text.translate(_SIMPLIFIED)
+
+
 def find_amounts(text: str) -> list[Amount]:
     """Every amount of a text (NFKC) in reading order, those whose kind nothing tells with the kind ""."""
-    spelled = text.translate(SIMPLIFIED)
+    spelled = simplified(text)
     found = [_with_unit(amount, spelled) for amount in _numerals(spelled)]
     for index in reversed(range(len(found) - 1)):  # 30到40人, 7~8名: the first has the kind of the second
         first, second = found[index], found[index + 1]
@@ -100,11 +104,6 @@ def find_amounts(text: str) -> list[Amount]:
             scale = _scale(second)
             found[index] = replace(_scaled(first, scale), kind=second.kind, unit=second.unit)
     return [replace(amount, events=_events(spelled, amount)) for amount in found]
-
-
-def without_breaks(text: str) -> str:
-    """A text whose words are whole where a bad line has cut them."""
-    return _BREAK.sub("", text)
 
 
 def clause_of(text: str, start: int, end: int, most: int = 24) -> str:

@@ -9,8 +9,9 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?|[零〇一二两三四五六七八九十百
 # Chinese numerals are numbers only before a measure word: 一起, 万店村 and 三岔路 are not.
 _MEASURE = "[个名位人户口号台辆艘只米公层楼小时天级度吨亩顶件箱条套床份升年岁]"
 _MEASURE_WORD = re.compile(rf"[多几余来]?{_MEASURE}")
-# 百, 千 or 万 with no digit before it (上万人) is vague; a digit after one lacks its unit (三百五).
-_NOT_A_NUMERAL = re.compile(r"^[百千万]|[百千万][一二两三四五六七八九]$")
+# 百, 千 or 万 with no digit before it (上万人) is vague, as are two digits in a row (三四十); a digit after one lacks
+# its unit (三百五).
+_NOT_A_NUMERAL = re.compile(r"^[百千万]|[百千万][一二两三四五六七八九]$|[一二两三四五六七八九]{2}")
 _LONGEST_NUMERAL = 16  # 九千九百九十九万九千九百九十九 has 15
 # Mobile numbers, at times in groups, and those of the fixed network with their area code.
 _PHONE = re.compile(r"(?<![\d-])(?:1[3-9]\d[ -]?\d{4}[ -]?\d{4}|0\d{2,3}[ -]?\d{7,8})(?!\d)", re.ASCII)

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from dispatch.domain.amounts import EVENTS, Amount, clause_of, find_amounts, without_breaks
+from dispatch.domain.amounts import EVENTS, Amount, clause_of, find_amounts, simplified
 from dispatch.domain.doctrine import Doctrine
 from dispatch.domain.extraction import find_numbers
 from dispatch.domain.findings import Candidate, Check, Severity
+from dispatch.domain.headcounts import Headcount, find_headcounts
 from dispatch.domain.instruction import render_instruction
-from dispatch.domain.persons import most_told, sums_of
 from dispatch.domain.places import find_place
 from dispatch.domain.situation import Count, Situation
 
@@ -38,8 +38,14 @@ _ALIKE = {
 _HOUSEHOLD = re.compile("户|家")
 # Clauses that speak of others than those who need help: the rescued, and the rescuers.
 _OTHERS = re.compile(
-    "已经?[转撤救脱疏获]|获救|救出|(?<![未法没])脱险|平安|安全|找着|消防员|队员|民警|志愿|救援人|医生|医护|担架|人次"
+    "已经?[转撤救脱疏获]|获救|救出|(?<![未法没])脱险|平安|安全|无恙|无碍|没事|[一谁]个?[都也]没|找着|消防员|队员|民警|干部|志愿"
+    "|看热闹|救援人|医生|医护|担架|人次"
 )
+# A number of whom all but some are safe: 车上12人,3人受伤,其余没事.
+_REST_IS_SAFE = re.compile(
+    "(?:其余|余者|其他人?|别的|别人|剩下的)[^,。]{0,4}(?:没事|没伤|无恙|无碍|安全|平安|好好|跑|撤|在外|返回|到了|都在)(?![里上下])"
+)
+_NEARBY = 32
 _AWAY = re.compile("[外处远内]|开外|以[外内]|方向|范围|高[处的]?地?")
 _DEPTH = re.compile("雪|水|深|厚|淹|漫")
 _ROAD = re.compile("雪|堵|封|断|塌|埋|受阻|压车|排")
@@ -50,6 +56,7 @@ _BEFORE_COUNT = re.compile("(?:困|伤员?|埋|失踪|失联|滞留|伤者|受�
 _WORD = re.compile(r"[\w+:.-]")
 _VAGUEST = re.compile("好?几|数|好幾|幾|數")
 _UNKNOWN = re.compile("不知|不清楚|不晓得|没数|說不清|说不清|不确定|多少|没数清|不造")
+_CUT = re.compile(r"(?<!\d)[—…. ]+|[—… ]+")
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
@@ -61,8 +68,9 @@ def check_numbers(candidate: Candidate, doctrine: Doctrine) -> Iterator[Check]:
     if not candidate.asks_for_help:
         return
     amounts = _outside_places(find_amounts(candidate.report), candidate)
-    yield from _check_stated(candidate, amounts)
-    yield from _check_unread(candidate, amounts, doctrine)
+    headcounts = find_headcounts(candidate.report, amounts)
+    yield from _check_stated(candidate, amounts, headcounts)
+    yield from _check_unread(candidate, amounts, _claimed(headcounts, candidate.situations), doctrine)
     for situation in candidate.situations:
         yield from _check_conflicts(situation, amounts, candidate.report)
 
@@ -84,30 +92,26 @@ def _outside_places(amounts: Sequence[Amount], candidate: Candidate) -> list[Amo
     return [amount for amount in amounts if not any(start <= amount.start < end for start, end in spans)]
 
 
-def _check_stated(candidate: Candidate, amounts: Sequence[Amount]) -> Iterator[Check]:
-    """Every count of people must be stated, told in words, or be a sum: doctrine would compute from an invented one."""
+def _check_stated(candidate: Candidate, amounts: Sequence[Amount], headcounts: Sequence[Headcount]) -> Iterator[Check]:
+    """Every count of people must be stated: doctrine would compute from an invented one."""
     if not _CHINESE.search(candidate.report):
         return  # numbers in another language's words are not known here
-    whole = [*amounts, *find_amounts(without_breaks(candidate.report))]
-    lows = {low for amount in whole for low in amount.lows}
-    highs = {high for amount in whole for high in amount.highs}
-    told, sums = most_told(candidate.report), set(sums_of(amounts))
+    lows = {low for amount in amounts for low in amount.lows}
+    highs = {high for amount in amounts for high in amount.highs}
+    whole = _CUT.sub("", candidate.report)  # 领...队及三名队员
+    told = {each.value for each in (*headcounts, *find_headcounts(whole, find_amounts(whole)))}
     for situation in candidate.situations:
         for category, count in situation.people.items():
-            if count.min <= 1 and count.max in (None, 1):
-                continue  # in any call for help one person, or some, can be read
+            if (count.min <= 1 and count.max in (None, 1)) or (count.min == 2 and count.max is None):
+                continue  # in any call for help one person, some, or many, can be read
+            if count.min == count.max and count.min in told:
+                continue
             low_said = count.min == 0 or count.min in lows | highs
             high_said = low_said if count.max is None else count.max in lows | highs
-            if (low_said and high_said) or count.min == (count.max or count.min) <= told:
-                continue
-            severity: Severity = "warning" if low_said or high_said else "error"
-            message = f"the report does not state {count.to_text()} {category}"
-            if count.min == count.max and count.min in sums:
-                severity, message = (
-                    "info",
-                    f"{count.to_text()} {category} is what numbers of the report come to: compare",
-                )
-            yield Check("UNGROUNDED_NUMBER", severity, message, "report", *_event_span(category, candidate.report))
+            if not (low_said and high_said):
+                severity: Severity = "warning" if low_said or high_said else "error"
+                message = f"the report does not state {count.to_text()} {category}"
+                yield Check("UNGROUNDED_NUMBER", severity, message, "report", *_event_span(category, candidate.report))
 
 
 def _event_span(category: str, report: str) -> tuple[int, int]:
@@ -130,15 +134,30 @@ def _check_conflicts(situation: Situation, amounts: Sequence[Amount], report: st
             yield Check("CONFLICTING_COUNTS", "warning", message, "report", amount.start, amount.end)
 
 
-def _check_unread(candidate: Candidate, amounts: Sequence[Amount], doctrine: Doctrine) -> Iterator[Check]:
-    """Amounts of the report that no part of the situations claims, or that only another part than theirs does."""
+def _claimed(headcounts: Sequence[Headcount], situations: Sequence[Situation]) -> list[Headcount]:
+    """The headcounts that some count of people is."""
+    counts = {count.min for situation in situations for count in situation.people.values() if count.min == count.max}
+    return [headcount for headcount in headcounts if headcount.value in counts]
+
+
+def _check_unread(
+    candidate: Candidate, amounts: Sequence[Amount], reckoned: Sequence[Headcount], doctrine: Doctrine
+) -> Iterator[Check]:
+    """Amounts of the report that no part of the situations claims, or that only another part than theirs does.
+
+    ``reckoned`` are the headcounts that are claimed: an amount that went into one was read.
+    """
     claims = _Claims(candidate.situations)
     goods = _names_of_goods(doctrine)
     for amount in amounts:
         said = candidate.report[amount.start : amount.end]
-        clause = clause_of(candidate.report, amount.start, amount.end)
+        clause = clause_of(simplified(candidate.report), amount.start, amount.end)
         if amount.kind == "people" or (not amount.kind and _follows_event(candidate.report, amount)):
             if claims.people(amount) or not _counts_victims(amount, clause, said):
+                continue
+            if any(each.start <= amount.start < each.end for each in reckoned):
+                continue
+            if _REST_IS_SAFE.search(candidate.report[amount.end : amount.end + _NEARBY]):
                 continue
             read = "is read as something else" if claims.anyhow(amount) else "is not part of the situation"
         elif claims.measured(amount) or not _matters(candidate.report, amount, clause, goods):

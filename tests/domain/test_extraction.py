@@ -22,7 +22,7 @@ def test_full_width_digits_are_left_to_normalisation() -> None:
     assert find_numbers("Ｓ３０３公路,５人,2人") == [Number(2, 10, 11)]
 
 
-@pytest.mark.parametrize("text", ["万", "百", "千五百", "三百五", "一万二", "两千三"])
+@pytest.mark.parametrize("text", ["万", "百", "千五百", "三百五", "一万二", "两千三", "三四十", "七八百", "十五六"])
 def test_a_numeral_without_its_digit_or_its_last_unit_has_no_value(text: str) -> None:
     assert read_numeral(text) is None
 

@@ -18,6 +18,7 @@ _SHARE = 10  # one in ten of each is held out
 # The bounds of vague counts (几十, 十几, 300多, 上千): words, not stated numbers, so they stand in every split.
 VAGUE_BOUNDS = frozenset(
     {10, 11, 19}
+    | {10 * n + 1 for n in range(2, 10)}  # 二十几
     | {step * n for step in (10, 100, 1000) for n in range(1, 10)}
     | {step * n + step - 1 for step in (10, 100, 1000) for n in range(2, 10)}
     | {199, 1999}
@@ -132,15 +133,16 @@ class Draw:
         key = (slot, low, high)
         values = self._allowed.get(key)
         if values is None:
-            values = [n for n in range(low, high + 1) if self._admits_number(slot, n)]
-            values = values or [next(n for n in count(high + 1) if self._admits_number(slot, n))]
+            values = [n for n in range(low, high + 1) if self.admits_number(slot, n)]
+            values = values or [next(n for n in count(high + 1) if self.admits_number(slot, n))]
             self._allowed[key] = values
         number = self.pick(values)
         if self.sides.numbers and number >= 10:
             self.used.add("numbers")
         return number
 
-    def _admits_number(self, slot: str, value: int) -> bool:
+    def admits_number(self, slot: str, value: int) -> bool:
+        """Whether a stated number is on the drawer's side; those below 10 are on both."""
         return value < 10 or is_held_out_number(slot, value) == self.sides.numbers
 
     def admits_need(self, hazards: Sequence[str], need: str) -> bool:

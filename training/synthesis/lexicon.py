@@ -13,7 +13,7 @@ import yaml
 
 from training.synthesis.holdout import Draw, is_held_out_entry
 
-_FILES = ("places", "frames", "facts", "other", "noise", "traditional")
+_FILES = ("places", "frames", "facts", "people", "other", "noise", "traditional")
 _PLAIN_FILES = ("noise", "traditional")  # words and their variants: no templates
 _FEWEST_DIVIDED = 5  # shorter lists have no held-out side
 _PLAINEST = 3  # the first entries of a list say it most plainly: a model that never read them would be of no use
@@ -123,6 +123,7 @@ class Lexicon:
     places: Mapping[str, Any]
     frames: Mapping[str, Any]
     facts: Mapping[str, Any]
+    people: Mapping[str, Any]
     other: Mapping[str, Any]
     noise: Mapping[str, Any]
     traditional: Mapping[str, str]

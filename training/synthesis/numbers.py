@@ -55,23 +55,31 @@ class _Vague:
     approx: bool = False
 
 
+def _neighbours(tens: str, size: int, lows: Sequence[int]) -> tuple[_Vague, ...]:
+    """三四十, 两三百: a number and the next one."""
+    words = ((low, ("两" if low == 2 and size > 10 else _DIGITS[low]) + _DIGITS[low + 1] + tens) for low in lows)
+    return tuple(_Vague((word,), low * size, (low + 1) * size) for low, word in words)
+
+
 _FEW = (
-    _Vague(("几", "好几", "数"), 2, 9),
+    *(_Vague(("几", "好几", "数"), 2, 9),) * 2,
+    _Vague(("一两",), 1, 2),
     _Vague(("两三",), 2, 3),
-    _Vague(("三四",), 3, 4),
     _Vague(("三五",), 3, 5),
-    _Vague(("五六",), 5, 6),
-    _Vague(("七八",), 7, 8),
+    *_neighbours("", 1, range(3, 9)),
 )
-_DOZENS = (
-    _Vague(("十几", "十多"), 11, 19),
-    _Vague(("十余", "10余", "10多"), 10, 19),
-    _Vague(("几十", "好几十", "数十"), 20, 99),
+_TEENS = (_Vague(("十几", "十几", "10几"), 11, 19), _Vague(("十余", "10余", "10多", "十多"), 10, 19))
+_TENS_AND_SOME = tuple(
+    _Vague((f"{_DIGITS[tens]}十几", f"{tens}0几", f"{_DIGITS[tens]}十好几"), 10 * tens + 1, 10 * tens + 9)
+    for tens in (2, 2, 3, 3, *range(4, 10))
 )
+_TENS = (_Vague(("几十", "几十", "好几十", "数十"), 20, 99),) * 2
+_DOZENS = (*_TEENS * 4, *_TENS_AND_SOME, *_TENS * 2, *_neighbours("十", 10, range(2, 9)))
 _HUNDREDS = (
-    _Vague(("几百", "好几百", "数百"), 200, 999),
-    _Vague(("上百",), 100, None),
-    _Vague(("近百", "将近一百"), 100, 100, approx=True),
+    *(_Vague(("几百", "好几百", "数百"), 200, 999),) * 3,
+    *(_Vague(("上百",), 100, None),) * 2,
+    *(_Vague(("近百", "将近一百", "小一百"), 100, 100, approx=True),) * 2,
+    *_neighbours("百", 100, range(2, 8)),
 )
 _THOUSANDS = (
     _Vague(("几千", "好几千", "数千"), 2000, 9999),
@@ -79,16 +87,16 @@ _THOUSANDS = (
     _Vague(("近千", "将近一千"), 1000, 1000, approx=True),
 )
 _VAGUE: Sequence[Sequence[_Vague]] = (_FEW, _DOZENS, _HUNDREDS, _THOUSANDS)
-_APPROXIMATELY = ("约", "大约", "大概", "大概有", "将近", "差不多", "估计")
+_APPROXIMATELY = ("约", "大约", "大概", "大概有", "将近", "差不多", "估计", "估摸着", "约莫", "近")
 _OR_SO = ("左右", "上下")
 _JOINERS = ("到", "至", "-", "~", "—")
-_AT_LEAST = ("至少", "不少于", "起码")
+_AT_LEAST = ("至少", "不少于", "起码", "最少", "少说也有")
 _KINDS = (
-    (0.55, "exact"),
-    (0.70, "approximate"),
-    (0.78, "range"),
-    (0.84, "and_more"),
-    (0.88, "open"),
+    (0.52, "exact"),
+    (0.64, "approximate"),
+    (0.72, "range"),
+    (0.81, "and_more"),
+    (0.85, "open"),
     (1.00, "vague"),
 )
 
@@ -137,8 +145,8 @@ def _draw_number(slot: str, draw: Draw, most: int) -> int:
 
 def _approximate(number: int, draw: Draw, in_words: float) -> CountPhrase:
     count = Count(number, number, approx=True)
-    if 20 <= number < 100 and number % 10 == 0 and draw.chance(0.4):
-        return CountPhrase(count, to_chinese(number) + "来")
+    if 10 <= number < 100 and number % 10 == 0 and draw.chance(0.4):
+        return CountPhrase(count, (to_chinese(number) if draw.chance(0.8) else str(number)) + "来")
     said = spell(number, draw, in_words)
     way = draw.random()
     before = draw.pick(_APPROXIMATELY) if way < 0.7 else ""

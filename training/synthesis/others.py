@@ -14,8 +14,9 @@ from training.synthesis.lexicon import Entries, Lexicon
 from training.synthesis.phrasing import Phrasing
 from training.synthesis.placeholders import PlaceholderMaker
 from training.synthesis.placing import Site
-from training.synthesis.scenario import Scenario, draw_scenario
+from training.synthesis.scenario import draw_scenario
 from training.synthesis.styles import Voice
+from training.synthesis.utterances import Scenario
 
 # The lexicon's lists of each kind of report; each is drawn as often as it is long.
 KINDS: Mapping[str, tuple[str, ...]] = {

@@ -14,12 +14,15 @@ from training.synthesis.items import ITEMS
 from training.synthesis.lexicon import Lexicon
 from training.synthesis.noise import Noise, NoiseConfig
 from training.synthesis.others import OtherPhrasing
+from training.synthesis.people import Narration
 from training.synthesis.phrasing import Phrasing
 from training.synthesis.placeholders import PlaceholderMaker
 from training.synthesis.placing import Site
-from training.synthesis.scenario import Scenario, Utterance, draw_scenario
+from training.synthesis.reckonings import Reckonings
+from training.synthesis.scenario import draw_scenario
 from training.synthesis.styles import Voice, draw_voice, tersely
 from training.synthesis.tellings import Tellings
+from training.synthesis.utterances import Scenario, Utterance
 
 _HAZARDS = tuple(TABLES)
 _TERSE = 0.05  # the richness of an incident of which only place and hazard are said: A区雪崩,B区塌方
@@ -103,8 +106,12 @@ class PairGenerator:
         self._phrasing = Phrasing(lexicon, placeholders)
         self._others = OtherPhrasing(lexicon, placeholders, self._phrasing)
         self._noise = Noise(lexicon)
-        told = lexicon.facts["told"]
-        self._tellings = {True: Tellings(told, "spoken"), False: Tellings(told, "formal")}
+        words, registers = lexicon.people, {True: "spoken", False: "formal"}
+        reckonings = {spoken: Reckonings(words["reckoned"], name) for spoken, name in registers.items()}
+        self._counted = {spoken: Narration(reckonings[spoken]) for spoken in registers}
+        self._told = {
+            spoken: Narration(reckonings[spoken], Tellings(words["told"], name)) for spoken, name in registers.items()
+        }
 
     def pairs(self) -> Iterator[Pair]:
         for sample in self.samples():
@@ -189,8 +196,8 @@ class PairGenerator:
 
     def _scenario(self, hazard: str, voice: Voice, richness: float, declined: float) -> Scenario:
         while True:
-            tellings = self._tellings[voice.spoken] if self._draw.chance(voice.style.told) else None
-            scenario = draw_scenario(hazard, self._draw, voice.spoken, richness, declined, tellings)
+            narrations = self._told if self._draw.chance(voice.style.told) else self._counted
+            scenario = draw_scenario(hazard, self._draw, voice.spoken, richness, declined, narrations[voice.spoken])
             if not self._recipe.asides or scenario.values("people"):
                 return scenario
 

@@ -9,8 +9,8 @@ from training.synthesis.items import ITEMS
 from training.synthesis.lexicon import Entries, Lexicon, Template
 from training.synthesis.placeholders import PlaceholderMaker
 from training.synthesis.placing import Placing, Site, placed_block
-from training.synthesis.scenario import Scenario, Utterance
 from training.synthesis.styles import STYLES, Style, Voice
+from training.synthesis.utterances import Scenario, Utterance
 
 _MOST_PADDING = 16
 _HAZARD_UNSAID = 0.45  # where the depth tells it: 山区公路积雪3米
@@ -33,7 +33,7 @@ class Phrasing:
     """Says scenarios in the lexicon's words."""
 
     def __init__(self, lexicon: Lexicon, placeholders: PlaceholderMaker) -> None:
-        self._facts = lexicon.facts
+        self._facts = {**lexicon.facts, **lexicon.people}
         self._frames = lexicon.frames
         self._placeholders = placeholders
         together = lexicon.facts["need"]["together"]

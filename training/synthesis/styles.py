@@ -84,7 +84,7 @@ STYLES: Mapping[str, Style] = {
     ),
     "relative": Style(
         share=0.12,
-        median=64,
+        median=60,
         spread=0.4,
         shortest=20,
         longest=190,

@@ -11,14 +11,12 @@ import yaml
 
 from dispatch.domain import labels
 from dispatch.domain.places import is_vague_place
-from dispatch.domain.situation import Count
-from training.synthesis.lexicon import Lexicon, Template, leaves
-from training.synthesis.tellings import Telling
+from training.synthesis.lexicon import Template, leaves
 
 FOLDER = Path(__file__).resolve().parents[3] / "data" / "lexicon"
 LEXICON: Mapping[str, Any] = {
     name: yaml.safe_load((FOLDER / f"{name}.yaml").read_text("utf-8"))
-    for name in ("facts", "frames", "other", "places", "noise")
+    for name in ("facts", "people", "frames", "other", "places", "noise")
 }
 FACTS, FRAMES, OTHER, PLACES, NOISE = (LEXICON[name] for name in ("facts", "frames", "other", "places", "noise"))
 
@@ -27,7 +25,7 @@ NEW_FLAGS = ("flammable", "reactive", "trees", "villages", "unreachable")
 SOME = tuple(f"{category}_some" for category in ("injured", "buried", "missing", "trapped"))
 COUNTED = ("cars", "pinned", "severe", "moderate", "light", "displaced", "vehicles")
 DEPTHS = (0.5, 1.0, 1.3, 1.5, 1.7, 3.0)
-SEVERAL = ("told", "not_needed_together")  # what one clause says of several, by a key that states it
+SEVERAL = ("not_needed_together",)  # what one clause says of several, by a key that states it
 STYLES = {
     "duty": ["formal"],
     "radio": ["formal"],
@@ -204,52 +202,6 @@ def test_no_two_entries_of_a_fact_make_the_same_phrasing(key: str) -> None:
         assert first[1].isdisjoint(second[1]), (first[0], second[0])
 
 
-def told(category: str, vulnerable: bool) -> set[str]:
-    """The phrasings that tell of people of a category, with or without somebody who cannot help themselves."""
-    keys = [key for key in FACTS["told"] if category in Telling.from_key(key).people]
-    keys = [key for key in keys if bool(Telling.from_key(key).vulnerable) == vulnerable]
-    return {text for key in keys for found in FACTS["told"][key].values() for entry in found for text in expand(entry)}
-
-
-@pytest.mark.parametrize("category", ["trapped", "injured", "buried", "missing"])
-def test_people_are_told_of_in_many_ways(category: str) -> None:
-    assert len(told(category, vulnerable=False)) >= 60
-    assert len(told(category, vulnerable=True)) >= 30
-    counts = {Telling.from_key(key).people.get(category) for key in FACTS["told"]}
-    assert {Count(n, n) for n in range(1, 6)} | {Count(2, 9), Count(1, None)} <= counts
-
-
-def test_no_telling_is_said_of_other_people() -> None:
-    # The same words under two keys would be one clause with two labels.
-    seen: dict[str, str] = {}
-    for key, registers in FACTS["told"].items():
-        for text in chain.from_iterable(expand(entry) for found in registers.values() for entry in found):
-            assert seen.setdefault(text, key) == key, text
-
-
-@pytest.mark.parametrize(
-    ("vulnerable", "words"),
-    [
-        (
-            "elderly",
-            "老人|老太太|老大爷|老爷子|老头|老两口|老奶奶|奶奶|爷爷|姥|外公|外婆|老年|老夫妻|老丈人|养老院|敬老院",
-        ),
-        ("child", "孩|娃|小学|儿童|幼童|男童|女童|孙子|孙女|小姑娘|幼儿园|补习班|托管班|闺女|七八岁"),
-        ("infant", "婴|宝宝|月|吃奶|周岁|新生儿"),
-        ("pregnant", "孕|大肚子|快生"),
-        ("patient", "病|透析|瘫|手术|卧床"),
-        ("disabled", "残疾|轮椅|聋哑|盲人|看不见"),
-    ],
-)
-def test_who_cannot_help_themselves_is_named_and_nobody_else_is(vulnerable: str, words: str) -> None:
-    elsewhere = {"child": "宝宝|月|吃奶|婴|周岁"}.get(vulnerable, "$^")  # an infant is no child besides
-    for key, registers in FACTS["told"].items():
-        for text in chain.from_iterable(expand(entry) for found in registers.values() for entry in found):
-            said = vulnerable in Telling.from_key(key).vulnerable
-            if said or not re.search(elsewhere, text):
-                assert bool(re.search(words, text)) == said, (key, text)
-
-
 def test_needs_are_asked_for_together_and_declined_together() -> None:
     for key, registers in FACTS["need"]["together"].items():
         assert set(key.split(", ")) <= set(labels.NEEDS), key
@@ -269,9 +221,6 @@ def test_somebody_elsewhere_finds_words_for_every_fact() -> None:
         for key, registers in FACTS[section].items():
             distant = [entry for entry in registers["spoken"] if not re.search("我|咱|俺|这里|这边|这儿", entry)]
             assert len(distant) >= 3 or key == "caller_elsewhere", key
-    for key, registers in Lexicon.load().facts["told"].items():
-        distant = registers["spoken"].distant
-        assert len(distant) > len(distant.held_out), key
 
 
 def test_a_dead_battery_is_no_power_outage() -> None:
@@ -284,7 +233,7 @@ def test_a_dead_battery_is_no_power_outage() -> None:
 def test_only_the_need_for_rescue_pleads_for_rescue() -> None:
     pleading = {key for key, entries in facts().items() if any(_PLEA.search(entry) for entry in entries)}
     assert pleading == {"need/rescue"}
-    for key, registers in (FACTS["need"]["together"] | FACTS["told"]).items():
+    for key, registers in FACTS["need"]["together"].items():
         if "rescue" not in key.split(", "):
             for text in chain.from_iterable(expand(entry) for entry in chain(*registers.values())):
                 assert not _PLEA.search(text), (key, text)

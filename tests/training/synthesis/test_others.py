@@ -14,8 +14,9 @@ from training.synthesis.items import ITEMS
 from training.synthesis.others import KINDS, TURNS, OtherPhrasing
 from training.synthesis.phrasing import Phrasing
 from training.synthesis.placeholders import PlaceholderMaker
-from training.synthesis.scenario import Scenario, draw_scenario
+from training.synthesis.scenario import draw_scenario
 from training.synthesis.styles import STYLES, Voice
+from training.synthesis.utterances import Scenario
 
 PLACE = "石桥村"
 SIZE = 300

@@ -12,8 +12,9 @@ from training.synthesis.lexicon import Entries, Lexicon, Template
 from training.synthesis.phrasing import Phrasing
 from training.synthesis.placeholders import PlaceholderMaker
 from training.synthesis.placing import Site
-from training.synthesis.scenario import Scenario, draw_scenario
+from training.synthesis.scenario import draw_scenario
 from training.synthesis.styles import STYLES, Voice
+from training.synthesis.utterances import Scenario
 
 RELATIVE = Voice("relative", STYLES["relative"], spoken=True, length=60)
 NOWHERE = Site("", elsewhere=True)

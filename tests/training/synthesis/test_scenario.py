@@ -11,8 +11,11 @@ from training.synthesis.hazards import DECLINABLE, TABLES
 from training.synthesis.holdout import Draw
 from training.synthesis.items import ITEMS
 from training.synthesis.lexicon import Lexicon
-from training.synthesis.scenario import Scenario, draw_scenario
+from training.synthesis.people import Narration
+from training.synthesis.reckonings import Reckoning, Reckonings
+from training.synthesis.scenario import draw_scenario
 from training.synthesis.tellings import Telling, Tellings
+from training.synthesis.utterances import Scenario
 
 SIZE = 400  # of each hazard
 # Facts that depend on who speaks, not on what happened: pairs.py adds them.
@@ -27,11 +30,14 @@ def scenarios() -> tuple[Scenario, ...]:
 
 @cache
 def told_scenarios() -> tuple[Scenario, ...]:
-    """Scenarios whose people are told of or counted by role."""
-    draw, told = Draw(random.Random(4)), Lexicon.load().facts["told"]
-    tellings = {True: Tellings(told, "spoken"), False: Tellings(told, "formal")}
+    """Scenarios whose people are told of, reckoned, or counted by role."""
+    draw, people = Draw(random.Random(4)), Lexicon.load().people
+    narrations = {
+        spoken: Narration(Reckonings(people["reckoned"], register), Tellings(people["told"], register))
+        for spoken, register in ((True, "spoken"), (False, "formal"))
+    }
     return tuple(
-        draw_scenario(hazard, draw, spoken, 1.2, 0.2, tellings[spoken])
+        draw_scenario(hazard, draw, spoken, 1.2, 0.2, narrations[spoken])
         for hazard in TABLES
         for spoken in [True, False] * SIZE
     )
@@ -48,6 +54,9 @@ def to_be_said(scenario: Scenario) -> Iterator[tuple[str | float, ...]]:
     for category, count in situation.people.items():
         if count.conflicting:
             yield "conflicting", "people"
+        elif category == "injured" and not {("people", "injured"), ("people", "injured_some")} & spoken:
+            assert situation.facts["unconscious"]  # 有人昏迷
+            assert count == Count(1, None)
         elif category == "trapped" and ("fact", "pinned") in spoken and ("people", "trapped") not in spoken:
             assert situation.facts["pinned"] == count.min == count.max
         else:
@@ -70,7 +79,7 @@ ROLES = {"老人": "elderly", "老年人": "elderly", "孩子": "child", "小学
 
 
 def stated_by_people(scenario: Scenario) -> tuple[dict[str, Count], set[str], dict[str, bool | int]]:
-    """The counts, groups and facts that the clauses of people state: those told of, and those counted by role."""
+    """The counts, groups and facts that the clauses of people state: told of, reckoned, and counted by role."""
     people: dict[str, Count] = {}
     groups: set[str] = set()
     facts: dict[str, bool | int] = {}
@@ -81,6 +90,12 @@ def stated_by_people(scenario: Scenario) -> tuple[dict[str, Count], set[str], di
             people |= telling.people
             groups |= set(telling.vulnerable)
             facts |= telling.facts
+        elif utterance.path[0] == "reckoned":
+            reckoning = Reckoning.from_key(str(utterance.path[1]))
+            assert not people.keys() & reckoning.people.keys()
+            people |= {label: scenario.fields["people"][label] for label in reckoning.people}
+            groups |= set(reckoning.vulnerable)
+            facts |= {name: scenario.fields["facts"][name] for name in reckoning.facts}
         elif utterance.path[0] == "people":
             groups |= {group for role, group in ROLES.items() if role in utterance.slots.get("n", "")}
     return people, groups, facts
@@ -106,8 +121,43 @@ def test_what_counts_are_said_by_role_or_told_is_all_that_the_situation_holds() 
     for scenario in told_scenarios():
         people, _, _ = stated_by_people(scenario)
         by_role = {path[1] for path in said(scenario) if path[0] == "people"}
-        pinned = {"trapped"} if ("fact", "pinned") in said(scenario) else set()
-        assert people.keys() | by_role | pinned >= scenario.fields.get("people", {}).keys() >= people.keys() | by_role
+        beside = {"trapped"} if ("fact", "pinned") in said(scenario) else set()
+        beside |= {"injured"} if ("fact", "unconscious") in said(scenario) else set()
+        assert people.keys() | by_role | beside >= scenario.fields.get("people", {}).keys() >= people.keys() | by_role
+
+
+def test_a_number_of_nobody_stands_right_behind_people() -> None:
+    found = [unit for scenario in told_scenarios() for unit in scenario.units if unit[-1].path == ("beside",)]
+    assert found
+    assert all(unit[0].path[0] in ("people", "told", "reckoned") for unit in found)
+
+
+def test_that_nobody_is_hurt_is_said_where_nobody_is() -> None:
+    said_so = [
+        (str(path[1]), scenario) for scenario in told_scenarios() for path in said(scenario) if path[0] == "nobody"
+    ]
+    assert {kind for kind, _ in said_so} == {"unhurt", "out"}
+    for kind, scenario in said_so:
+        people, facts = set(scenario.values("people")), set(scenario.values("facts"))
+        assert people <= ({"trapped", "households"} if kind == "unhurt" else set())
+        assert not facts & {"unconscious", "pinned"}
+        assert "medical" not in scenario.values("needs")
+        assert kind == "unhurt" or not {"rescue", "evacuation"} & set(scenario.values("needs"))
+
+
+def test_who_is_unconscious_is_injured() -> None:
+    found = [s for s in (*scenarios(), *told_scenarios()) if "unconscious" in s.values("facts")]
+    assert found
+    assert all("injured" in scenario.values("people") for scenario in found)
+
+
+def test_where_all_others_are_well_nobody_else_is_in_need() -> None:
+    for scenario in told_scenarios():
+        for path in said(scenario):
+            if path[0] == "reckoned" and Reckoning.from_key(str(path[1])).is_closing:
+                beside = {"trapped"} if "pinned" in scenario.values("facts") else set()
+                beside |= {"injured"} if "unconscious" in scenario.values("facts") else set()
+                assert set(scenario.values("people")) - beside <= Reckoning.from_key(str(path[1])).people.keys()
 
 
 def test_every_label_is_drawn() -> None:

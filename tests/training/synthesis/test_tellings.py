@@ -26,7 +26,7 @@ def test_a_key_states_people_groups_and_facts() -> None:
     "key", ["", "elderly", "trapped", "trapped two", "elderly 1", "trapped 1, old", "unconscious 1"]
 )
 def test_a_key_that_is_no_list_of_labels_is_refused(key: str) -> None:
-    with pytest.raises(ValueError, match=r"told|not a count"):
+    with pytest.raises(ValueError, match=r"told|key|not a count"):
         Telling.from_key(key)
 
 
@@ -36,6 +36,17 @@ def test_only_what_the_hazard_knows_is_told_of() -> None:
     for hazard, table in TABLES.items():
         assert (tellings.pick("trapped", hazard, set(), draw) is None) == ("pinned" not in table.numbers)
         assert (tellings.pick("buried", hazard, set(), draw) is None) == ("buried" not in table.people)
+
+
+def test_a_key_may_be_for_some_hazards_alone() -> None:
+    told = {"trapped 1, in_water (flood typhoon)": {"spoken": entries("有个人抱着树泡在水里")}}
+    tellings, draw = Tellings(told, "spoken"), Draw(random.Random(1))
+    found = {hazard for hazard in TABLES if tellings.pick("trapped", hazard, set(), draw)}
+    assert found == {"flood", "typhoon"}
+    assert tellings.pick("trapped", "flood", {"in_water"}, draw) is None
+    for key in ("trapped 1 (fire)", "trapped 1 (flood", "trapped 1 ()"):
+        with pytest.raises(ValueError, match=r"hazards|key"):
+            Telling.from_key(key)
 
 
 def test_nobody_is_counted_twice() -> None:
