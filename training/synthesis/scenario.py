@@ -9,7 +9,8 @@ from math import sqrt
 from typing import Any
 
 from dispatch.domain.situation import Count, Requested
-from training.synthesis.hazards import DECLINABLE, TABLES, Chances, HazardTable
+from training.synthesis.declining import draw_declined
+from training.synthesis.hazards import TABLES, Chances, HazardTable
 from training.synthesis.holdout import Draw, is_held_out_combination
 from training.synthesis.items import ITEMS
 from training.synthesis.numbers import CountPhrase, draw_conflict, draw_count, spell
@@ -55,8 +56,6 @@ _COUNTED = {"cars": _CAR_WORDS, "vehicles": _CAR_WORDS, "pinned": ("人", "个�
 _DEPTHS = ("snow_depth_m", "water_depth_m")
 _DEPTH_LIMITS = (0.2, 4.0)
 _DEPTHS_IN_WORDS = (0.5, 1.0, 1.3, 1.5, 1.7, 3.0)  # those that facts.yaml has words for
-_TWO_DECLINED = 0.3  # of what is declined
-_DECLINED_TOGETHER = (("food", "water"), ("food", "water"), ("food", "warmth"), ("shelter", "warmth"))
 _VULNERABLE = ("elderly", "elderly", "elderly", "child", "child", "infant", "pregnant", "patient", "disabled")
 _AGES = {"elderly": (65, 96), "child": (2, 9)}
 
@@ -73,13 +72,16 @@ class Utterance:
 class Scenario:
     """One incident while it is being drawn; ``fields`` become the Situation, place and context come later.
 
-    ``units`` are said in any order; what is in one unit stays together in its order.
+    ``units`` are said in any order; what is in one unit stays together in its order. ``mild``: little has happened, and
+    hazard and needs are said so (see mild.py). ``said_of_both``: a need that is said of two incidents at once.
     """
 
     hazards: tuple[str, ...]
     spoken: bool
     fields: dict[str, Any] = field(default_factory=dict)
     units: list[tuple[Utterance, ...]] = field(default_factory=list)
+    mild: bool = False
+    said_of_both: str = ""
 
     def add_value(self, name: str, label: str, value: Any) -> None:
         self.fields.setdefault(name, {})[label] = value
@@ -119,7 +121,8 @@ def draw_scenario(
     _outages(scenario, draw, _scaled(table.outages, richness))
     _vulnerable(scenario, draw, table.vulnerable * richness, table.aged)
     _needs(scenario, draw, table, richness)
-    _declined(scenario, draw, declined)
+    if draw.chance(declined):
+        scenario.fields["not_needed"] = draw_declined(scenario.hazards, scenario.fields, draw)
     scenario.fields["hazards"] = scenario.hazards
     draw.note_needs(scenario.hazards, scenario.fields["needs"])
     return scenario
@@ -398,12 +401,3 @@ def _requested(scenario: Scenario, draw: Draw, word: str, needs: list[str]) -> N
     needs.append(item.need)
     count = spell(number, draw, 0.2 if scenario.spoken else 0.0)
     scenario.say(Utterance(("requested",), {"item": item.word, "count": count, "unit": item.unit}))
-
-
-def _declined(scenario: Scenario, draw: Draw, chance: float) -> None:
-    """One or two things that are on offer and not wanted; never one that is asked for."""
-    if draw.chance(chance):
-        left = [need for need in DECLINABLE if need not in scenario.fields["needs"]]
-        pairs = [pair for pair in _DECLINED_TOGETHER if set(pair) <= set(left)]
-        together = pairs and draw.chance(_TWO_DECLINED)
-        scenario.fields["not_needed"] = draw.pick(pairs) if together else (draw.pick(left),)
