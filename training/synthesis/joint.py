@@ -15,7 +15,10 @@ _WAYS: Mapping[str, Mapping[str, float]] = {
     "terse": {"mark": 0.4, "second": 0.4, "any": 0.2},
     "mild": {"mark": 0.08, "second": 0.2, "any": 0.12, "mild": 0.6},
     "poor": {"mark": 0.15, "second": 0.3, "any": 0.22, "unmarked": 0.05, "urgent": 0.2, "turns": 0.08},
-    "rich": {"mark": 0.15, "second": 0.3, "any": 0.2, "unmarked": 0.05, "urgent": 0.2, "turns": 0.04, "halves": 0.06},
+    "rich": {
+        **{"mark": 0.15, "second": 0.3, "any": 0.2, "unmarked": 0.05, "urgent": 0.2},
+        **{"turns": 0.05, "halves": 0.05},
+    },
 }
 INCIDENTS = tuple(_WAYS)
 

@@ -1,8 +1,9 @@
 """Reports that ask for nobody: offers, what is resolved, and all else (news, thanks, talk, drills, pranks, …).
 
-They are said in entries of their own; or composed of parts; or made of the clauses that requests are made of, and a turn
-that says why nobody is to be sent; or they quote a whole request with such a turn. Requests, in turn, get distractors:
-clauses in the words of what is no request, which leave the situation as it is; and clauses that make little of it.
+They are said in entries of their own; or composed of parts; or made of the clauses that requests are made of, and a
+turn that says why nobody is to be sent; or they quote a whole request with such a turn. Requests, in turn, get
+distractors: clauses in the words of what is no request, which leave the situation as it is; and clauses that make little
+of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,8 +39,8 @@ TURNS: Mapping[str, tuple[str, ...]] = {
 _QUOTING = frozenset(
     {"resolved", "drill", "rumour", "past", "script", "bot"}
 )  # turns that may stand beside a whole request
-# How a report of each kind is made: said by an entry, composed of parts, told in a request's clauses, or a whole request
-# quoted.
+# How a report of each kind is made: said by an entry, composed of parts, told in a request's clauses, or a whole
+# request quoted.
 _WAYS: Mapping[str, Mapping[str, float]] = {
     "offer": {"said": 0.5, "composed": 0.15, "told": 0.35},
     "resolved": {"said": 0.34, "composed": 0.14, "told": 0.27, "quoted": 0.25},

@@ -257,7 +257,8 @@ class Phrasing:
         draw, declined, nouns = speaker.draw, scenario.values("not_needed"), self._facts["need"]["nouns"]
         if not declined or not 0 < len(needs) <= _MOST_NEEDS_BESIDE or not all(need in nouns for need in needs):
             return []
-        if scenario.values("requested") or not draw.chance(_DECLINED_WITH_NEEDS):  # 只要 says that this is all
+        besides = scenario.values("requested") or scenario.said_of_both in scenario.values("needs")
+        if besides or not draw.chance(_DECLINED_WITH_NEEDS):  # 只要 says that this is all
             return []
         slots = {
             "nouns": _enumerate([self.fill(nouns[need], draw) for need in declined], draw),

@@ -38,8 +38,8 @@ _READS_ON = re.compile(
 class Site:
     """Where a report says an incident is ("" for nowhere), and whether somebody says so who is not there.
 
-    ``relation``: how the place is told by that of another incident: ``named`` (顺着那条路再往里,到石桥村), ``span`` (a place
-    that is nothing but the way from the other: 再往里两公里), or "" for by itself.
+    ``relation``: how the place is told by that of another incident: ``named`` (顺着那条路再往里,到石桥村), ``span`` (a
+    place that is nothing but the way from the other: 再往里两公里), or "" for by itself.
     """
 
     place: str

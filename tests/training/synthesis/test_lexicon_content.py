@@ -57,7 +57,10 @@ KINDS_OF_NOBODY = ("offer", "resolved", "news", "thanks", "test", "question", "k
 OTHER_SLOTS = {"place", "hazard", "n", "small", "phone", "item", "name", "hour", "day", "plate"}
 OTHER_PLACES = {"elsewhere", "onward", "hometown"}
 TWO = {
-    **dict.fromkeys(("any", "urgent_first", "urgent_last", "mild_last", "mild_first", "unmarked"), {"first", "second"}),
+    **{
+        way: {"first", "second"}
+        for way in ("any", "urgent_first", "urgent_last", "mild_last", "mild_first", "unmarked")
+    },
     "turns": {"a", "b", "first", "second"},
     "halves": {"a", "b", "first", "second", "first_more", "second_more"},
 }

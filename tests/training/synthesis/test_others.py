@@ -86,24 +86,23 @@ def test_a_distractor_adds_one_clause_and_never_before_the_first(style: str) -> 
             assert not elsewhere or not re.search("我|这里", "".join(block.units))
 
 
-@pytest.mark.parametrize("style", STYLES)
+def marks(entries: Entries) -> set[str]:
+    """The longest piece of each text that the entries make, between its slots."""
+    pieces = (re.split(r"\{\w+\}", text) for template in entries for text in template.phrasings())
+    return {max(found, key=len) for found in pieces}
+
+
+@pytest.mark.parametrize("style", ["duty", "caller", "post"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_style_has_reports_that_are_composed_of_parts(kind: str, style: str) -> None:
+def test_reports_are_composed_of_parts_of_one_list(kind: str, style: str) -> None:
     register = "spoken" if voice(style).spoken else "formal"
-    lists = [list(lexicon().other["composed"][name][register].values()) for name in COMPOSED[kind]]
+    lists = [[marks(part) for part in lexicon().other["composed"][name][register].values()] for name in COMPOSED[kind]]
     composed = [
-        text for text in reports(kind, style) if any(all(says(part, text) for part in parts) for parts in lists)
+        text
+        for text in reports(kind, style)
+        if any(all(any(mark in text for mark in part) for part in parts) for parts in lists)
     ]
     assert 0.05 < len(composed) / SIZE < 0.45
-
-
-def says(entries: Entries, text: str) -> bool:
-    """Whether a text holds what one of the entries makes, but for its slots."""
-    return any(
-        all(piece in text for piece in re.split(r"\{\w+\}", phrasing))
-        for template in entries
-        for phrasing in template.phrasings()
-    )
 
 
 @pytest.mark.parametrize("style", ["duty", "caller", "relative"])
