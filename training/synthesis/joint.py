@@ -10,7 +10,7 @@ from training.synthesis.lexicon import Entries, Lexicon
 _SLOTS = {name: f"{{{name}}}" for name in ("first", "second", "first_more", "second_more", "a", "b", "joiner")}
 _BY_A_MARK = f"{{first}}{JOINER}{{second}}"
 _BY_URGENCY = ("urgent", "mild")  # ways that go by which of the two is told first
-# How often two incidents are told so, by what they are: those of a few words; one of them mild; with few facts, or many.
+# How often two incidents are told so, by what they are: of a few words; one of them mild; with few facts, or many.
 _WAYS: Mapping[str, Mapping[str, float]] = {
     "terse": {"mark": 0.4, "second": 0.4, "any": 0.2},
     "mild": {"mark": 0.08, "second": 0.2, "any": 0.12, "mild": 0.6},

@@ -2,8 +2,8 @@
 
 They are said in entries of their own; or composed of parts; or made of the clauses that requests are made of, and a
 turn that says why nobody is to be sent; or they quote a whole request with such a turn. Requests, in turn, get
-distractors: clauses in the words of what is no request, which leave the situation as it is; and clauses that make little
-of it.
+distractors: clauses in the words of what is no request, which leave the situation as it is; and clauses that make
+little of it.
 """
 
 from collections.abc import Mapping, Sequence
