@@ -122,7 +122,7 @@ class PairGenerator:
         self._phrasing = Phrasing(lexicon, placeholders)
         self._others = OtherPhrasing(lexicon, placeholders, self._phrasing)
         self._joints = Joints(lexicon)
-        self._shared: Mapping[str, Mapping[str, Entries]] = lexicon.facts["shared"]
+        self._shared: Mapping[str, Entries] = lexicon.facts["shared"]
         self._noise = Noise(lexicon)
         told = lexicon.facts["told"]
         self._tellings = {True: Tellings(told, "spoken"), False: Tellings(told, "formal")}

@@ -519,8 +519,7 @@ def test_generic_places_name_no_place() -> None:
 def test_places_are_composed_of_known_slots() -> None:
     tails = ("group_tails", "outskirts", "building_parts", "site_parts", "structure_parts", "composed", "overseas")
     names = ("landmarks", "bridges", "tunnels", "schools", "estates", "relative", "road_parts", "letter_roads")
-    tails = (*tails, "from_another")
-    for key in (*names, *tails):
+    for key in (*names, *tails, "from_another"):
         assert len(PLACES[key]) >= 10, key
         for entry in PLACES[key]:
             assert slots(entry) <= PLACE_SLOTS, entry
