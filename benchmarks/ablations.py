@@ -102,7 +102,7 @@ def measure(variant: Variant, folder: Path, pairs: int, valid: Path, tests: Sequ
         for test in tests
         for report in evaluate(
             lambda rows: engine.generate([GenerationRequest(row.report, row.context) for row in rows]),
-            lambda _, generation: {"network": Answer(generation.candidates[0], flagged=False)},
+            lambda _, generation: {"network": Answer(generation.candidates[0])},
             test,
         )
     }

@@ -5,6 +5,7 @@ Example:
 """
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -77,9 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"{options.bundle}: its metrics.json holds no curves or no evaluation")
     options.out.mkdir(parents=True, exist_ok=True)
     figures = {"training": draw_training(metrics["training"]), "reliability": draw_reliability(metrics["evaluation"])}
+    digest = hashlib.sha256((options.bundle / "metrics.json").read_bytes()).hexdigest()
     for name, figure in figures.items():
         path = options.out / f"{name}.png"
-        figure.savefig(path, dpi=100)
+        figure.savefig(path, dpi=100, metadata={"Source": f"metrics.json {digest}"})  # so that a stale picture shows
         print(path)
     return 0
 

@@ -102,5 +102,7 @@ def _computed(situations: Sequence[Situation], context: Context, stated: Stated)
 def _is_stated(situation: Situation, stated: Stated) -> bool:
     numbers = [item.count for item in situation.requested]
     numbers += situation.measures.values()
-    numbers += (value for value in situation.facts.values() if value is not True)
+    numbers += (
+        value for value in situation.facts.values() if value is not True and value != 1
+    )  # one is told, not counted
     return all(map(stated.has, numbers)) and all(map(stated.has_count, situation.people.values()))

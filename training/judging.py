@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from dispatch.domain import Situation
+from dispatch.domain.findings import Severity
 from dispatch.engine import Candidate
 from dispatch.model import normalize
 from training.corpus import Pair
@@ -28,10 +29,20 @@ Example = Pair | LabelledReport
 
 @dataclass(frozen=True)
 class Answer:
-    """A candidate that was chosen, and whether a check of severity error stands beside it."""
+    """A candidate that was chosen, and the severity of the worst finding beside it (None without one)."""
 
     candidate: Candidate
-    flagged: bool
+    worst: Severity | None = None
+
+    @property
+    def flagged(self) -> bool:
+        """Whether a check calls it an error."""
+        return self.worst == "error"
+
+    @property
+    def warned(self) -> bool:
+        """Whether a check asks to look twice."""
+        return self.worst in ("error", "warning")
 
 
 # What can be wrong with an answer, the worst first.
@@ -48,6 +59,9 @@ FAULTS = (
     "does not say",
     "other wording",
 )
+
+
+_CRITICAL_SLOTS = ("location", "people:", "requested:", "outages:")
 
 
 class Fault(NamedTuple):
@@ -137,10 +151,21 @@ def _judgement(
 ) -> Judgement:
     scores["false_alarms"] = Ratio(float(right and answer.flagged), float(right))
     scores["missed_alarms"] = Ratio(float(not right and not answer.flagged), float(not right))
+    scores["false_warnings"] = Ratio(float(right and answer.warned), float(right))
+    scores["silent_errors"] = Ratio(float(_is_critical(scores, matches) and not answer.warned), 1)
+    if "ungrounded" in scores:
+        scores["silent_ungrounded"] = Ratio(scores["ungrounded"].part * (not answer.flagged), 1)
     detailed = {fault.name for fault in faults if fault.about}
     told = [fault for fault in faults if fault.about or fault.name not in detailed]
     ordered = sorted(told, key=lambda fault: FAULTS.index(fault.name))
     return Judgement(scores, right, tuple(ordered), matches)
+
+
+def _is_critical(scores: Scores, matches: Sequence[Match]) -> bool:
+    """Whether a place, a count of people, a quantity, an outage or what is sent is wrong or missing."""
+    slots = {slot for match in matches for slot in (*slot_errors(match).missing, *slot_errors(match).wrong)}
+    misread = any(slot.startswith(_CRITICAL_SLOTS) for slot in slots)
+    return misread or any(scores.get(name) == Ratio(0, 1) for name in ("requests", "place", "resources", "counts"))
 
 
 def _score_grounding(grounding: Grounding) -> Scores:

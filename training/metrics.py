@@ -62,6 +62,9 @@ MEASURES: tuple[Measure, ...] = (
     Measure("calibration_error", "expected calibration error of the confidence, in 10 bins", best=0),
     Measure("false_alarms", "right answers that carry an error-level check", best=0),
     Measure("missed_alarms", "wrong answers that carry none", best=0),
+    Measure("false_warnings", "right answers that carry a check of severity warning or error", best=0),
+    Measure("silent_errors", "answers wrong in what is critical that carry no warning or error", best=0),
+    Measure("silent_ungrounded", "answers with a number or place from nowhere that carry no error-level check", best=0),
 )
 
 

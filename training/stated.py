@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 
 from dispatch.domain import Count
 from dispatch.domain.extraction import DIGITS, UNITS, read_numeral
@@ -23,7 +24,18 @@ _TAIL = re.compile("([十百千万])([一二三四五六七八九])$")  # 三百
 _POINT = re.compile("([零〇一二三四五六七八九十百]+)点([零〇一二三四五六七八九])")
 _METRES = re.compile("([0-9]+|[一二两三四五六七八九十]+)米([0-9一二三四五六七八九])(?![0-9.十百千万])")  # 一米二: 1.2
 _AND_A_HALF = re.compile("([0-9]+|[一二两三四五六七八九十]+)[\u4e00-\u9fff]半")  # 两米半, 三个半小时
-_TWO_PEOPLE = re.compile("夫妻|夫妇|父子|父女|母子|母女|姐妹|兄弟|姐弟|兄妹|双胞胎")
+_TWO_PEOPLE = re.compile(
+    "夫妻|夫妇|父子|父女|母子|母女|姐妹|兄弟|姐弟|兄妹|双胞胎|[两俩]口子?|爷孙|祖孙|爷爷奶奶|爸妈|父母"
+)
+# Whoever is named in a story: as many of these as stand in a sentence are as many people at most.
+_ONE_PERSON = re.compile(
+    "我(?=[和跟与同带领抱背陪、])|(?<=[和跟])我|爸|父|妈|母|爷|奶|姥|外[公婆]|哥|姐|弟|妹|叔|伯|婶|嫂|姑|姨|舅|老[公婆伴乡人太汉板师]|妻|夫|媳|儿|女|男"
+    "|孙|侄|甥|孩|娃|囡|宝宝|婴|幼童|少年|学生|司机|副驾|跟车|领队|带班|[组队]员|驾驶员|师傅|[班组队连]长|同[学事伴乡]|[工队战朋驴][友]|邻居|对象|乘客|游客|旅客"
+    "|护士|医生|大夫|保安|民警|员工|职工|[工矿民村居渔农牧病客]人|[渔农牧村居]民|群众|住户|房东|经理|教练|志愿者|快递员|病号|患者|伤员|姑娘|小伙"
+)
+_CLAUSE_END = re.compile("[,。!?;…~]+")
+_MOST_NAMED = 12
+_COUNTED = re.compile("([0-9]{1,5}|[一二两三四五六七八九十百]{1,6})(?=[个名位口人]|大人|小孩|孩|娃|老人)")
 
 # Vague amounts, for which a situation has a lower and an upper bound.
 _SOME_UNITS = re.compile("(?:几|数|上|过|成)([十百千万])")  # 几十, 上百
@@ -61,10 +73,11 @@ _DEPTHS = (  # in metres, by what the water or snow reaches
 
 @dataclass(frozen=True)
 class Stated:
-    """Numbers that are said, and the bounds of what is said vaguely (几十人: 20 to 99)."""
+    """Numbers that are said, bounds of what is said vaguely (几十人: 20 to 99), and what numbers of people come to."""
 
     numbers: frozenset[float]
     bounds: frozenset[tuple[int, int]]
+    people: frozenset[float]
 
     def has(self, number: float) -> bool:
         return number in self.numbers or any(abs(number - other) < _SAME for other in self.numbers)
@@ -72,6 +85,8 @@ class Stated:
     def has_count(self, count: Count) -> bool:
         """Whether a count of people can be read here. One person, or some, can be read in any call for help."""
         if count.min <= 1 and (count.max is None or count.max == 1):
+            return True
+        if count.min == count.max and count.min in self.people:
             return True
         if count.max is None:
             return self.has(count.min) or any(count.min == low for low, _ in self.bounds)
@@ -83,13 +98,15 @@ def read_stated(texts: Iterable[str]) -> Stated:
     """All amounts that texts (NFKC) state, in the units said and in those of a situation."""
     numbers: set[float] = set()
     bounds: set[tuple[int, int]] = set()
+    people: set[float] = set()
     for text in texts:
         spelled = text.translate(_SPELLINGS)
         for version in {spelled, _BREAK.sub("", spelled)}:
             bounded = _OVERLONG.sub(" ", version)
             numbers.update(_numbers(bounded))
             bounds.update(_bounds(bounded))
-    return Stated(frozenset(numbers), frozenset(bounds))
+            people.update(_people(bounded))
+    return Stated(frozenset(numbers), frozenset(bounds), frozenset(people))
 
 
 def _numbers(text: str) -> Iterator[float]:
@@ -114,6 +131,22 @@ def _numbers(text: str) -> Iterator[float]:
     if _TWO_PEOPLE.search(text):
         yield 2.0
     yield from (metres for pattern, metres in _DEPTHS if pattern.search(text))
+
+
+def _people(text: str) -> Iterator[float]:
+    """How many people may be meant: named one by one in two neighbouring clauses, or a sum or rest of counted ones."""
+    counted = [value for match in _COUNTED.finditer(text) for value in _readings(match[1])][:_MOST_NAMED]
+    for left, right in combinations(counted, 2):
+        yield from (left + right, abs(left - right))
+    yield sum(counted)
+    clauses = ["", *_CLAUSE_END.split(text)]
+    named = max(_named(before) + _named(clause) for before, clause in pairwise(clauses))
+    yield from map(float, range(2, min(named, _MOST_NAMED) + 1))
+
+
+def _named(clause: str) -> int:
+    counted = (value for match in _COUNTED.finditer(clause) for value in _readings(match[1]) if value < _MOST_NAMED)
+    return len(_ONE_PERSON.findall(clause)) + 2 * len(_TWO_PEOPLE.findall(clause)) + int(sum(counted))
 
 
 def _in_units(value: float, text: str, end: int) -> Iterator[float]:

@@ -19,11 +19,13 @@ SUMMARIES: Mapping[str, tuple[str, ...]] = {
     "pairs with situations": (
         *("instruction", "situation", "kind", "requests", "place", "numbers"),
         *("invented_incidents", "needs_f1", "slot_errors", "ungrounded"),
+        *("silent_ungrounded", "silent_errors", "false_alarms", "calibration_error"),
     ),
     "pairs of texts": ("instruction", "numbers", "bleu", "chrf", "ungrounded"),
     "labelled reports": (
         *("situation", "kind", "requests", "invented_incidents", "location", "people", "needs_f1", "slot_errors"),
         *("must_contain", "must_not_contain", "dispatch", "ungrounded"),
+        *("silent_ungrounded", "silent_errors", "false_alarms", "calibration_error"),
     ),
 }
 # The card's part that is rewritten. Cards from before there were marks have a section, up to the next heading.

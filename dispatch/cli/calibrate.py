@@ -91,7 +91,7 @@ def _answers(
     for example, generation in zip(held.examples, generations, strict=True):
         sent = rank(request_of(example), generation, doctrine, unweighted)[0]
         features.append(sent.features)
-        right.append(judge(example, Answer(sent.candidate, sent.errors > 0)).right)
+        right.append(judge(example, Answer(sent.candidate)).right)
         before.append(known.probability(sent.features) if known else sent.candidate.confidence)
     return features, right, before
 

@@ -203,7 +203,7 @@ def _first(
 
     ranked = _ranked(example, generation, calibration)
     first = next(entry for entry in ranked if entry.candidate is generation.candidates[0])
-    return {name: Answer(first.candidate, first.errors > 0)}
+    return {name: Answer(first.candidate, first.worst)}
 
 
 def _sent(calibration: "Calibration | None", example: "Example", generation: "Generation") -> "Mapping[str, Answer]":
@@ -211,7 +211,7 @@ def _sent(calibration: "Calibration | None", example: "Example", generation: "Ge
     from training.judging import Answer
 
     best = _ranked(example, generation, calibration)[0]
-    return {"service": Answer(replace(best.candidate, confidence=best.confidence), best.errors > 0)}
+    return {"service": Answer(replace(best.candidate, confidence=best.confidence), best.worst)}
 
 
 def _ranked(example: "Example", generation: "Generation", calibration: "Calibration | None") -> "list[Ranked]":

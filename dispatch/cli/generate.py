@@ -31,7 +31,7 @@ def generate(
     top_k: Annotated[int, typer.Option(help="Sampling: among the k most probable tokens; 0: off.")] = 0,
     top_p: Annotated[float, typer.Option(help="Sampling: among the most probable tokens up to this sum.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Sampling: the same seed draws the same.")] = 0,
-    max_tokens: Annotated[int, typer.Option(help="Most tokens to write.")] = 256,
+    max_tokens: Annotated[int, typer.Option(help="Most tokens to write.")] = 640,
     prefix: Annotated[str, typer.Option(help="The instruction's beginning, to be completed.")] = "",
     bundle: BundleOption = None,
     database_url: DatabaseOption = None,

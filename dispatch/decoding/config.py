@@ -27,7 +27,7 @@ class DecodingConfig:
     top_p: float = 1.0
     """Draw from the nucleus: the fewest most probable tokens that together reach this probability; 1 is off."""
     seed: int = 0
-    max_tokens: int = 256
+    max_tokens: int = 640
     """The most tokens written after the forced prefix."""
 
     @property

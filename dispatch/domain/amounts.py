@@ -13,9 +13,9 @@ from dispatch.domain.extraction import DIGITS, UNITS, read_numeral
 Kind = Literal["people", "length", "level", "area", "weight", "hours", "kilowatts", "things", ""]
 
 # Character for character, so that offsets stay those of the text itself.
-_SIMPLIFIED = str.maketrans(
-    "兩萬餘幾個數戶層樓輛臺條張頂號傷壓聯係點鐘時風級裡頃畝噸車們從見麼雙仨鄉親",
-    "两万余几个数户层楼辆台条张顶号伤压联系点钟时风级里顷亩吨车们从见么双三乡亲",
+SIMPLIFIED = str.maketrans(
+    "兩萬餘幾個數戶層樓輛臺條張頂號傷壓聯係點鐘時風級裡頃畝噸車們從見麼雙仨鄉親領倆爺媽奶孫兒",
+    "两万余几个数户层楼辆台条张顶号伤压联系点钟时风级里顷亩吨车们从见么双三乡亲领俩爷妈奶孙儿",
 )
 _DIGIT, _PLACE = "[一二两三四五六七八九]", "[十百千万]"
 # The longest first. A run of digits or numerals that is longer than any number is none.
@@ -91,7 +91,7 @@ class Amount:
 
 def find_amounts(text: str) -> list[Amount]:
     """Every amount of a text (NFKC) in reading order, those whose kind nothing tells with the kind ""."""
-    spelled = text.translate(_SIMPLIFIED)
+    spelled = text.translate(SIMPLIFIED)
     found = [_with_unit(amount, spelled) for amount in _numerals(spelled)]
     for index in reversed(range(len(found) - 1)):  # 30到40人, 7~8名: the first has the kind of the second
         first, second = found[index], found[index + 1]

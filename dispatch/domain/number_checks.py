@@ -9,6 +9,7 @@ from dispatch.domain.doctrine import Doctrine
 from dispatch.domain.extraction import find_numbers
 from dispatch.domain.findings import Candidate, Check, Severity
 from dispatch.domain.instruction import render_instruction
+from dispatch.domain.persons import most_told, sums_of
 from dispatch.domain.places import find_place
 from dispatch.domain.situation import Count, Situation
 
@@ -84,21 +85,28 @@ def _outside_places(amounts: Sequence[Amount], candidate: Candidate) -> list[Amo
 
 
 def _check_stated(candidate: Candidate, amounts: Sequence[Amount]) -> Iterator[Check]:
-    """Every count of people must be stated: doctrine would compute from an invented one."""
+    """Every count of people must be stated, told in words, or be a sum: doctrine would compute from an invented one."""
     if not _CHINESE.search(candidate.report):
         return  # numbers in another language's words are not known here
     lows = {low for amount in amounts for low in amount.lows}
     highs = {high for amount in amounts for high in amount.highs}
+    told, sums = most_told(candidate.report), set(sums_of(amounts))
     for situation in candidate.situations:
         for category, count in situation.people.items():
             if count.min <= 1 and count.max in (None, 1):
                 continue  # in any call for help one person, or some, can be read
             low_said = count.min == 0 or count.min in lows | highs
             high_said = low_said if count.max is None else count.max in lows | highs
-            if not (low_said and high_said):
-                severity: Severity = "warning" if low_said or high_said else "error"
-                message = f"the report does not state {count.to_text()} {category}"
-                yield Check("UNGROUNDED_NUMBER", severity, message, "report", *_event_span(category, candidate.report))
+            if (low_said and high_said) or count.min == (count.max or count.min) <= told:
+                continue
+            severity: Severity = "warning" if low_said or high_said else "error"
+            message = f"the report does not state {count.to_text()} {category}"
+            if count.min == count.max and count.min in sums:
+                severity, message = (
+                    "info",
+                    f"{count.to_text()} {category} is what numbers of the report come to: compare",
+                )
+            yield Check("UNGROUNDED_NUMBER", severity, message, "report", *_event_span(category, candidate.report))
 
 
 def _event_span(category: str, report: str) -> tuple[int, int]:

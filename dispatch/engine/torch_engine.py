@@ -40,7 +40,11 @@ class TorchEngine:
     def generate(
         self, requests: Sequence[GenerationRequest], should_stop: Callable[[], bool] = lambda: False
     ) -> list[Generation]:
-        """See :class:`dispatch.engine.Engine`. Requests with equal decoding options are decoded as one batch."""
+        """See :class:`dispatch.engine.Engine`. Requests with equal decoding options are decoded as one batch.
+
+        Where greedy search has written what cannot be read, the hypotheses of a beam join it: a place that the guard
+        bent aside is found so.
+        """
         groups: dict[DecodingConfig, list[int]] = {}
         for index, request in enumerate(requests):
             groups.setdefault(request.decoding, []).append(index)
@@ -59,10 +63,21 @@ class TorchEngine:
         tokenized = time.perf_counter()
         prefixes, faults = self._prefixes(requests, sources, decoding, should_stop)
         hypotheses = self._search(sources, prefixes, decoding, self._tokenizer.eos_id, should_stop)
+        candidates = [
+            [self._candidate(hypothesis, fault) for hypothesis in best]
+            for best, fault in zip(hypotheses, faults, strict=True)
+        ]
+        if decoding.strategy == "greedy" and self._writes_situations:
+            beam = replace(decoding, strategy="beam", num_candidates=decoding.beam_size)
+            rows = [row for row, (first,) in enumerate(candidates) if first.fault and not first.situations]
+            again = ([sources[row] for row in rows], [prefixes[row] for row in rows])
+            found = self._search(*again, beam, self._tokenizer.eos_id, should_stop) if rows else []
+            for row, best in zip(rows, found, strict=True):
+                candidates[row] += (self._candidate(hypothesis, faults[row]) for hypothesis in best)
         timings = {"tokenize": tokenized - started, "decode": time.perf_counter() - tokenized}
         return [
-            Generation(tuple(self._candidate(h, fault) for h in best), len(source) > self._max_length, timings)
-            for source, best, fault in zip(whole, hypotheses, faults, strict=True)
+            Generation(tuple(of_source), len(source) > self._max_length, timings)
+            for source, of_source in zip(whole, candidates, strict=True)
         ]
 
     def _encode_source(self, request: GenerationRequest) -> list[int]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from dispatch.domain import Check, Doctrine, Plan, Situation, make_plans, render_instruction, run_checks
 from dispatch.domain.checks import Candidate as CheckedCandidate
+from dispatch.domain.findings import Severity
 from dispatch.engine import CUT_SHORT, Candidate, Generation, GenerationRequest
 from dispatch.model import KIND_THRESHOLD, Calibration, normalize, normalize_context
 from dispatch.workflow import guard
@@ -18,7 +19,7 @@ UNREAD_NUMBER_PENALTY = 0.1
 """What every number that no part of a situation claims takes from the network's score (nats a token by default): far
 more than lies between neighbours in a beam, less than between a good reading and a bad one."""
 
-_SEVERITIES = ("error", "warning", "info")
+_SEVERITIES: Sequence[Severity] = ("error", "warning", "info")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class Ranked:
     @property
     def errors(self) -> int:
         return sum(check.severity == "error" for check in self.checks)
+
+    @property
+    def worst(self) -> Severity | None:
+        """The severity of its worst finding; None without one."""
+        return min((check.severity for check in self.checks), key=_SEVERITIES.index, default=None)
 
     @property
     def follows_doctrine(self) -> bool:

@@ -69,6 +69,23 @@ def test_numbers_that_count_nobody_in_need_are_left_alone(aside: str) -> None:
     assert found(f"甲村16人被困,{aside}", counting(trapped=Count(16, 16))) == []
 
 
+@pytest.mark.parametrize(("told", "number"), [("我和我妈", 2), ("两口子带俩娃", 4), ("司机及三名乘客", 4)])
+def test_people_told_of_by_name_are_stated(told: str, number: int) -> None:
+    codes = [code for code, _ in found(f"甲村{told}被困", counting(trapped=Count(number, number)))]
+    assert "UNGROUNDED_NUMBER" not in codes
+    assert ("UNGROUNDED_NUMBER", "困") in found(f"甲村{told}被困", counting(trapped=Count(number + 5, number + 5)))
+
+
+def test_a_rest_is_pointed_out() -> None:
+    report, situation = "甲村矿里15人,出来4人,其余被困", counting(trapped=Count(11, 11))
+    plans = make_plans((situation,), Context())
+    candidate = Candidate(report, Context(), (situation,), plans, render_instruction(plans), False)
+    checks = [check for check in check_numbers(candidate, default_doctrine()) if check.code == "UNGROUNDED_NUMBER"]
+    assert [(check.severity, check.message) for check in checks] == [
+        ("info", "11 trapped is what numbers of the report come to: compare")
+    ]
+
+
 def test_an_unread_number_is_marked() -> None:
     assert found("甲村16人被困,三个人受伤", counting(trapped=Count(16, 16))) == [("UNREAD_NUMBER", "三")]
 

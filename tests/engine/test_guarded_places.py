@@ -120,6 +120,21 @@ def test_a_place_stands_in_the_part_of_the_report_that_the_model_saw(decoding: D
     assert all(place in seen for place in places(generation.candidates))
 
 
+def test_what_greedy_search_has_made_illegible_is_searched_again() -> None:
+    need, kind = TOKENIZER.symbol_id(Symbol("<need:boat>")), TOKENIZER.symbol_id(KIND)
+    leads = lead_through(KIND, 38.0)
+    leads[kind] = {need: 60.3, TOKENIZER.symbol_id(LOCATION): 60.0}  # the first look is a need with text: no situation
+    leads[need] = {max(leads[TOKENIZER.symbol_id(LOCATION)]): 60.0}
+    model = TorchEngine(bundle_of(Led(leads)))
+    first, *others = model.generate([GenerationRequest(REPORTS[0])])[0].candidates
+    assert first.fault
+    assert first.situations == ()
+    assert [candidate for candidate in others if not candidate.fault and places([candidate])[0] in REPORTS[0]]
+    as_asked = DecodingConfig("beam", beam_size=1)
+    (alone,) = model.generate([GenerationRequest(REPORTS[0], decoding=as_asked)])[0].candidates
+    assert alone.fault
+
+
 def test_a_place_that_is_decoded_can_be_cancelled() -> None:
     looks = iter([False] * 5)  # the fifth step is within the place
     with pytest.raises(DecodingCancelled):

@@ -19,7 +19,7 @@ BEST = {measure.name: measure.best for measure in MEASURES}
 
 
 def first(_example: Example, generation: Generation) -> Mapping[str, Answer]:
-    return {"network": Answer(generation.candidates[0], False)}
+    return {"network": Answer(generation.candidates[0])}
 
 
 def write(path: Path, pairs: Sequence[Pair], extra: str = "") -> Path:
@@ -126,7 +126,7 @@ def test_each_choice_among_the_candidates_has_its_report(tmp_path: Path) -> None
     wrong = Candidate("派9艘冲锋舟至老磨坊", 0.0, situations=(MILL,))
 
     def choose(example: Example, generation: Generation) -> Mapping[str, Answer]:
-        return {"network": Answer(wrong, False), "service": Answer(generation.candidates[0], False)}
+        return {"network": Answer(wrong), "service": Answer(generation.candidates[0])}
 
     network, service = evaluate_files(gold, choose, [path])
     assert (network.choice, network.measures["instruction"].value) == ("network", 0)
@@ -136,10 +136,10 @@ def test_each_choice_among_the_candidates_has_its_report(tmp_path: Path) -> None
 def test_the_worst_cases_are_those_that_nothing_warns_of(tmp_path: Path) -> None:
     reports = ["老磨坊进水了一", "老磨坊进水了二", "老磨坊进水了三", "老磨坊进水了四"]
     answers = {
-        reports[0]: (Candidate("派2艘冲锋舟至新磨坊", 0.0, situations=(MILL,)), False),
-        reports[1]: (Candidate("暂不派警", 0.0, situations=(Situation(kind="other"),)), True),
-        reports[2]: (Candidate("暂不派警", 0.0, situations=(Situation(kind="other"),)), False),
-        reports[3]: (BASELINES["gold"](pair_of(MILL)).candidates[0], False),
+        reports[0]: (Candidate("派2艘冲锋舟至新磨坊", 0.0, situations=(MILL,)), None),
+        reports[1]: (Candidate("暂不派警", 0.0, situations=(Situation(kind="other"),)), "error"),
+        reports[2]: (Candidate("暂不派警", 0.0, situations=(Situation(kind="other"),)), "warning"),
+        reports[3]: (BASELINES["gold"](pair_of(MILL)).candidates[0], None),
     }
 
     def choose(example: Example, _generation: Generation) -> Mapping[str, Answer]:

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from dispatch.domain import Context, Count, Requested, Situation
+from dispatch.domain.findings import Severity
 from dispatch.engine import Candidate
 from training.corpus import Pair
 from training.judging import Answer, Fault, Judgement, judge, judge_labelled, judge_pair
@@ -21,8 +22,8 @@ REPORT = LabelledReport(
 BEST = {measure.name: measure.best for measure in MEASURES}
 
 
-def answer(text: str, *situations: Situation, confidence: float = 0.9, flagged: bool = False) -> Answer:
-    return Answer(Candidate(text, 0.0, situations=situations, confidence=confidence), flagged)
+def answer(text: str, *situations: Situation, confidence: float = 0.9, worst: Severity | None = None) -> Answer:
+    return Answer(Candidate(text, 0.0, situations=situations, confidence=confidence), worst)
 
 
 def faulty(judgement: Judgement) -> set[str]:
@@ -49,7 +50,8 @@ def test_texts_are_compared_as_the_model_writes_them() -> None:
 
 def test_a_pair_without_situations_is_judged_by_its_text_and_grounding() -> None:
     judgement = judge_pair(Pair("two dogs 2", "zwei Hunde 2"), answer("zwei Hunde 7"))
-    assert faulty(judgement) == {"instruction", "numbers", "ungrounded", "ungrounded_numbers", "missed_alarms"}
+    unread = {"ungrounded", "ungrounded_numbers", "silent_ungrounded"}
+    assert faulty(judgement) == {"instruction", "numbers", "missed_alarms", *unread}
     assert "situation" not in judgement.scores
     assert judgement.faults[0] == Fault("ungrounded number", "7")
 
@@ -79,19 +81,49 @@ def test_a_wrong_place_of_the_first_situation_is_a_wrong_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "flagged", "false_alarms", "missed_alarms"),
+    ("text", "worst", "false_alarms", "false_warnings", "missed_alarms", "silent_errors"),
     [
-        (PAIR.instruction, False, Ratio(0, 1), Ratio(0, 0)),
-        (PAIR.instruction, True, Ratio(1, 1), Ratio(0, 0)),
-        ("派3艘冲锋舟至石桥镇", True, Ratio(0, 0), Ratio(0, 1)),
-        ("派3艘冲锋舟至石桥镇", False, Ratio(0, 0), Ratio(1, 1)),
+        (PAIR.instruction, None, Ratio(0, 1), Ratio(0, 1), Ratio(0, 0), 0),
+        (PAIR.instruction, "info", Ratio(0, 1), Ratio(0, 1), Ratio(0, 0), 0),
+        (PAIR.instruction, "warning", Ratio(0, 1), Ratio(1, 1), Ratio(0, 0), 0),
+        (PAIR.instruction, "error", Ratio(1, 1), Ratio(1, 1), Ratio(0, 0), 0),
+        ("派3艘冲锋舟至石桥镇", "error", Ratio(0, 0), Ratio(0, 0), Ratio(0, 1), 0),
+        ("派3艘冲锋舟至石桥镇", "warning", Ratio(0, 0), Ratio(0, 0), Ratio(1, 1), 0),
+        ("派3艘冲锋舟至石桥镇", "info", Ratio(0, 0), Ratio(0, 0), Ratio(1, 1), 1),
     ],
 )
 def test_alarms_are_false_on_right_answers_and_missed_on_wrong_ones(
-    text: str, flagged: bool, false_alarms: Ratio, missed_alarms: Ratio
+    text: str,
+    worst: Severity | None,
+    false_alarms: Ratio,
+    false_warnings: Ratio,
+    missed_alarms: Ratio,
+    silent_errors: float,
 ) -> None:
-    scores = judge_pair(PAIR, answer(text, FLOOD, flagged=flagged)).scores
+    scores = judge_pair(PAIR, answer(text, FLOOD, worst=worst)).scores
     assert (scores["false_alarms"], scores["missed_alarms"]) == (false_alarms, missed_alarms)
+    assert (scores["false_warnings"], scores["silent_errors"]) == (false_warnings, Ratio(silent_errors, 1))
+
+
+@pytest.mark.parametrize(
+    ("read", "silent"),
+    [
+        (FLOOD, 0),
+        (replace(FLOOD, location="石桥"), 1),
+        (replace(FLOOD, people={}), 1),
+        (replace(FLOOD, outages=("power",)), 0),  # more than was said: no place, count or outage is missing
+        (replace(FLOOD, vulnerable=("elderly",)), 0),
+        (replace(FLOOD, kind="offer"), 1),
+    ],
+)
+def test_what_is_critical_is_place_count_outage_and_whether_anybody_asks(read: Situation, silent: int) -> None:
+    assert judge_pair(PAIR, answer(PAIR.instruction, read)).scores["silent_errors"] == Ratio(silent, 1)
+
+
+@pytest.mark.parametrize(("worst", "silent"), [(None, 1), ("warning", 1), ("error", 0)])
+def test_what_comes_from_nowhere_is_silent_without_an_error(worst: Severity | None, silent: int) -> None:
+    scores = judge_pair(PAIR, answer("派9艘冲锋舟至石桥镇", FLOOD, worst=worst)).scores
+    assert scores["silent_ungrounded"] == Ratio(silent, 1)
 
 
 def test_a_labelled_report_is_right_where_the_labels_say_so_whatever_else_was_read() -> None:

@@ -58,7 +58,7 @@ def page(tmp_path: Path) -> str:
     labelled.write_text(json.dumps(LABELLED), encoding="utf-8")
 
     def choose(_example: Example, generation: Generation) -> Mapping[str, Answer]:
-        return {"network": Answer(generation.candidates[0], False), "service": Answer(generation.candidates[0], True)}
+        return {"network": Answer(generation.candidates[0]), "service": Answer(generation.candidates[0], "error")}
 
     made = Generation((Candidate("派7艘冲锋舟至老磨坊", 0.0, situations=(READ,), confidence=0.875),))
     files = read_files([pairs, labelled])
@@ -119,7 +119,7 @@ def test_long_texts_are_shortened_and_not_compared_piece_by_piece() -> None:
     ]
 
     def choose(_example: Example, generation: Generation) -> Mapping[str, Answer]:
-        return {"network": Answer(generation.candidates[0], False)}
+        return {"network": Answer(generation.candidates[0])}
 
     reports = [
         report

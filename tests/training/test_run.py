@@ -60,6 +60,9 @@ def test_a_run_leaves_a_bundle_with_its_facts_and_logs(tmp_path: Path, train_toy
     losses = [line["loss"] for line in lines if line["kind"] == "validation"]
     assert training["validation_loss"] == min(losses)
     assert losses[-1] < losses[0]
+    curves = training["curves"]
+    assert [point["loss"] for point in curves["validation"]] == losses
+    assert [point["step"] for point in curves["training"]] == [3, 6, 9, 12]
     events = EventAccumulator(str(tmp_path / "run/tensorboard"))
     events.Reload()
     assert [event.step for event in events.Scalars("training/tokens_per_second")] == [3, 6, 9, 12]

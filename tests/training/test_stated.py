@@ -12,6 +12,22 @@ def stated(text: str) -> Stated:
 
 
 @pytest.mark.parametrize(
+    ("text", "people"),
+    [
+        ("我和我奶奶困在里面", 2),
+        ("司机及三名乘客被撞伤", 4),
+        ("一个大人带仨娃", 4),
+        ("里头15人,出来4人", 11),
+        ("重伤2人轻伤3人", 5),
+    ],
+)
+def test_people_named_and_sums_of_people_are_counts_and_no_other_numbers(text: str, people: int) -> None:
+    assert stated(text).has_count(Count(people, people))
+    assert not stated(text).has_count(Count(people + 9, people + 9))
+    assert not stated(text).has(people)
+
+
+@pytest.mark.parametrize(
     ("text", "number"),
     [
         ("50人", 50),

@@ -81,6 +81,7 @@ def test_a_bundle_keeps_the_main_figures_of_each_file() -> None:
             "situation": {"value": 0.98765, "low": 0.98, "high": 0.995, "n": 2000},
             "slot_errors": {"value": 0.031, "low": 0.02, "high": 0.04, "n": 1990},
         },
+        "reliability": [],
     }
     assert compact(LABELLED.to_dict())["compared_with"] == "labelled reports"
     assert compact(TEXTS.to_dict())["compared_with"] == "pairs of texts"
