@@ -409,7 +409,7 @@ def test_what_is_mild_states_nothing_but_its_hazard() -> None:
                 )
     hazard_words = {
         **{"snow_road": "雪", "avalanche": "雪", "flood": "水|涝", "earthquake": "震", "landslide": "滑坡|塌|落石"},
-        **{"typhoon": "台风", "building_fire": "火|着", "wildfire": "火|着|燃", "hazmat": "化|试剂|罐|清洗剂"},
+        **{"typhoon": "台风", "building_fire": "火|着", "wildfire": "火|着|燃", "hazmat": "化|试剂|罐|清洗剂|泄漏"},
         **{"traffic_accident": "追尾|蹭|撞|事故|怼|刮碰", "collapse": "塌|垮|倒"},
     }
     for hazard, registers in FACTS["mild"].items():
