@@ -13,6 +13,8 @@ _MARKS = CLAUSE_MARKS + ":…~. \n" + WIDE_MARKS[4]
 _CLOSING = "】#"
 _NUMBER_EDGE = re.compile(r"[0-9A-Za-z零〇一二两三四五六七八九十百千万几数多余半+.]")
 _MIXED_SHARE = 0.2  # of reports that change their punctuation between clauses
+JOINER = "{joiner}"  # in a joint: where the report's punctuation between clauses goes
+_TOLD = ("{first}", "{second}", "{first_more}", "{second_more}")  # in a joint: the blocks in their order
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,15 @@ class Block:
 
 @dataclass(frozen=True)
 class Draft:
-    """A report before its clauses are put together; ``second`` says how the second incident is joined to the first."""
+    """A report before its clauses are put together.
+
+    ``joint`` says how two incidents are told together: a text with ``{first}`` and ``{second}`` (and, where they are
+    told by turns, ``{first_more}`` and ``{second_more}``) for the blocks; "" for one incident.
+    """
 
     opening: str
     blocks: tuple[Block, ...]
-    second: str
+    joint: str
     tail: tuple[str, ...]
     joiners: tuple[str, ...]
     finals: tuple[str, ...]
@@ -46,14 +52,18 @@ class Draft:
         """The report; punctuation between clauses is drawn."""
         joiner = draw.pick(self.joiners)
         joiners = self.joiners if draw.chance(_MIXED_SHARE) else (joiner,)
-        texts = [_block_text(block, joiners, draw) for block in self.blocks]
-        clauses = [self.opening, texts[0]]
-        if len(texts) > 1:
-            clauses.append(self.second.replace("{second}", texts[1]))
         text = ""
-        for clause in (*clauses, *self.tail):
+        for clause in (self.opening, *self._told(joiners, draw), *self.tail):
             text = glue(text, clause, draw.pick(joiners))
         return text + ("" if text[-1:] in _MARKS else draw.pick(self.finals))
+
+    def _told(self, joiners: Sequence[str], draw: Draw) -> list[str]:
+        """The incidents, in as many parts as the joint has marks between."""
+        texts = [_block_text(block, joiners, draw) for block in self.blocks]
+        parts = self.joint.split(JOINER) if self.joint else [_TOLD[0]]
+        for slot, said in zip(_TOLD, texts, strict=False):
+            parts = [part.replace(slot, said) for part in parts]
+        return parts
 
     def reordered(self, draw: Draw) -> "Draft | None":
         """The same clauses in another order; None where there is only one order."""

@@ -161,6 +161,10 @@ class Gazetteer:
         """A place without a name, such as 山区公路."""
         return self._generic[hazard].pick(draw).text
 
+    def from_another(self, draw: Draw) -> str:
+        """A place that is nothing but the way from another one that was named: 河对岸, 再往里两公里."""
+        return self._made(draw, "from_another")
+
     def _word(self, name: str, draw: Draw) -> str:
         return self._words[name].pick(draw).text
 

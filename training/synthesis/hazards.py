@@ -441,5 +441,3 @@ TABLES: Mapping[str, HazardTable] = {
         requested=0.08,
     ),
 }
-
-DECLINABLE = ("food", "water", "warmth", "medicine", "sandbag", "shelter", "life_jacket", "lighting", "fuel")

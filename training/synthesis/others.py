@@ -1,8 +1,9 @@
 """Reports that ask for nobody: offers, what is resolved, and all else (news, thanks, talk, drills, pranks, …).
 
-They are said in entries of their own; or made of the clauses that requests are made of, and a turn that says why nobody
-is to be sent; or they quote a whole request with such a turn. Requests, in turn, get distractors: clauses in the words
-of what is no request, which leave the situation as it is.
+They are said in entries of their own; or composed of parts; or made of the clauses that requests are made of, and a
+turn that says why nobody is to be sent; or they quote a whole request with such a turn. Requests, in turn, get
+distractors: clauses in the words of what is no request, which leave the situation as it is; and clauses that make
+little of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,18 +25,27 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "resolved": ("resolved",),
     "other": ("news", "thanks", "chatter", "test", "prank", "question", "knowledge", "errand", "notice"),
 }
+# The reports of each kind that are composed of parts, one behind the other.
+COMPOSED: Mapping[str, tuple[str, ...]] = {
+    "offer": ("condition",),
+    "resolved": ("told_over",),
+    "other": ("passing", "figure", "script", "retold", "procedure", "rescued_thanks", "wrong_number", "bot"),
+}
 # The turns that make a report of each kind out of a request's clauses.
 TURNS: Mapping[str, tuple[str, ...]] = {
     "offer": ("offer",),
     "resolved": ("resolved",),
-    "other": ("drill", "rumour", "past", "story", "ask", "paper"),
+    "other": ("drill", "rumour", "past", "story", "ask", "paper", "script", "bot"),
 }
-_QUOTING = frozenset({"resolved", "drill", "rumour", "past"})  # turns that may stand beside a whole request
-# How a report of each kind is made: said by an entry, told in a request's clauses, or a whole request quoted.
+_QUOTING = frozenset(
+    {"resolved", "drill", "rumour", "past", "script", "bot"}
+)  # turns that may stand beside a whole request
+# How a report of each kind is made: said by an entry, composed of parts, told in a request's clauses, or a whole
+# request quoted.
 _WAYS: Mapping[str, Mapping[str, float]] = {
-    "offer": {"said": 0.62, "told": 0.38},
-    "resolved": {"said": 0.45, "told": 0.3, "quoted": 0.25},
-    "other": {"said": 0.65, "told": 0.22, "quoted": 0.13},
+    "offer": {"said": 0.5, "composed": 0.15, "told": 0.35},
+    "resolved": {"said": 0.34, "composed": 0.14, "told": 0.27, "quoted": 0.25},
+    "other": {"said": 0.4, "composed": 0.3, "told": 0.19, "quoted": 0.11},
 }
 # What may stand beside an entry and asks for nobody either.
 _BESIDE: Mapping[str, tuple[str, ...]] = {
@@ -49,6 +59,9 @@ _NOWHERE_SHARE = 0.2  # of reports told in a request's clauses
 _BARE_PLACE_SHARE = 0.3
 _FIRST_PERSON_SHARE = 0.5  # of what is resolved: told by those whom it befell
 _QUOTATION_MARKS_SHARE = 0.25  # of what is neither offered nor resolved
+_COMPOSED_JOINERS = ((",",), (",", "。"), (",", "!"), ("。",), (" ",), ("",))
+_HARMLESS_CLAUSES = (1, 2, 2, 3)
+_HARMLESS_POSITIONS = ("first", "first", "amid", "last")
 # What asks for something, and is left out of a report that asks for nothing.
 _ASKING = (("requested",), ("fact", "reinforce"), ("fact", "kilowatts"))
 
@@ -68,6 +81,8 @@ class OtherPhrasing:
         match draw.rng.choices(tuple(ways), tuple(ways.values()))[0]:
             case "said":
                 return self._said(kind, hazard, place, voice, draw)
+            case "composed":
+                return self._composed(kind, hazard, place, voice, draw)
             case "told":
                 return self._told(kind, hazard, place, voice, draw)
             case _:
@@ -84,6 +99,35 @@ class OtherPhrasing:
         units = list(block.units)
         units.insert(len(units) if counted else draw.whole(min(1, len(units)), len(units)), clause)
         return replace(draft, blocks=(replace(block, units=tuple(units)),))
+
+    def with_harmless(self, draft: Draft, voice: Voice, elsewhere: bool, draw: Draw) -> Draft:
+        """A request of one incident in the words of somebody who makes little of it; it remains one."""
+        words: Mapping[str, Entries] = self._words["harmless"][_register(voice)]
+        kinds = draw.shuffled(tuple(words))[: draw.pick(_HARMLESS_CLAUSES)]
+        (block,) = draft.blocks
+        opening, units, tail = draft.opening, list(block.units), draft.tail
+        for kind in kinds:
+            entries = words[kind].distant if elsewhere else words[kind].present
+            clause = self._placeholders.fill(entries.pick(draw), draw)
+            match draw.pick(_HARMLESS_POSITIONS):
+                case "first":
+                    opening = glue(opening, clause, ",")
+                case "amid":
+                    units.insert(draw.whole(min(1, len(units)), len(units)), clause)
+                case _:
+                    tail = (clause, *tail)
+        return replace(draft, opening=opening, blocks=(replace(block, units=tuple(units)),), tail=tail)
+
+    def _composed(self, kind: str, hazard: str, place: str, voice: Voice, draw: Draw) -> str:
+        """Parts of one list after the other; each list is drawn as often as its parts are many."""
+        found = [self._words["composed"][name].get(_register(voice)) for name in COMPOSED[kind]]
+        lists: list[Mapping[str, Entries]] = [parts for parts in found if parts]
+        (parts,) = draw.rng.choices(lists, [sum(map(len, parts.values())) for parts in lists])
+        joiners = draw.pick(_COMPOSED_JOINERS)
+        text = ""
+        for entries in parts.values():
+            text = glue(text, self._fill(entries, hazard, place, draw), draw.pick(joiners))
+        return text + draw.pick(("", "", "。"))
 
     def _said(self, kind: str, hazard: str, place: str, voice: Voice, draw: Draw) -> str:
         lists = [self._words[name][_register(voice)] for name in KINDS[kind]]

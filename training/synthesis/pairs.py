@@ -1,7 +1,7 @@
 """Pairs: scenarios, places and a context become a report and what doctrine answers to it."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dispatch.domain import Context, Order, Situation, by_urgency, make_plans, render_instruction
@@ -11,7 +11,9 @@ from training.synthesis.gazetteer import Gazetteer
 from training.synthesis.hazards import TABLES
 from training.synthesis.holdout import Draw, Sides
 from training.synthesis.items import ITEMS
-from training.synthesis.lexicon import Lexicon
+from training.synthesis.joint import Joints
+from training.synthesis.lexicon import Entries, Lexicon
+from training.synthesis.mild import MILD_HAZARDS, draw_mild
 from training.synthesis.noise import Noise, NoiseConfig
 from training.synthesis.others import OtherPhrasing
 from training.synthesis.people import Narration
@@ -20,7 +22,7 @@ from training.synthesis.placeholders import PlaceholderMaker
 from training.synthesis.placing import Site
 from training.synthesis.reckonings import Reckonings
 from training.synthesis.scenario import draw_scenario
-from training.synthesis.styles import Voice, draw_voice, tersely
+from training.synthesis.styles import Voice, calmly, draw_voice, tersely
 from training.synthesis.tellings import Tellings
 from training.synthesis.utterances import Scenario, Utterance
 
@@ -29,6 +31,15 @@ _TERSE = 0.05  # the richness of an incident of which only place and hazard are 
 _TERSE_SHARE = 0.3  # of reports of two incidents
 _TERSE_PLACE = 10  # characters at most of the places of a terse report
 _SAME_HAZARD_SHARE = 0.15  # of reports of two incidents
+_ONE_MILD_SHARE = 0.25  # of reports of two incidents with room for more: one of them is mild, mostly the second
+_MILD_SECOND_SHARE = 0.75
+_SHORT_SHARE = 0.2  # of reports of two incidents with room for more: one of them is told in a few words
+_RELATED_SHARE = 0.2  # of reports of two incidents with room for more: the second place is told by the first
+_SPAN_SHARE = 0.5  # of those: it is nothing but the way from there
+_SHARED_SHARE = 0.12  # of reports of two incidents: something is said of both at once
+_HARMLESS_MILD_SHARE = 0.4  # of harmless requests; the others are any request, said calmly
+_NOT_ENOUGH_SHARE = 0.12  # of requests that are said calmly: somebody is at work already, and not enough
+_NO_NEEDS_SHARE = 0.3  # of requests that are said calmly: they ask for nothing, the facts must do
 
 # Where a report and its context say the incident is, by weight.
 PLACINGS: Mapping[str, float] = {
@@ -41,6 +52,13 @@ PLACINGS: Mapping[str, float] = {
     "vague": 0.05,  # a place without a name, and no context
     "unknown": 0.03,
 }
+
+# What may be said of two incidents at once, each as often as it stands here.
+_SHARED = (
+    *(("outages", name) for name in ("power", "communications", "water", "power", "communications")),
+    *(("needs", name) for name in ("medical", "rescue")),
+    ("facts", "night"),
+)
 
 # A relative speaks for others: where the phone is known, it is not where help is needed.
 _FROM_AFAR = {
@@ -56,11 +74,12 @@ class Recipe:
 
     sides: Sides = field(default_factory=Sides)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
-    other: float = 0.14  # reports that are no requests
+    other: float = 0.16  # reports that are no requests
     distracted: float = 0.12  # requests of one incident that say something in the words of what is no request
-    two_incidents: float = 0.05
+    harmless: float = 0.1  # requests of one incident that sound as if nothing much had happened
+    two_incidents: float = 0.095
     issued: float = 0.2  # something was issued before
-    declined: float = 0.05
+    declined: float = 0.09
     placings: Mapping[str, float] = field(default_factory=lambda: PLACINGS)
     asides: int = 0  # at least so many numbers that count nobody, beside people who are counted
 
@@ -105,6 +124,8 @@ class PairGenerator:
         placeholders = PlaceholderMaker(lexicon.frames["names"], tuple(ITEMS))
         self._phrasing = Phrasing(lexicon, placeholders)
         self._others = OtherPhrasing(lexicon, placeholders, self._phrasing)
+        self._joints = Joints(lexicon)
+        self._shared: Mapping[str, Entries] = lexicon.facts["shared"]
         self._noise = Noise(lexicon)
         words, registers = lexicon.people, {True: "spoken", False: "formal"}
         reckonings = {spoken: Reckonings(words["reckoned"], name) for spoken, name in registers.items()}
@@ -159,12 +180,18 @@ class PairGenerator:
     def _one_incident(self) -> _Composition:
         draw, recipe = self._draw, self._recipe
         voice = draw_voice(draw, self._phrasing.registers)
-        scenario = self._scenario(draw.pick(_HAZARDS), voice, voice.richness, recipe.declined)
+        if draw.chance(recipe.harmless):
+            voice = calmly(voice)
+            scenario = self._harmless(voice)
+        else:
+            scenario = self._scenario(draw.pick(_HAZARDS), voice, voice.richness, recipe.declined)
         placing = self._place(scenario, voice)
         situation = Situation(location=placing.location, **scenario.fields)
         context = Context(placing.context, self._issued(situation))
         draft = self._phrasing.draft(voice, [(scenario, placing.site)], draw, recipe.asides)
-        if draw.chance(recipe.distracted):
+        if voice.calm:
+            draft = self._others.with_harmless(draft, voice, placing.site.elsewhere, draw)
+        elif draw.chance(recipe.distracted):
             draft = self._others.with_distractor(draft, scenario, voice, placing.site.elsewhere, draw)
         places = (placing.site.place, placing.location)
         return _Composition(draft, voice, places, context, (situation,))
@@ -174,25 +201,97 @@ class PairGenerator:
         voice = draw_voice(draw, self._phrasing.registers)
         while voice.name == "relative":  # speaks for one family, at one place
             voice = draw_voice(draw, self._phrasing.registers)
-        richness = voice.richness * 0.6
-        if draw.chance(_TERSE_SHARE):
-            voice, richness = tersely(voice), _TERSE
-        first = draw.pick(_HAZARDS)
-        second = first if draw.chance(_SAME_HAZARD_SHARE) else draw.pick(_HAZARDS)
-        places = self._two_places(_TERSE_PLACE if voice.is_terse else None)
-        scenarios = [self._scenario(hazard, voice, richness, 0.0) for hazard in (first, second)]
+        terse = draw.chance(_TERSE_SHARE)
+        voice = tersely(voice) if terse else voice
+        places = self._two_places(_TERSE_PLACE if terse else None)
+        scenarios, kind = self._two_scenarios(voice)
+        relation = "" if terse else self._relation()
+        if relation == "span":
+            places = (places[0], self._gazetteer.from_another(draw))
+        both = self._shared_by(scenarios) if kind in ("poor", "rich") and draw.chance(_SHARED_SHARE) else ""
         situations = [Situation(location=p, **s.fields) for s, p in zip(scenarios, places, strict=True)]
-        incidents = [(scenario, Site(place)) for scenario, place in zip(scenarios, places, strict=True)]
-        draft = self._phrasing.draft(voice, incidents, draw, self._recipe.asides)
+        incidents = [(scenarios[0], Site(places[0])), (scenarios[1], Site(places[1], relation=relation))]
+        most_urgent, _ = by_urgency(situations)
+        register = "spoken" if voice.spoken else "formal"
+        joint = self._joints.pick(register, kind, most_urgent is situations[0], draw)
+        draft = self._phrasing.draft(
+            voice, incidents, draw, self._recipe.asides, joint.with_both(both) if both else joint
+        )
         near = draw.pick((*places, "", "", "", ""))
         context = Context(near, self._issued(draw.pick(situations)))
         return _Composition(draft, voice, places, context, by_urgency(situations))
+
+    def _two_scenarios(self, voice: Voice) -> tuple[list[Scenario], str]:
+        """Two incidents in the order in which they are told, and what they are (see :data:`INCIDENTS`)."""
+        draw = self._draw
+        if voice.is_terse:
+            return [self._scenario(hazard, voice, _TERSE, 0.0) for hazard in self._two_hazards()], "terse"
+        richness = [voice.richness * 0.6] * 2
+        if draw.chance(_SHORT_SHARE):
+            short = draw.whole(0, 1)
+            richness[short], richness[1 - short] = _TERSE, voice.richness
+        declined = self._recipe.declined / 2
+        scenarios = [
+            self._scenario(hazard, voice, rich, declined)
+            for hazard, rich in zip(self._two_hazards(), richness, strict=True)
+        ]
+        if not self._recipe.asides and draw.chance(_ONE_MILD_SHARE):
+            at = 1 if draw.chance(_MILD_SECOND_SHARE) else 0
+            mild = draw_mild(draw.pick(MILD_HAZARDS), draw, voice.spoken, 0.0)
+            if self._is_less_urgent(mild, scenarios[1 - at]):
+                scenarios[at] = mild
+                return scenarios, "mild"
+        return scenarios, "rich" if all(len(scenario.units) > 1 for scenario in scenarios) else "poor"
+
+    def _two_hazards(self) -> tuple[str, str]:
+        first = self._draw.pick(_HAZARDS)
+        return first, first if self._draw.chance(_SAME_HAZARD_SHARE) else self._draw.pick(_HAZARDS)
+
+    def _is_less_urgent(self, mild: Scenario, other: Scenario) -> bool:
+        situations = [Situation(**scenario.fields) for scenario in (other, mild)]
+        return by_urgency(situations)[1] is situations[1]
+
+    def _relation(self) -> str:
+        """How the second place is told by the first; a way from it is a new name to nobody."""
+        draw = self._draw
+        if not draw.chance(_RELATED_SHARE):
+            return ""
+        return "span" if draw.chance(_SPAN_SHARE) and not draw.sides.names else "named"
+
+    def _shared_by(self, scenarios: Sequence[Scenario]) -> str:
+        """A clause that says something of both incidents at once (两处都停电); "" where not both may have it."""
+        section, label = self._draw.pick(_SHARED)
+        if any(label in scenario.values("not_needed") for scenario in scenarios):
+            return ""
+        for scenario in scenarios:
+            if section == "facts":
+                scenario.add_value(section, label, True)
+            else:
+                scenario.fields[section] = tuple(dict.fromkeys((*scenario.values(section), label)))
+            scenario.said_of_both = label
+        return self._phrasing.fill(self._shared[label], self._draw)
 
     def _two_places(self, longest: int | None) -> tuple[str, str]:
         while True:
             first, second = self._gazetteer.place(self._draw), self._gazetteer.place(self._draw)
             if first not in second and second not in first and (not longest or len(first + second) <= 2 * longest):
                 return first, second
+
+    def _harmless(self, voice: Voice) -> Scenario:
+        """An incident of which somebody speaks as if it were nothing much: often it is little."""
+        draw, declined = self._draw, self._recipe.declined
+        if not self._recipe.asides and draw.chance(_HARMLESS_MILD_SHARE):
+            return draw_mild(draw.pick(MILD_HAZARDS), draw, voice.spoken, declined)
+        scenario = self._scenario(draw.pick(_HAZARDS), voice, voice.richness, declined)
+        needs = [need for need in scenario.fields["needs"] if need != "rescue"]
+        if draw.chance(_NO_NEEDS_SHARE) and not draw.sides.combinations:
+            counted = {ITEMS[item.item].need for item in scenario.values("requested")}
+            needs = [need for need in needs if need in counted]
+        scenario.fields["needs"] = tuple(needs)
+        if draw.chance(_NOT_ENOUGH_SHARE) and "reinforce" not in scenario.values("facts"):
+            scenario.add_value("facts", "reinforce", True)
+            scenario.say(Utterance(("fact", "reinforce")))
+        return scenario
 
     def _scenario(self, hazard: str, voice: Voice, richness: float, declined: float) -> Scenario:
         while True:

@@ -3,26 +3,29 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from training.synthesis.declining import SUPPLIES
 from training.synthesis.draft import Block, Draft, glue
 from training.synthesis.holdout import Draw
 from training.synthesis.items import ITEMS
+from training.synthesis.joint import Joint
 from training.synthesis.lexicon import Entries, Lexicon, Template
 from training.synthesis.placeholders import PlaceholderMaker
-from training.synthesis.placing import Placing, Site, placed_block
+from training.synthesis.placing import Placing, Site, Stand, placed_block
 from training.synthesis.styles import STYLES, Style, Voice
 from training.synthesis.utterances import Scenario, Utterance
 
 _MOST_PADDING = 16
 _HAZARD_UNSAID = 0.45  # where the depth tells it: 山区公路积雪3米
 _TELLING = {"snow_road": "snow_depth_m", "flood": "water_depth_m"}
-_NO_WORDS = "{second}"  # the second incident, joined by a mark alone
-_JOINED_BY_A_MARK = 0.4
 _SAID_BEFORE_THE_PLACE = 0.35  # of relatives: that they are elsewhere, in the opening
 _DECOY_FIRST = 0.3  # of clauses about other places: before that of the incident's
 _SHUFFLED = 0.5  # of reports: facts in any order
 _NEEDS_TOGETHER = 0.4  # of two needs and more that one clause can ask for
 _NEED_IN_THE_STORY = 0.35  # of the needs of who speaks freely
 _DECLINED_IN_THE_STORY = 0.6
+_DECLINED_WITH_NEEDS = 0.5  # of what is declined beside needs: in one clause with them (吃的有,别送,只要船)
+_DECLINED_FIRST = 0.4  # of what is declined in a clause of its own: before the needs
+_MOST_NEEDS_BESIDE = 3
 _NEEDS_ANYWHERE = 0.15  # of reports: needs among the facts, not behind them
 _COMMON = ("digressions", "emotions", "times", "updates", "verified", "repost", "asides")
 _AT_THE_END = ("contacts", "pleas", "repost", "closings")  # all else stands among the facts
@@ -51,18 +54,30 @@ class Phrasing:
         """Whether the style has words for a speaker who is not there and says where the others are."""
         return "relay" in self._frame(voice)
 
-    def draft(self, voice: Voice, incidents: Sequence[tuple[Scenario, Site]], draw: Draw, asides: int = 0) -> Draft:
-        """The draft of a request of one or two incidents, with at least ``asides`` numbers that count nobody."""
+    def draft(
+        self,
+        voice: Voice,
+        incidents: Sequence[tuple[Scenario, Site]],
+        draw: Draw,
+        asides: int = 0,
+        joint: Joint | None = None,
+    ) -> Draft:
+        """The draft of a request of one incident, or of two that are told as ``joint`` says, with at least ``asides``
+        numbers that count nobody."""
+        assert (joint is None) == (len(incidents) == 1)
         calm = not any("rescue" in scenario.values("needs") for scenario, _ in incidents)
         elsewhere = any(site.elsewhere for _, site in incidents)
         speaker = _Speaker(self, voice, calm, elsewhere, draw)
         frame = self._frame(voice)
-        second = self._second(draw) if len(incidents) > 1 else ""
-        # Two incidents with nothing but a mark between them: whose place is it that stands there?
-        alone = second != _NO_WORDS
         sites = [site for _, site in incidents]
         relays = self._relays(speaker, sites[0])
-        blocks = [self._block(scenario, site, speaker, sites, relays, alone) for scenario, site in incidents]
+        if joint and joint.by_turns:
+            blocks = [Block("", tuple(self._units(s, s.hazards, speaker))) for s, _ in incidents]
+            blocks = _in_halves(blocks) if joint.in_halves else blocks
+        else:
+            # Two incidents with nothing but a mark between them: whose place is it that stands there?
+            alone = joint is None or joint.alone
+            blocks = [self._block(scenario, site, speaker, sites, relays, alone) for scenario, site in incidents]
         opening = self._opening(speaker, sites[0], relays)
         decoys = self._decoys(speaker, sites)
         if decoys and sites[0].place and draw.chance(_DECOY_FIRST):
@@ -79,7 +94,7 @@ class Phrasing:
         return Draft(
             opening,
             tuple(blocks),
-            second,
+            _with_places(joint.template, sites) if joint else "",
             tuple(tail),
             tuple(template.text for template in frame["joiners"]),
             tuple(template.text for template in frame["finals"]),
@@ -96,12 +111,6 @@ class Phrasing:
         return self.fill_template(
             template, draw, {"place": site.place, **self._placing.slots(template, [site.place], draw)}
         )
-
-    def _second(self, draw: Draw) -> str:
-        """How the second incident is joined to the first: by words of its own, or by a mark alone."""
-        if draw.chance(_JOINED_BY_A_MARK):
-            return _NO_WORDS
-        return self.fill(self._frames["second"], draw, {"second": _NO_WORDS})
 
     def _frame(self, voice: Voice) -> Mapping[str, Any]:
         frame: Mapping[str, Any] = self._frames["styles"][voice.name]
@@ -141,14 +150,19 @@ class Phrasing:
         if not site.place:
             return Block("", tuple(self._units(scenario, scenario.hazards, speaker)))
         stand = self._placing.stand(speaker.voice, site, relays, alone, speaker.draw)
+        if stand.frame == "placed" and scenario.mild:
+            stand = Stand("place")
         if not stand.frame:
             clause = site.place
         else:
-            with_hazard = stand.frame == "placed"
-            entries: Any = self._frames if with_hazard else self._frame(speaker.voice)
-            entries = entries[stand.frame]
-            if with_hazard:
-                entries = entries[scenario.hazards[0]]["spoken" if speaker.voice.spoken else "formal"]
+            entries: Any
+            match stand.frame:
+                case "placed":
+                    entries = self._frames["placed"][scenario.hazards[0]][speaker.register]
+                case "related":
+                    entries = self._frames["related"][site.relation][speaker.register]
+                case _:
+                    entries = self._frame(speaker.voice)[stand.frame]
             template = speaker.choose(entries if relays else _from(site, entries))
             places = [other.place for other in sites]
             given = {"place": site.place, **self._placing.slots(template, places, speaker.draw)}
@@ -177,7 +191,8 @@ class Phrasing:
             draw.rng.shuffle(facts)
         tells = len(scenario.hazards) == 1 and _TELLING.get(scenario.hazards[0]) in scenario.values("measures")
         if not (tells and draw.chance(_HAZARD_UNSAID)):
-            facts = [self._utter(Utterance(("hazard", hazard)), speaker) for hazard in hazards] + facts
+            path = "mild" if scenario.mild else "hazard"
+            facts = [self._utter(Utterance((path, hazard)), speaker) for hazard in hazards] + facts
         units = facts + self._needs(scenario, speaker)
         if draw.chance(_NEEDS_ANYWHERE):
             draw.rng.shuffle(units)
@@ -195,8 +210,14 @@ class Phrasing:
         """Needs as one list (急需发电机和医疗队), several in one clause, each in one, or all of these; then what is
         declined."""
         draw, words = speaker.draw, self._facts["need"]
-        counted = {ITEMS[item.item].need for item in scenario.values("requested")}
-        needs = [need for need in scenario.values("needs") if need not in counted]
+        said = {ITEMS[item.item].need for item in scenario.values("requested")} | {scenario.said_of_both}
+        needs = [need for need in scenario.values("needs") if need not in said]
+        with_declined = self._needs_and_declined(scenario, needs, speaker)
+        if with_declined:
+            return with_declined
+        if scenario.mild:
+            asked = [self._mild_ask(need, speaker) for need in needs]
+            return asked + self._declined(scenario, speaker)
         together = self._together(needs, speaker)
         clauses = [self._utter(Utterance(("need", "together", together)), speaker)] if together else []
         listed = []
@@ -215,7 +236,8 @@ class Phrasing:
             template = words["spoken_list" if speaker.voice.spoken else "list"]
             clauses.append(self.fill(template, draw, {"nouns": _enumerate(nouns, draw)}))
         draw.rng.shuffle(clauses)
-        return clauses + self._declined(scenario, speaker)
+        declined = self._declined(scenario, speaker)
+        return declined + clauses if declined and draw.chance(_DECLINED_FIRST) else clauses + declined
 
     def _together(self, needs: Sequence[str], speaker: "_Speaker") -> str:
         """The key of needs that one clause asks for (boat, medical); "" for none."""
@@ -225,6 +247,26 @@ class Phrasing:
         keys = [key for together, key in self._together_keys[speaker.register] if together <= asked]
         return speaker.draw.pick(keys) if keys else ""
 
+    def _mild_ask(self, need: str, speaker: "_Speaker") -> str:
+        nouns = self.fill(self._facts["need"]["nouns"][need], speaker.draw)
+        return self._utter(Utterance(("mild_ask", "need"), {"nouns": nouns}), speaker)
+
+    def _needs_and_declined(self, scenario: Scenario, needs: Sequence[str], speaker: "_Speaker") -> list[str]:
+        """What is declined in one clause with all that is asked for (吃的有,别送,只要船); none where it is to be said
+        otherwise."""
+        draw, declined, nouns = speaker.draw, scenario.values("not_needed"), self._facts["need"]["nouns"]
+        if not declined or not 0 < len(needs) <= _MOST_NEEDS_BESIDE or not all(need in nouns for need in needs):
+            return []
+        besides = scenario.values("requested") or scenario.said_of_both in scenario.values("needs")
+        if besides or not draw.chance(_DECLINED_WITH_NEEDS):  # 只要 says that this is all
+            return []
+        slots = {
+            "nouns": _enumerate([self.fill(nouns[need], draw) for need in declined], draw),
+            "wanted": _enumerate([self.fill(nouns[need], draw) for need in needs], draw),
+        }
+        kind = "supplies" if declined[0] in SUPPLIES else "units"
+        return [self._utter(Utterance(("declined_but_needed", kind), slots), speaker)]
+
     def _declined(self, scenario: Scenario, speaker: "_Speaker") -> list[str]:
         """What is declined, in one clause."""
         draw, declined = speaker.draw, scenario.values("not_needed")
@@ -233,8 +275,11 @@ class Phrasing:
         together = self._facts["not_needed_together"].get(", ".join(declined))
         if together and draw.chance(_DECLINED_IN_THE_STORY):
             return [self.fill(_from(speaker, together), draw)]
-        told = speaker.voice.spoken and draw.chance(_DECLINED_IN_THE_STORY)
-        entries = self._facts["spoken_not_needed" if told else "not_needed"]
+        if declined[0] not in SUPPLIES:
+            entries = self._facts["units_not_needed"][speaker.register]
+        else:
+            told = speaker.voice.spoken and draw.chance(_DECLINED_IN_THE_STORY)
+            entries = self._facts["spoken_not_needed" if told else "not_needed"]
         nouns = [self.fill(self._facts["need"]["nouns"][need], draw) for need in declined]
         return [self.fill(_from(speaker, entries), draw, {"nouns": _enumerate(nouns, draw)})]
 
@@ -322,6 +367,19 @@ def _with_units(block: Block, clauses: Sequence[str], draw: Draw) -> Block:
     for clause in clauses:
         units.insert(draw.whole(min(1, len(units)), len(units)), clause)
     return Block(block.place_first, tuple(units), block.place_last, block.bare_place)
+
+
+def _in_halves(blocks: Sequence[Block]) -> list[Block]:
+    """The first parts of what is said of each incident, then the second ones; each has at least one clause."""
+    halves = [
+        (block.units[: (len(block.units) + 1) // 2], block.units[(len(block.units) + 1) // 2 :]) for block in blocks
+    ]
+    return [Block("", units) for half in zip(*halves, strict=True) for units in half]
+
+
+def _with_places(template: str, sites: Sequence[Site]) -> str:
+    first, second = (site.place for site in sites)
+    return template.replace("{a}", first).replace("{b}", second)
 
 
 def _in_lists(nouns: Sequence[str], draw: Draw) -> list[Sequence[str]]:

@@ -36,17 +36,22 @@ _READS_ON = re.compile(
 
 @dataclass(frozen=True)
 class Site:
-    """Where a report says an incident is ("" for nowhere), and whether somebody says so who is not there."""
+    """Where a report says an incident is ("" for nowhere), and whether somebody says so who is not there.
+
+    ``relation``: how the place is told by that of another incident: ``named`` (顺着那条路再往里,到石桥村), ``span`` (a
+    place that is nothing but the way from the other: 再往里两公里), or "" for by itself.
+    """
 
     place: str
     elsewhere: bool = False
+    relation: str = ""
 
 
 @dataclass(frozen=True)
 class Stand:
     """How a place stands in a report: the list of frames its clause is of, and where the clause is said."""
 
-    frame: str  # a list of the style; "placed": with the hazard; "": the bare place
+    frame: str  # a list of the style; "placed": with the hazard; "related": by the other's place; "": the bare place
     position: str = "first"  # or amid, last
 
 
@@ -59,6 +64,8 @@ class Placing:
     def stand(self, voice: Voice, site: Site, relays: bool, alone: bool, draw: Draw) -> Stand:
         """``relays``: the clause has to say that the speaker is elsewhere. ``alone``: no other incident stands beside
         this one without a word between them, so that the place may stand behind the facts."""
+        if site.relation:
+            return Stand("related")
         if relays:
             return Stand("relay", _relayed_position(draw) if alone else "first")
         if alone and draw.chance(voice.style.place_last):

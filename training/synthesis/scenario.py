@@ -6,7 +6,8 @@ What is drawn is said and what is said was drawn: doctrine reads the situation, 
 from collections.abc import Mapping, Sequence
 
 from dispatch.domain.situation import Count, Requested
-from training.synthesis.hazards import DECLINABLE, TABLES, Chances, HazardTable
+from training.synthesis.declining import draw_declined
+from training.synthesis.hazards import TABLES, Chances, HazardTable
 from training.synthesis.holdout import Draw, is_held_out_combination
 from training.synthesis.items import ITEMS
 from training.synthesis.numbers import spell
@@ -32,8 +33,6 @@ _COUNTED = {"cars": _CAR_WORDS, "vehicles": _CAR_WORDS, "displaced": ("äºº", "å
 _DEPTHS = ("snow_depth_m", "water_depth_m")
 _DEPTH_LIMITS = (0.2, 4.0)
 _DEPTHS_IN_WORDS = (0.5, 1.0, 1.3, 1.5, 1.7, 3.0)  # those that facts.yaml has words for
-_TWO_DECLINED = 0.3  # of what is declined
-_DECLINED_TOGETHER = (("food", "water"), ("food", "water"), ("food", "warmth"), ("shelter", "warmth"))
 _VULNERABLE = ("elderly", "elderly", "elderly", "child", "child", "infant", "pregnant", "patient", "disabled")
 _AGES = {"elderly": (65, 96), "child": (2, 9)}
 
@@ -56,7 +55,8 @@ def draw_scenario(
     _outages(scenario, draw, _scaled(table.outages, richness))
     _vulnerable(scenario, draw, table.vulnerable * richness, table.aged)
     _needs(scenario, draw, table, richness)
-    _declined(scenario, draw, declined)
+    if draw.chance(declined):
+        scenario.fields["not_needed"] = draw_declined(scenario.hazards, scenario.fields, draw)
     if narration:
         say_that_nobody_is_hurt(scenario, draw)
     scenario.fields["hazards"] = scenario.hazards
@@ -223,12 +223,3 @@ def _requested(scenario: Scenario, draw: Draw, word: str, needs: list[str]) -> N
     needs.append(item.need)
     count = spell(number, draw, 0.2 if scenario.spoken else 0.0)
     scenario.say(Utterance(("requested",), {"item": item.word, "count": count, "unit": item.unit}))
-
-
-def _declined(scenario: Scenario, draw: Draw, chance: float) -> None:
-    """One or two things that are on offer and not wanted; never one that is asked for."""
-    if draw.chance(chance):
-        left = [need for need in DECLINABLE if need not in scenario.fields["needs"]]
-        pairs = [pair for pair in _DECLINED_TOGETHER if set(pair) <= set(left)]
-        together = pairs and draw.chance(_TWO_DECLINED)
-        scenario.fields["not_needed"] = draw.pick(pairs) if together else (draw.pick(left),)

@@ -121,12 +121,14 @@ _SHARES = tuple(style.share for style in STYLES.values())
 
 @dataclass(frozen=True)
 class Voice:
-    """How one report is going to be written: its style, register and length in characters."""
+    """How one report is going to be written: its style, register and length in characters; ``calm``: by somebody who
+    makes little of what happened."""
 
     name: str
     style: Style
     spoken: bool
     length: int
+    calm: bool = False
 
     @property
     def richness(self) -> float:
@@ -145,6 +147,12 @@ class Voice:
 def tersely(voice: Voice) -> Voice:
     """The same voice in as few words as can be."""
     return replace(voice, length=0)
+
+
+def calmly(voice: Voice) -> Voice:
+    """The same voice, pleading for nothing and without emotions."""
+    padding = {kind: weight for kind, weight in voice.style.padding.items() if kind not in ("emotions", "pleas")}
+    return replace(voice, style=replace(voice.style, plea=0.0, repost=0.0, padding=padding), calm=True)
 
 
 def draw_voice(draw: Draw, registers: Mapping[str, tuple[str, ...]]) -> Voice:

@@ -17,13 +17,16 @@ class Utterance:
 class Scenario:
     """One incident while it is being drawn; ``fields`` become the Situation, place and context come later.
 
-    ``units`` are said in any order; what is in one unit stays together in its order.
+    ``units`` are said in any order; what is in one unit stays together in its order. ``mild``: little has happened, and
+    hazard and needs are said so (see mild.py). ``said_of_both``: a need that is said of two incidents at once.
     """
 
     hazards: tuple[str, ...]
     spoken: bool
     fields: dict[str, Any] = field(default_factory=dict)
     units: list[tuple[Utterance, ...]] = field(default_factory=list)
+    mild: bool = False
+    said_of_both: str = ""
 
     def add_value(self, name: str, label: str, value: Any) -> None:
         self.fields.setdefault(name, {})[label] = value

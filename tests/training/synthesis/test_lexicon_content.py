@@ -25,7 +25,7 @@ NEW_FLAGS = ("flammable", "reactive", "trees", "villages", "unreachable")
 SOME = tuple(f"{category}_some" for category in ("injured", "buried", "missing", "trapped"))
 COUNTED = ("cars", "pinned", "severe", "moderate", "light", "displaced", "vehicles")
 DEPTHS = (0.5, 1.0, 1.3, 1.5, 1.7, 3.0)
-SEVERAL = ("not_needed_together",)  # what one clause says of several, by a key that states it
+SEVERAL = ("not_needed_together", "shared")  # what one clause says of several, by a key that states it
 STYLES = {
     "duty": ["formal"],
     "radio": ["formal"],
@@ -54,6 +54,14 @@ PLACE_SLOTS = {"town", "other", "county", "name", "village", "street", "road", "
 KINDS_OF_NOBODY = ("offer", "resolved", "news", "thanks", "test", "question", "knowledge", "errand", "notice")
 OTHER_SLOTS = {"place", "hazard", "n", "small", "phone", "item", "name", "hour", "day", "plate"}
 OTHER_PLACES = {"elsewhere", "onward", "hometown"}
+TWO = {
+    **{
+        way: {"first", "second"}
+        for way in ("any", "urgent_first", "urgent_last", "mild_last", "mild_first", "unmarked")
+    },
+    "turns": {"a", "b", "first", "second"},
+    "halves": {"a", "b", "first", "second", "first_more", "second_more"},
+}
 WEIGHTED = ("joiners", "finals")  # drawn evenly: what stands there twice comes twice as often
 
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -171,7 +179,11 @@ def fact_slots(path: tuple[str, ...]) -> set[str]:
             return {"n"} if key in COUNTED else {"v"}
         case "conflicting":
             return {"a", "b"}
-        case "not_needed" | "spoken_not_needed":
+        case "not_needed" | "spoken_not_needed" | "units_not_needed":
+            return {"nouns"}
+        case "declined_but_needed":
+            return {"nouns", "wanted"}
+        case "mild_ask" if key == "need":
             return {"nouns"}
         case "need" if key in ("list", "spoken_list"):
             return {"nouns"}
@@ -246,7 +258,11 @@ def test_styles_have_all_their_lists() -> None:
         assert set(style) == {"registers", *STYLE_LISTS, *relay}, name
         for kind in ("openings", "nowhere", "closings"):
             assert style[kind].count("") <= 1, (name, kind)
-    assert set(FRAMES) == {"styles", *SHARED_LISTS, "decoys", "placed", "asides", "names", "second"}
+    assert set(FRAMES) == {
+        "styles",
+        *SHARED_LISTS,
+        *("decoys", "placed", "asides", "names", "second", "two", "related"),
+    }
 
 
 def test_frames_have_their_slots_and_no_other() -> None:
@@ -256,7 +272,10 @@ def test_frames_have_their_slots_and_no_other() -> None:
     allowed = {"contacts": {"phone", "name"}, "times": {"hour", "minute", "day"}, "asides": ASIDE_SLOTS}
     for path, entries in lists(FRAMES):
         for text in chain.from_iterable(map(expand, entries)):
-            if path[-1] in allowed:
+            if path[0] == "two":
+                assert slots(text) - {"joiner"} == TWO[path[-1]], (path, text)
+                assert path[-1] != "unmarked" or not re.search(r"\{first\}\W", text), (path, text)
+            elif path[-1] in allowed:
                 assert slots(text), (path, text)
                 assert slots(text) <= allowed[path[-1]], (path, text)
             elif path[0] == "decoys":
@@ -315,6 +334,38 @@ def test_frames_state_no_fact_and_do_not_plead_for_rescue() -> None:
             assert not _PLEA.search(text), (path, text)
 
 
+def test_two_incidents_are_told_in_many_ways() -> None:
+    assert list(FRAMES["two"]) == list(FRAMES["related"]["named"]) == ["formal", "spoken"]
+    for register, ways in FRAMES["two"].items():
+        assert set(ways) == set(TWO), register
+        assert len(ways["any"]) >= 20
+        assert all(len(found) >= 6 for found in ways.values()), register
+        for way, found in ways.items():
+            for text in chain.from_iterable(map(expand, found)):
+                assert re.search(r"\{first\}.*\{second\}", text), (way, text)
+    assert all(len(found) >= 8 for registers in FRAMES["related"].values() for found in registers.values())
+    assert len(PLACES["from_another"]) >= 20
+    assert not any(is_vague_place(text) for text in chain.from_iterable(map(expand, PLACES["from_another"])))
+
+
+def test_what_is_mild_states_nothing_but_its_hazard() -> None:
+    for key in ("mild", "mild_note", "mild_ask"):
+        for path, entries in lists(FACTS[key]):
+            for text in chain.from_iterable(map(expand, entries)):
+                assert not re.search("被困|受困|埋着|失联|停电|断电|烟|老人|孩子|救命|快来|急需|不够", text), (
+                    path,
+                    text,
+                )
+    hazard_words = {
+        **{"snow_road": "雪", "avalanche": "雪", "flood": "水|涝", "earthquake": "震", "landslide": "滑坡|塌|落石"},
+        **{"typhoon": "台风", "building_fire": "火|着", "wildfire": "火|着|燃", "hazmat": "化|试剂|罐|清洗剂|泄漏"},
+        **{"traffic_accident": "追尾|蹭|撞|事故|怼|刮碰", "collapse": "塌|垮|倒"},
+    }
+    for hazard, registers in FACTS["mild"].items():
+        for text in chain.from_iterable(map(expand, chain(*registers.values()))):
+            assert re.search(hazard_words[hazard], text), (hazard, text)
+
+
 def others(kind: str) -> list[str]:
     """Every text of a kind of what is no request, in both registers."""
     return [text for entries in OTHER[kind].values() for text in chain.from_iterable(map(expand, entries))]
@@ -325,7 +376,7 @@ def test_reports_that_ask_for_nobody_are_complete() -> None:
         ("news", "thanks", "chatter", "test", "prank", "question", "knowledge"), 55
     )
     least |= {"errand": 28, "notice": 28}
-    assert set(OTHER) == {*least, "hazard_words", "turns", "distractors"}
+    assert set(OTHER) == {*least, "hazard_words", "turns", "distractors", "harmless", "composed"}
     for kind, number in least.items():
         assert list(OTHER[kind]) == ["formal", "spoken"]
         assert sum(map(len, OTHER[kind].values())) >= number, kind
@@ -373,6 +424,40 @@ def test_distractors_state_no_fact_and_no_need() -> None:
         assert sum(not re.search("我|咱|俺|这里|这边|这儿", entry) for entry in registers["spoken"]) >= 2
 
 
+def test_what_makes_little_of_a_request_states_no_fact_and_does_not_take_it_back() -> None:
+    for path, entries in lists(OTHER["harmless"]):
+        assert len(entries) >= 6, path
+        for text in chain.from_iterable(map(expand, entries)):
+            assert not slots(text), (path, text)
+            assert not _FACT_WORDS.search(text), (path, text)
+            assert not _PLEA.search(text), (path, text)
+            assert not re.search("不用来|别来|不用派|已解决|得救|脱险|孩子|不够|增援|没人受伤", text), (path, text)
+    for kind, entries in Lexicon.load().other["harmless"]["spoken"].items():
+        assert len(entries.distant) - len(entries.distant.held_out) >= 2, kind
+
+
+def test_composed_reports_have_many_parts() -> None:
+    for name, registers in OTHER["composed"].items():
+        assert list(registers) == ["formal", "spoken"], name
+        for parts in registers.values():
+            assert len(parts) == 3, name
+            assert sum(map(len, parts.values())) >= 14, name
+            assert all(len(entries) >= 4 for entries in parts.values()), name
+            for text in chain.from_iterable(map(expand, chain(*parts.values()))):
+                assert slots(text) <= OTHER_SLOTS, (name, text)
+        assert sum(len(entries) for parts in registers.values() for entries in parts.values()) >= 30, name
+
+
+def test_composed_offers_offer_and_all_clears_are_over_by_one_part_alone() -> None:
+    for registers, part, words in (
+        (OTHER["composed"]["condition"], "have", re.compile(_OFFERED.pattern + "|可|能")),
+        (OTHER["composed"]["told_over"], "end", _OVER),
+    ):
+        for parts in registers.values():
+            for text in chain.from_iterable(map(expand, parts[part])):
+                assert words.search(text), text
+
+
 def test_generic_places_name_no_place() -> None:
     assert set(PLACES["generic"]) == set(labels.HAZARDS)
     for hazard, words in PLACES["generic"].items():
@@ -383,7 +468,7 @@ def test_generic_places_name_no_place() -> None:
 def test_places_are_composed_of_known_slots() -> None:
     tails = ("group_tails", "outskirts", "building_parts", "site_parts", "structure_parts", "composed", "overseas")
     names = ("landmarks", "bridges", "tunnels", "schools", "estates", "relative", "road_parts", "letter_roads")
-    for key in (*names, *tails):
+    for key in (*names, *tails, "from_another"):
         assert len(PLACES[key]) >= 10, key
         for entry in PLACES[key]:
             assert slots(entry) <= PLACE_SLOTS, entry

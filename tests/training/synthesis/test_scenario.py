@@ -7,7 +7,8 @@ from functools import cache
 import pytest
 
 from dispatch.domain import Count, Situation, labels
-from training.synthesis.hazards import DECLINABLE, TABLES
+from training.synthesis.declining import DECLINABLE, UNITS
+from training.synthesis.hazards import TABLES
 from training.synthesis.holdout import Draw
 from training.synthesis.items import ITEMS
 from training.synthesis.lexicon import Lexicon
@@ -202,6 +203,16 @@ def test_what_is_declined_is_not_asked_for() -> None:
     for scenario in scenarios():
         assert not set(scenario.values("not_needed")) & set(scenario.fields["needs"])
         assert all(ITEMS[item.item].need in scenario.fields["needs"] for item in scenario.values("requested"))
+
+
+def test_units_are_declined_in_every_hazard_and_no_doctor_where_somebody_lies_unconscious() -> None:
+    declined = {hazard: set[str]() for hazard in TABLES}
+    for scenario in scenarios():
+        units = set(scenario.values("not_needed")) & set(UNITS[scenario.hazards[0]])
+        declined[scenario.hazards[0]] |= units
+        assert not ("medical" in units and "unconscious" in scenario.values("facts"))
+        assert not ("boat" in units and "in_water" in scenario.values("facts"))
+    assert declined == {hazard: set(units) for hazard, units in UNITS.items()}
 
 
 def test_a_collapse_joins_another_hazard_only_where_people_are_caught() -> None:
