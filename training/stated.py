@@ -40,7 +40,7 @@ _COUNTED = re.compile("([0-9]{1,5}|[一二两三四五六七八九十百]{1,6})(
 # Vague amounts, for which a situation has a lower and an upper bound.
 _SOME_UNITS = re.compile("(?:几|数|上|过|成)([十百千万])")  # 几十, 上百
 _TEENS = re.compile("十几|十来")
-_AND_MORE = re.compile(r"(\d+[十百千万]?|[零〇一二两三四五六七八九十百千万]+)[几多余来+]", re.ASCII)
+_AND_MORE = re.compile(r"(\d+[十百千万]?|[零〇一二两三四五六七八九十百千万]+)(?:[几多余来+]|好几)", re.ASCII)
 _A_FEW = re.compile("几|数|多[人名位个台辆处户]|若干|一些|一批|一群|好多|许多|不少")
 
 # Units of speech, and how many of the situation's own (m, km, hours, ha, t, kW) they are.

@@ -77,7 +77,7 @@ class Recipe:
     other: float = 0.16  # reports that are no requests
     distracted: float = 0.12  # requests of one incident that say something in the words of what is no request
     harmless: float = 0.1  # requests of one incident that sound as if nothing much had happened
-    two_incidents: float = 0.095
+    two_incidents: float = 0.16
     issued: float = 0.2  # something was issued before
     declined: float = 0.09
     placings: Mapping[str, float] = field(default_factory=lambda: PLACINGS)

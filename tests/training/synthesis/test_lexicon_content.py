@@ -11,7 +11,7 @@ import yaml
 
 from dispatch.domain import labels
 from dispatch.domain.places import is_vague_place
-from training.synthesis.lexicon import Template, leaves
+from training.synthesis.lexicon import Lexicon, Template, leaves
 
 FOLDER = Path(__file__).resolve().parents[3] / "data" / "lexicon"
 LEXICON: Mapping[str, Any] = {
