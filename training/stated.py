@@ -29,13 +29,14 @@ _TWO_PEOPLE = re.compile(
 )
 # Whoever is named in a story: as many of these as stand in a sentence are as many people at most.
 _ONE_PERSON = re.compile(
-    "我(?=[和跟与同带领抱背陪、])|(?<=[和跟])我|爸|父|妈|母|爷|奶|姥|外[公婆]|哥|姐|弟|妹|叔|伯|婶|嫂|姑|姨|舅|老[公婆伴乡人太汉板师]|妻|夫|媳|儿|女|男"
+    "我(?=[和跟与同带领抱背陪、])|(?<=[和跟])我|爸|父|妈|母|爷|奶|姥|外[公婆]|哥|姐|弟|妹|叔|伯|婶|嫂|姑|姨|舅|老[公婆伴乡人太汉板师]|大娘|妻|夫|媳|儿|女|男"
     "|孙|侄|甥|孩|娃|囡|宝宝|婴|幼童|少年|学生|司机|副驾|跟车|领队|带班|[组队]员|驾驶员|师傅|[班组队连]长|同[学事伴乡]|[工队战朋驴][友]|邻居|对象|乘客|游客|旅客"
     "|护士|医生|大夫|保安|民警|员工|职工|[工矿民村居渔农牧病客]人|[渔农牧村居]民|群众|住户|房东|经理|教练|志愿者|快递员|病号|患者|伤员|姑娘|小伙"
 )
 _CLAUSE_END = re.compile("[,。!?;…~]+")
 _MOST_NAMED = 12
-_COUNTED = re.compile("([0-9]{1,5}|[一二两三四五六七八九十百]{1,6})(?=[个名位口人]|大人|小孩|孩|娃|老人)")
+_MANY = 2  # at least: 好多人
+_COUNTED = re.compile("([0-9]{1,5}|[一二两三四五六七八九十百]{1,6})(?=[个名位口人户家]|大人|小孩|孩|娃|老人)")
 
 # Vague amounts, for which a situation has a lower and an upper bound.
 _SOME_UNITS = re.compile("(?:几|数|上|过|成)([十百千万])")  # 几十, 上百
@@ -83,8 +84,8 @@ class Stated:
         return number in self.numbers or any(abs(number - other) < _SAME for other in self.numbers)
 
     def has_count(self, count: Count) -> bool:
-        """Whether a count of people can be read here. One person, or some, can be read in any call for help."""
-        if count.min <= 1 and (count.max is None or count.max == 1):
+        """Whether a count of people can be read here. One person, some, or many, can be read in any call for help."""
+        if (count.min <= 1 and count.max == 1) or (count.min <= _MANY and count.max is None):
             return True
         if count.min == count.max and count.min in self.people:
             return True
@@ -138,7 +139,7 @@ def _people(text: str) -> Iterator[float]:
     counted = [value for match in _COUNTED.finditer(text) for value in _readings(match[1])][:_MOST_NAMED]
     for left, right in combinations(counted, 2):
         yield from (left + right, abs(left - right))
-    yield sum(counted)
+    yield from map(sum, combinations(counted, 3))
     clauses = ["", *_CLAUSE_END.split(text)]
     named = max(_named(before) + _named(clause) for before, clause in pairwise(clauses))
     yield from map(float, range(2, min(named, _MOST_NAMED) + 1))
