@@ -18,9 +18,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from dispatch.engine import GenerationRequest, TorchEngine
+from dispatch.engine import TorchEngine
 from dispatch.model import TokenizerConfig, load_bundle, read_metrics
-from training.evaluate import EvaluationFile, evaluate, read_files
+from training.evaluate import EvaluationFile, evaluate, read_files, request_of
 from training.judging import Answer
 from training.run import train
 from training.synthesis import Lexicon, PairGenerator, Recipe
@@ -48,7 +48,7 @@ def variants(tokens: int) -> Mapping[str, Variant]:
     config = TrainConfig(
         max_steps=steps,
         batch_tokens=BATCH_TOKENS,
-        peak_lr=2e-3,
+        peak_lr=4e-3,
         warmup_steps=min(200, steps // 5),
         cooldown_steps=steps // 3,
         dropout=0.0,
@@ -61,7 +61,7 @@ def variants(tokens: int) -> Mapping[str, Variant]:
         "base": base,
         "AdamW instead of Muon": replace(base, train=replace(config, optimizer="adamw")),
         "peak rate 1e-3": replace(base, train=replace(config, peak_lr=1e-3)),
-        "peak rate 4e-3": replace(base, train=replace(config, peak_lr=4e-3)),
+        "peak rate 2e-3": replace(base, train=replace(config, peak_lr=2e-3)),
         "peak rate 8e-3": replace(base, train=replace(config, peak_lr=8e-3)),
         "batches of 4,096 tokens": replace(
             base,
@@ -101,7 +101,7 @@ def measure(variant: Variant, folder: Path, pairs: int, valid: Path, tests: Sequ
         report.file.removesuffix(".jsonl"): {name: report.measures[name].value for name in MEASURES}
         for test in tests
         for report in evaluate(
-            lambda rows: engine.generate([GenerationRequest(row.report, row.context) for row in rows]),
+            lambda rows: engine.generate([request_of(row) for row in rows]),
             lambda _, generation: {"network": Answer(generation.candidates[0])},
             test,
         )

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from dispatch.engine import Generation
+from dispatch.engine import Generation, GenerationRequest
 from dispatch.model import normalize
 from training.bootstrap import Estimate, Quantity, estimate, ratio
 from training.corpus import Pair, PairError, read_pairs
@@ -162,6 +162,11 @@ def expected_of(example: Example) -> dict[str, object]:
 
 def _figures(values: Mapping[str, Estimate]) -> dict[str, object]:
     return {name: value.to_dict() for name, value in values.items()}
+
+
+def request_of(example: Example) -> GenerationRequest:
+    """What the engine is asked for an example: default decoding, no typed beginning."""
+    return GenerationRequest(example.report, example.context)
 
 
 def respond_to_all(

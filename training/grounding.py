@@ -102,7 +102,6 @@ def _computed(situations: Sequence[Situation], context: Context, stated: Stated)
 def _is_stated(situation: Situation, stated: Stated) -> bool:
     numbers = [item.count for item in situation.requested]
     numbers += situation.measures.values()
-    numbers += (
-        value for value in situation.facts.values() if value is not True and value != 1
-    )  # one is told, not counted
+    # A fact of one (an ankle, a car) is told, not counted; True equals 1 and is no number.
+    numbers += (value for value in situation.facts.values() if value != 1)
     return all(map(stated.has, numbers)) and all(map(stated.has_count, situation.people.values()))

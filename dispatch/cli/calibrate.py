@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from dispatch.engine import Engine
     from training.evaluate import EvaluationFile
-    from training.judging import Example
     from training.reliability import Bin
 
 KIND_THRESHOLD = 0.9  # the model's own default, which is slow to import; a test compares them
@@ -75,14 +74,10 @@ def _answers(
 ) -> tuple[list[Mapping[str, float]], list[bool], list[float]]:
     """Of what the service would send: its features, whether it is right, and the bundle's confidence until now."""
     from dispatch.domain import default_doctrine
-    from dispatch.engine import GenerationRequest
     from dispatch.model import Calibration
     from dispatch.workflow import rank
-    from training.evaluate import respond_to_all
+    from training.evaluate import request_of, respond_to_all
     from training.judging import Answer, judge
-
-    def request_of(example: "Example") -> GenerationRequest:
-        return GenerationRequest(example.report, example.context)
 
     with progress_of(held.name, len(held.examples)) as show:
         generations = respond_to_all(lambda rows: engine.generate(list(map(request_of, rows))), held.examples, show)

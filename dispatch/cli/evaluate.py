@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from dispatch.engine import Engine, Generation
     from dispatch.model import Bundle, Calibration
     from dispatch.workflow import Ranked
-    from training.evaluate import Choose, EvaluationFile, FileReport, Respond
+    from training.evaluate import EvaluationFile, FileReport, Respond
     from training.judging import Answer, Example
 
-    Answerer = tuple[str, Respond, Choose]
+    # How an example's generation becomes its answer, by the name of who picks.
+    Answerer = tuple[str, Respond, Callable[[Example, Generation], Answer]]
 
 BAD_LINES_TOLD = 5  # of a file
 
@@ -178,7 +179,7 @@ def _answerers(bundle: "Bundle | None", answers: Answers) -> "list[Answerer]":
         calibration = bundle.config.calibration
         alone, guarded = TorchEngine(bundle, guard_places=False), TorchEngine(bundle)
         return [
-            ("network", partial(_generate, alone), partial(_first, "network", calibration)),
+            ("network", partial(_generate, alone), partial(_first, calibration)),
             ("service", partial(_generate, guarded), partial(_sent, calibration)),
         ]
     baseline = BASELINES[answers]
@@ -186,40 +187,38 @@ def _answerers(bundle: "Bundle | None", answers: Answers) -> "list[Answerer]":
     def respond(examples: "Sequence[Example]") -> "list[Generation]":
         return [baseline(example) for example in examples]
 
-    return [(answers, respond, partial(_first, answers, None)), ("service", respond, partial(_sent, None))]
+    return [(answers, respond, partial(_first, None)), ("service", respond, partial(_sent, None))]
 
 
 def _generate(engine: "Engine", examples: "Sequence[Example]") -> "Sequence[Generation]":
-    from dispatch.engine import GenerationRequest
+    from training.evaluate import request_of
 
-    return engine.generate([GenerationRequest(row.report, row.context) for row in examples])
+    return engine.generate([request_of(example) for example in examples])
 
 
-def _first(
-    name: str, calibration: "Calibration | None", example: "Example", generation: "Generation"
-) -> "Mapping[str, Answer]":
+def _first(calibration: "Calibration | None", example: "Example", generation: "Generation") -> "Answer":
     """The first candidate as it was written."""
     from training.judging import Answer
 
     ranked = _ranked(example, generation, calibration)
     first = next(entry for entry in ranked if entry.candidate is generation.candidates[0])
-    return {name: Answer(first.candidate, first.worst)}
+    return Answer(first.candidate, first.worst)
 
 
-def _sent(calibration: "Calibration | None", example: "Example", generation: "Generation") -> "Mapping[str, Answer]":
+def _sent(calibration: "Calibration | None", example: "Example", generation: "Generation") -> "Answer":
     """What the service sends by its checks, with the confidence that it states."""
     from training.judging import Answer
 
     best = _ranked(example, generation, calibration)[0]
-    return {"service": Answer(replace(best.candidate, confidence=best.confidence), best.worst)}
+    return Answer(replace(best.candidate, confidence=best.confidence), best.worst)
 
 
 def _ranked(example: "Example", generation: "Generation", calibration: "Calibration | None") -> "list[Ranked]":
     from dispatch.domain import default_doctrine
-    from dispatch.engine import GenerationRequest
     from dispatch.workflow import rank
+    from training.evaluate import request_of
 
-    return rank(GenerationRequest(example.report, example.context), generation, default_doctrine(), calibration)
+    return rank(request_of(example), generation, default_doctrine(), calibration)
 
 
 def _evaluate(answerers: "Sequence[Answerer]", files: "Sequence[EvaluationFile]") -> "list[FileReport]":
@@ -228,10 +227,16 @@ def _evaluate(answerers: "Sequence[Answerer]", files: "Sequence[EvaluationFile]"
 
     reports: list[FileReport] = []
     for file in files:
-        for name, respond, choose in answerers:
+        for name, respond, pick in answerers:
             with progress_of(f"{file.name}, {name}", len(file.examples)) as show:
-                reports += evaluate_file(respond, choose, file, show)
+                reports += evaluate_file(respond, partial(_by_name, name, pick), file, show)
     return reports
+
+
+def _by_name(
+    name: str, pick: "Callable[[Example, Generation], Answer]", example: "Example", generation: "Generation"
+) -> "Mapping[str, Answer]":
+    return {name: pick(example, generation)}
 
 
 def _write(path: Path, text: str) -> None:

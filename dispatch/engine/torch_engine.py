@@ -67,12 +67,12 @@ class TorchEngine:
             [self._candidate(hypothesis, fault) for hypothesis in best]
             for best, fault in zip(hypotheses, faults, strict=True)
         ]
-        if decoding.strategy == "greedy" and self._writes_situations:
+        illegible = [row for row, (first, *_) in enumerate(candidates) if first.fault and not first.situations]
+        if illegible and decoding.strategy == "greedy" and self._writes_situations:
             beam = replace(decoding, strategy="beam", num_candidates=decoding.beam_size)
-            rows = [row for row, (first,) in enumerate(candidates) if first.fault and not first.situations]
-            again = ([sources[row] for row in rows], [prefixes[row] for row in rows])
-            found = self._search(*again, beam, self._tokenizer.eos_id, should_stop) if rows else []
-            for row, best in zip(rows, found, strict=True):
+            again = [sources[row] for row in illegible], [prefixes[row] for row in illegible]
+            found = self._search(*again, beam, self._tokenizer.eos_id, should_stop)
+            for row, best in zip(illegible, found, strict=True):
                 candidates[row] += (self._candidate(hypothesis, faults[row]) for hypothesis in best)
         timings = {"tokenize": tokenized - started, "decode": time.perf_counter() - tokenized}
         return [
