@@ -18,8 +18,8 @@ from dispatch.store.schema import Base
 NEXT_REVISION = """
 import sqlalchemy as sa
 from alembic import op
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 def upgrade():
     op.create_table("later", sa.Column("id", sa.Text(), primary_key=True))
@@ -38,7 +38,7 @@ def next_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
     def install(source: str) -> None:
         scripts = tmp_path / "migrations"
         shutil.copytree(Path(migrate.__file__).parent / "migrations", scripts)
-        (scripts / "versions" / "r0002_later.py").write_text(source)
+        (scripts / "versions" / "r0003_later.py").write_text(source)
         monkeypatch.setattr(migrate, "SCRIPTS", str(scripts))
 
     return install
