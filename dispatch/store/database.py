@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TypeVar
 
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL, Connection, text
 
 from dispatch.store.committer import Committer
 from dispatch.store.connection import connect, connect_to_read, parse_url, snapshot, store_errors, writing
+from dispatch.store.digest import PERSONAL
 from dispatch.store.migrate import prepare
 from dispatch.store.transaction import Transaction
 
@@ -55,6 +56,17 @@ class Database:
         """A connection that reads all as it is now, however long it takes."""
         with store_errors("read the database", self.url), snapshot(self._reader) as connection:
             yield connection
+
+    def forget(self) -> None:
+        """Let go of what was overwritten: until then it may lie in the log or in dead rows. Backups keep it."""
+        with store_errors("clear what was erased", self.url):
+            if self.url.get_backend_name() == "sqlite":
+                with closing(self._engine.raw_connection()) as connection:
+                    connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                return
+            with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+                for table in PERSONAL:
+                    connection.execute(text(f"VACUUM {table}"))
 
     def close(self) -> None:
         """Finish what was handed in and let go; a second time does nothing."""

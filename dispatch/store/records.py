@@ -131,7 +131,7 @@ def check_storable(record: Instruction) -> None:
     PostgreSQL stores neither NUL nor lone surrogates, and JSON has no word for a number that is not finite.
     """
     for item in fields(record):
-        _check_value(item.name, getattr(record, item.name))
+        check_text(item.name, getattr(record, item.name))
     if record.name and key_in(record.name) is None:
         raise ValueError(f"name: {record.name!r} is not instructions/ID")
     for name in ("created_at", "due_at"):
@@ -140,7 +140,8 @@ def check_storable(record: Instruction) -> None:
             raise ValueError(f"{name}: must carry its time zone")
 
 
-def _check_value(name: str, value: Any) -> None:
+def check_text(name: str, value: Any) -> None:
+    """Raise ValueError naming the place in a value that cannot be stored."""
     if isinstance(value, str):
         if "\0" in value:
             raise ValueError(f"{name}: the character NUL cannot be stored, remove it")
@@ -152,8 +153,8 @@ def _check_value(name: str, value: Any) -> None:
         raise ValueError(f"{name}: must be a finite number, not {value}")
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            _check_value(f"a key of {name}", key)
-            _check_value(f"{name}.{key}", item)
+            check_text(f"a key of {name}", key)
+            check_text(f"{name}.{key}", item)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            _check_value(f"{name}[{index}]", item)
+            check_text(f"{name}[{index}]", item)
