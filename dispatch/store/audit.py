@@ -131,7 +131,7 @@ def _keeps_its_commitment(table: Table, row: Row) -> bool:
     if row["erased_at"] is not None:
         return all(row[column] == value for column, value in blank(table.name, row).items())
     try:
-        return commitment(table.name, row) == row["commitment"]
+        return bool(commitment(table.name, row) == row["commitment"])
     except ValueError:  # a salt that is not hexadecimal
         return False
 

@@ -116,4 +116,3 @@ class Committer:
         if isinstance(error, SQLAlchemyError | sqlite3.Error):
             return failure(error, action, self._url)
         return error
-

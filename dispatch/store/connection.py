@@ -32,8 +32,7 @@ _READERS = 4  # connections that only read
 # A server whose default is another would answer before the fsync; one that hangs, or a process that does while it holds
 # the lock on the chain, must not hold up everybody for ever.
 _POSTGRES_SETTINGS = (
-    "-c synchronous_commit=on -c lock_timeout=10s -c statement_timeout=60s "
-    "-c idle_in_transaction_session_timeout=60s"
+    "-c synchronous_commit=on -c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s"
 )
 _POSTGRES_CONNECT = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
 

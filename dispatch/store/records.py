@@ -12,7 +12,6 @@ from typing import Any
 
 from dispatch.domain.situation import JsonObject
 
-
 REVIEW_STATES = ("pending", "claimed", "approved", "revised", "rejected", "recalled", "superseded")
 
 

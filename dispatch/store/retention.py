@@ -1,8 +1,8 @@
 """Keeping and erasing: personal data go when they must, and stay where the law holds them.
 
-What is erased of an instruction is all that may tell of people: the report, its context, every text, plan and situation,
-the reasons of its reviews, the places of its orders. Who decided what and when, the model and its confidence stay, and so
-do the salted commitments, with which the chain still verifies.
+What is erased of an instruction is all that may tell of people: the report, its context, every text, plan and
+situation, the reasons of its reviews, the places of its orders. Who decided what and when, the model and its confidence
+stay, and so do the salted commitments, with which the chain still verifies.
 """
 
 import uuid

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
 
 from dispatch.domain import Order
 from dispatch.store.database import Database
@@ -105,7 +105,7 @@ class Reviews:
         """
         table = INSTRUCTIONS.c
         order = table.urgency, table.created_at, table.id
-        wanted = table.review_state.in_(states)
+        wanted: ColumnElement[bool] = table.review_state.in_(states)
         expired = and_(table.review_state == "claimed", table.lease_expires_at <= utc_now())
         if "pending" in states and "claimed" not in states:
             wanted = or_(wanted, expired)
@@ -177,7 +177,9 @@ class Reviews:
                 raise NotFound(f"order {order_id}")
             if row["state"] != state:
                 row = _move(transaction, row, state)
-                transaction.record(f"order.{state}", actor, f"instructions/{row['instruction_id']}", {"order": order_id})
+                transaction.record(
+                    f"order.{state}", actor, f"instructions/{row['instruction_id']}", {"order": order_id}
+                )
             return _released(row)
 
         return self._database.write("store the order's state", work)

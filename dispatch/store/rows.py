@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, RowMapping, Select, select
 
 from dispatch.domain import PRIORITIES
 from dispatch.store.errors import NotFound, RequestIdConflict
@@ -33,7 +33,7 @@ def instructions() -> Select[Any]:
     )
 
 
-def record_of(row: Mapping[str, Any]) -> Instruction:
+def record_of(row: Mapping[str, Any] | RowMapping) -> Instruction:
     """The record that a row of `instructions()` holds."""
     return Instruction(
         name=f"instructions/{row['id']}",

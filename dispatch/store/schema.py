@@ -233,6 +233,6 @@ def key_of(table: Table) -> str:
     return column.name
 
 
-AUDIT = AuditEventRow.__table__
+AUDIT = Base.metadata.tables[AuditEventRow.__tablename__]
 COVERED: tuple[Table, ...] = tuple(table for table in Base.metadata.sorted_tables if table is not AUDIT)
 """The tables whose rows the chain covers, referred ones first."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import RowMapping, select
 
 from dispatch.store.database import Database
 from dispatch.store.errors import NotFound
@@ -98,6 +98,6 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _token(row: Mapping[str, Any]) -> Token:
+def _token(row: Mapping[str, Any] | RowMapping) -> Token:
     same = ("id", "principal", "created_at", "expires_at", "revoked_at")
     return Token(scopes=tuple(row["scopes"]), **{name: row[name] for name in same})

@@ -46,9 +46,9 @@ def verify_audit(url: str, expected: ChainHead | None = None) -> ChainReport:
 
 
 def backup(url: str, target: Path) -> ChainReport:
-    """Copy a database, as it is at one moment, into a SQLite file, while others write; returns what the copy verifies as.
+    """Copy a database, as it is at one moment, into a SQLite file, while others write.
 
-    The file appears when it is whole. PostgreSQL too is copied into SQLite: the tables are the same. Raises
+    Returns what the copy verifies as. The file appears when it is whole. PostgreSQL too is copied into SQLite: the tables are the same. Raises
     FileExistsError where the target is there, StoreError where the database fails or its chain is broken.
     """
     if target.exists():
@@ -101,7 +101,9 @@ def _copy_into(source: Connection, url: str, make_room: Callable[[Connection, UR
             make_room(target, parsed)
             migrate.run(target, "head")
             for table in (*COVERED, AUDIT):
-                rows = source.execute(select(table).order_by(table.c[key_of(table)]).execution_options(yield_per=_AT_ONCE))
+                rows = source.execute(
+                    select(table).order_by(table.c[key_of(table)]).execution_options(yield_per=_AT_ONCE)
+                )
                 with closing(rows):
                     for part in rows.mappings().partitions():
                         target.execute(table.insert(), [dict(row) for row in part])

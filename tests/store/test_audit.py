@@ -116,8 +116,13 @@ def without_triggers(url: str, execute: Execute) -> Callable[[], None]:
     ],
 )
 def test_tampering_with_the_trail_is_found(
-    store: Store, audit: Audit, execute: Execute, draft: Make, without_triggers: Callable[[], None],
-    tampering: str, seq: int,
+    store: Store,
+    audit: Audit,
+    execute: Execute,
+    draft: Make,
+    without_triggers: Callable[[], None],
+    tampering: str,
+    seq: int,
 ) -> None:
     for _ in range(3):
         store.save(draft())
@@ -222,7 +227,10 @@ def test_the_digests_of_this_version_are_those_of_every_later_one() -> None:
     assert row["commitment"] == "f39622b9f93a0a8d899b6a2263a5a9785d7e8d3f05e53818f913152b5748953f"
     assert row_digest("reviews", row) == "4b0df53298b0ea1d2cde91424711e60206456d56f2d6067815b6bebafa8819fd"
     assert row_digest("reviews", {**row, "added_later": None}) == row_digest("reviews", row)
-    assert event_hash({"seq": 1, "previous": GENESIS, "hash": "left out"}) == "be79e2e77e80a70cd76f63dd61315d7b6c2a89c16f2e7362179babfbe4567a48"
+    assert (
+        event_hash({"seq": 1, "previous": GENESIS, "hash": "left out"})
+        == "be79e2e77e80a70cd76f63dd61315d7b6c2a89c16f2e7362179babfbe4567a48"
+    )
 
 
 def test_equal_texts_have_unlike_commitments() -> None:

@@ -64,9 +64,7 @@ def test_down_and_up_again(store: Store, url: str) -> None:
     assert tables(url) == set(Base.metadata.tables) | {"alembic_version"}
 
 
-def test_upgrading_what_is_current_changes_nothing(
-    store: Store, url: str, draft: Callable[..., Instruction]
-) -> None:
+def test_upgrading_what_is_current_changes_nothing(store: Store, url: str, draft: Callable[..., Instruction]) -> None:
     saved = store.save(draft())
     upgrade(url)
     assert store.get(saved.name) == saved
@@ -77,7 +75,7 @@ def test_an_older_database_waits_for_its_upgrade(
 ) -> None:
     saved = store.save(draft())
     next_revision(NEXT_REVISION)
-    with pytest.raises(StoreError, match=f"older Dispatch.*dispatch db upgrade --database-url"):
+    with pytest.raises(StoreError, match="older Dispatch.*dispatch db upgrade --database-url"):
         Store.open(url)
     assert "later" not in tables(url)
     upgrade(url)
@@ -87,18 +85,14 @@ def test_an_older_database_waits_for_its_upgrade(
     again.close()
 
 
-def test_a_newer_database_is_refused(
-    store: Store, url: str, execute: Callable[[str], object]
-) -> None:
+def test_a_newer_database_is_refused(store: Store, url: str, execute: Callable[[str], object]) -> None:
     execute("UPDATE alembic_version SET version_num = '9999'")
     for attempt in (Store.open, upgrade):
         with pytest.raises(StoreError, match="newer Dispatch"):
             attempt(url)
 
 
-def test_a_migration_that_fails_leaves_the_database_as_it_was(
-    url: str, next_revision: Callable[[str], None]
-) -> None:
+def test_a_migration_that_fails_leaves_the_database_as_it_was(url: str, next_revision: Callable[[str], None]) -> None:
     next_revision(NEXT_REVISION + "    op.execute('no SQL')\n")
     with pytest.raises(StoreError, match="syntax error"):
         upgrade(url)
