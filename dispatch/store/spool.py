@@ -114,8 +114,10 @@ class SpoolingStore:
     def _fall_back(
         self, done: Future[Instruction], draft: Instruction, principal: str, answer: Future[Instruction]
     ) -> None:
-        """Take a draft into the spool that the store could not take. The thread that commits to the store runs this, so it
-        must not wait for the gate: whoever holds that waits for this thread."""
+        """Take a draft into the spool that the store could not take.
+
+        The thread that commits to the store runs this: it must not wait for the gate, whose holder waits for it.
+        """
         if not isinstance(done.exception(), StoreUnavailable):
             _pass_on(done, answer)
             return

@@ -48,8 +48,9 @@ def verify_audit(url: str, expected: ChainHead | None = None) -> ChainReport:
 def backup(url: str, target: Path) -> ChainReport:
     """Copy a database, as it is at one moment, into a SQLite file, while others write.
 
-    Returns what the copy verifies as. The file appears when it is whole. PostgreSQL too is copied into SQLite: the tables are the same. Raises
-    FileExistsError where the target is there, StoreError where the database fails or its chain is broken.
+    The file appears when it is whole and verified; returns what it verifies as. PostgreSQL too is copied into SQLite:
+    the tables are the same. Raises FileExistsError where the target is there, StoreError where the database fails or
+    its chain is broken.
     """
     if target.exists():
         raise FileExistsError(f"{target} is there already; name another file")

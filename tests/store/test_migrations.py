@@ -75,7 +75,7 @@ def test_an_older_database_waits_for_its_upgrade(
 ) -> None:
     saved = store.save(draft())
     next_revision(NEXT_REVISION)
-    with pytest.raises(StoreError, match="older Dispatch.*dispatch db upgrade --database-url"):
+    with pytest.raises(StoreError, match=r"older Dispatch.*dispatch db upgrade --database-url"):
         Store.open(url)
     assert "later" not in tables(url)
     upgrade(url)
