@@ -68,11 +68,13 @@ def clear(connection: Connection, url: URL) -> None:
 
 
 def run(connection: Connection, target: str) -> None:
-    """Migrate up to `head` or down to `base`, inside the connection's open transaction."""
+    """Migrate up or down to a revision, `head` or `base`, inside the connection's open transaction."""
     config = _config()
     config.attributes["connection"] = connection
+    present = _revision(connection)
+    down = target == "base" or (present is not None and target != "head" and target < present)
     with _ALEMBIC:
-        (command.downgrade if target == "base" else command.upgrade)(config, target)
+        (command.downgrade if down else command.upgrade)(config, target)
 
 
 def lock_schema(connection: Connection) -> None:

@@ -1,6 +1,6 @@
 """A process killed while it writes: what it answered is there, once; nothing is half there; no hand is needed.
 
-Run as a program it does so more often: `python tests/store/test_crashes.py sqlite 50`, or `postgresql 20`.
+Run as a program it does so more often: `python -m tests.store.test_crashes sqlite 50`, or `postgresql 20`.
 """
 
 import random

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
-from dispatch.store import Instruction, Store, StoreError, migrate, upgrade
+from dispatch.store import Audit, Instruction, Reviews, Store, StoreError, migrate, upgrade
 from dispatch.store.connection import connect, parse_url, writing
 from dispatch.store.schema import Base
 
@@ -23,6 +23,15 @@ down_revision = "0002"
 def upgrade():
     op.create_table("later", sa.Column("id", sa.Text(), primary_key=True))
 """
+
+OLD_ROWS = (
+    "INSERT INTO incidents VALUES ('i-1', '2026-01-01 08:00:00.000000')",
+    "INSERT INTO models VALUES ('ab12', 'default', '2026-01-01 08:00:00.000000')",
+    "INSERT INTO requests VALUES ('cd', 'cad', 'r-1', 'digest', 'i-1', '水位上涨', '{}', '{}', '', "
+    "'2026-01-01 08:00:00.000000')",
+    f"INSERT INTO instructions VALUES ('{'ab' * 16}', 'cd', '派出2艘', '[]', '[]', '[{{\"agency\": \"消防\"}}]', "
+    "'[]', 0.5, 'ab12', '', '{}', '特急', 'pending', '2026-01-01 08:00:00.000000')",
+)
 
 
 def tables(url: str) -> set[str]:
@@ -105,3 +114,42 @@ def test_stores_opened_at_once_make_the_tables_once(url: str) -> None:
     for store in stores:
         store.ping()
         store.close()
+
+
+def make_old_database(url: str) -> None:
+    """A database of the first revision, with a row in every table."""
+    engine = connect(parse_url(url))
+    with writing(engine).begin() as connection:
+        migrate.run(connection, "0001")
+        for statement in OLD_ROWS:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+def test_rows_of_the_first_revision_are_kept_and_covered_by_the_chain(url: str) -> None:
+    make_old_database(url)
+    upgrade(url)
+    store = Store.open(url)
+    found = store.find_request("r-1", "cad")
+    assert found is not None
+    assert (found.name, found.report, found.plan) == ("instructions/" + "ab" * 16, "水位上涨", [{"agency": "消防"}])
+    assert (found.review_state, found.version, found.due_at) == ("pending", 1, None)
+    assert Reviews(store.database).queue(limit=9).instructions == [found]
+    report = Audit(store.database).verify()
+    assert (report.head.seq, report.faults) == (4, ())  # an event a table
+    store.close()
+
+
+def test_down_to_the_first_revision_keeps_its_rows(url: str) -> None:
+    make_old_database(url)
+    upgrade(url)
+    engine = connect(parse_url(url))
+    with writing(engine).begin() as connection:
+        migrate.run(connection, "0001")
+        assert connection.scalar(text("SELECT report FROM requests")) == "水位上涨"
+        assert "audit_events" not in inspect(connection).get_table_names()
+    engine.dispose()
+    upgrade(url)
+    store = Store.open(url)
+    assert Audit(store.database).verify().faults == ()
+    store.close()
