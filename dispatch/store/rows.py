@@ -1,7 +1,7 @@
 """Instructions and the rows that hold them."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, select
@@ -92,7 +92,7 @@ def insert(
         transaction.insert(INCIDENTS, {"id": draft.incident_id, **created})
     if transaction.find(MODELS, draft.model["digest"]) is None:
         transaction.insert(MODELS, {**draft.model, "first_seen_at": draft.created_at})
-    values = asdict(draft)
+    values = vars(draft)
     key = key_in(draft.name or new_name())
     nullable = {name: values[name] or None for name in ("request_id", "incident_id", "claimed_by")}
     request = transaction.insert(REQUESTS, {**values, **nullable, "id": key, "principal": principal})
