@@ -19,8 +19,8 @@ from dispatch.store import Instruction, Store
 store = Store.open(sys.argv[1])
 for number in range({ANSWERS}):
     draft = Instruction(
-        report="救命", context={{}}, decoding={{}}, instruction="派出", candidates=[], situations=[], plan=[], checks=[],
-        confidence=1.0, model={{"name": "m", "digest": "d"}}, doctrine="", timings={{}},
+        report="救命", context={{}}, decoding={{}}, instruction="派出", candidates=[], situations=[], plan=[],
+        checks=[], confidence=1.0, model={{"name": "m", "digest": "d"}}, doctrine="", timings={{}},
     )
     os.write(1, f"answered {{store.save(draft).name}}\\n".encode())
 """
@@ -39,7 +39,7 @@ def count_answers(trace: str) -> int:
         elif _SYNCED.search(line):
             synced = written
         elif _ANSWERED.search(line):
-            assert written and synced, f"answered before the log was synced: {line}"
+            assert synced, f"answered before the log was synced: {line}"
             written = synced = False
             answers += 1
     return answers
