@@ -57,7 +57,7 @@ def measure(store: Store, callers: int, seconds: float) -> Row:
     lock = threading.Lock()
 
     def call() -> None:
-        mine = []
+        mine: list[float] = []
         while not mine or time.perf_counter() < end:
             begun = time.perf_counter()
             store.save(draft())

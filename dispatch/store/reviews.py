@@ -7,12 +7,12 @@ decide, and what reasons it takes, is for the workflow to say.
 import base64
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, RowMapping, func, select, tuple_
 
 from dispatch.domain import Order
 from dispatch.store.database import Database
@@ -105,17 +105,14 @@ class Reviews:
         """
         table = INSTRUCTIONS.c
         order = table.urgency, table.created_at, table.id
-        wanted: ColumnElement[bool] = table.review_state.in_(states)
-        expired = and_(table.review_state == "claimed", table.lease_expires_at <= utc_now())
-        if "pending" in states and "claimed" not in states:
-            wanted = or_(wanted, expired)
-        elif "claimed" in states and "pending" not in states:
-            wanted = and_(wanted, ~expired)
-        query = instructions().where(wanted, table.erased_at.is_(None)).order_by(*order).limit(limit + 1)
+        query = instructions().where(table.erased_at.is_(None)).order_by(*order).limit(limit + 1)
         if token:
             query = query.where(tuple_(*order) > tuple_(*_read_token(token)))
+        rows: list[RowMapping] = []
         with self._database.reading() as connection:
-            rows = [row._mapping for row in connection.execute(query)]
+            for wanted in _conditions(states):  # one by one, so that each is read in the order of its index
+                rows += [row._mapping for row in connection.execute(query.where(*wanted))]
+        rows.sort(key=lambda row: (row["urgency"], row["created_at"], row["id"]))
         last = rows[limit - 1] if len(rows) > limit else None
         return Page([record_of(row) for row in rows[:limit]], _token(last) if last else "")
 
@@ -208,6 +205,15 @@ class Reviews:
             for row in connection.execute(query):
                 orders.setdefault(row.review_id, []).append(_released(row._mapping))
         return [_review(row, orders.get(row["id"], [])) for row in reviews]
+
+
+def _conditions(states: Sequence[str]) -> Iterator[list[ColumnElement[bool]]]:
+    """What to ask for, for instructions in some states; a claim that has expired counts as pending."""
+    state, expired = INSTRUCTIONS.c.review_state, INSTRUCTIONS.c.lease_expires_at <= utc_now()
+    for name in dict.fromkeys(states):
+        yield [state == name, ~expired] if name == "claimed" else [state == name]
+    if "pending" in states:
+        yield [state == "claimed", expired]
 
 
 _NO_CLAIM: dict[str, Any] = {"claimed_by": None, "claimed_at": None, "lease_expires_at": None}

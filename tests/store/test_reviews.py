@@ -8,7 +8,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event
 
 from dispatch.domain import Order
 from dispatch.store import (
@@ -187,7 +187,7 @@ def test_an_order_goes_forward_only(store: Store, reviews: Reviews, draft: Make,
         reviews.report_order(order.id, "lost", "cad")
     with pytest.raises(NotFound):
         reviews.report_order("0", "issued", "cad")
-    steps = [event.action for event in Audit(store.database).events(limit=99) if event.action.startswith("order.")]
+    steps = [step.action for step in Audit(store.database).events(limit=99) if step.action.startswith("order.")]
     assert steps == ["order.issued", "order.on_scene", "order.cancelled"]
 
 
@@ -207,18 +207,23 @@ def test_every_step_is_an_event_with_who_and_when(store: Store, reviews: Reviews
     reviews.release(name, "li")
     decide(name, "rejected", reason="重复")
     events = Audit(store.database).events(subject=name, limit=9)
-    assert [(event.actor, event.action.removeprefix("instruction.")) for event in events] == [
+    assert [(step.actor, step.action.removeprefix("instruction.")) for step in events] == [
         ("cad", "stored"), ("li", "claimed"), ("li", "unclaimed"), ("li", "claimed"), ("li", "rejected"),
     ]  # fmt: skip
-    assert all(abs(event.at - utc_now()) < MINUTE for event in events)
+    assert all(abs(step.at - utc_now()) < MINUTE for step in events)
 
 
-def test_the_queue_is_read_by_its_index(sqlite_store: Store) -> None:
-    with sqlite_store.database.reading() as connection:
-        query = (
-            "EXPLAIN QUERY PLAN SELECT * FROM instructions WHERE review_state = 'pending' "
-            "ORDER BY urgency, created_at, id LIMIT 50"
-        )
-        plan = " ".join(row.detail for row in connection.execute(text(query)))
-    assert "USING INDEX ix_instructions_review_state_urgency_created_at_id" in plan
-    assert "TEMP B-TREE" not in plan
+def test_the_queue_is_read_by_its_index(sqlite_store: Store, draft: Make) -> None:
+    reviews, database = Reviews(sqlite_store.database), sqlite_store.database
+    sqlite_store.save_all([draft() for _ in range(3)])
+    token = reviews.queue(limit=1).next_token
+    asked: list[tuple[str, Any]] = []
+    event.listen(database._reader, "before_cursor_execute", lambda *call: asked.append(call[2:4]))
+    reviews.queue(limit=1, token=token)
+    queries = [(query, values) for query, values in asked if query.startswith("SELECT")]
+    assert len(queries) == 2  # of what is pending, and of claims that have expired
+    with database.reading() as connection:
+        for query, values in queries:
+            plan = " ".join(row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values))
+            assert "USING INDEX ix_instructions_review_state_urgency_created_at_id (review_state=? AND (" in plan
+            assert "TEMP B-TREE" not in plan
