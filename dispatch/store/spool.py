@@ -5,7 +5,7 @@ Only new instructions are spooled. Whatever needs the store itself (reviews, tok
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime
@@ -41,7 +41,7 @@ class SpoolingStore:
         self._spool = spool
         self._gate = threading.Lock()  # shut while the last of the spool is brought over
         self._switch = threading.Lock()  # of the two below; nobody waits for anything else while holding it
-        self._spooling = bool(_waiting(spool, 1))
+        self._spooling = bool(_waiting(spool))
         self._falls = 0
 
     @property
@@ -72,9 +72,7 @@ class SpoolingStore:
 
         Raises StoreUnavailable while the store is lost; what has been brought over by then is not brought again.
         """
-        replayed = 0
-        while waiting := _waiting(self._spool, _AT_ONCE):
-            replayed += self._bring(waiting)
+        replayed = self._bring(_waiting(self._spool))  # not what comes meanwhile: that might never end
         with self._gate:
             while True:
                 falls = self._falls
@@ -132,11 +130,15 @@ class SpoolingStore:
         except StoreError as error:
             answer.set_exception(error)
 
-    def _bring(self, waiting: list[tuple[Instruction, str]]) -> int:
-        """Store some instructions by one commit, and then mark them in the spool."""
+    def _bring(self, keys: Sequence[str]) -> int:
+        """Store instructions, some by one commit, and then mark those in the spool."""
+        for start in range(0, len(keys), _AT_ONCE):
+            self._bring_together(_load(self._spool, keys[start : start + _AT_ONCE]))
+        return len(keys)
+
+    def _bring_together(self, waiting: list[tuple[Instruction, str]]) -> None:
         self._store.database.write("replay the spool", lambda transaction: _take(transaction, waiting))
         self._spool.database.write("mark what was replayed", lambda transaction: _mark(transaction, waiting))
-        return len(waiting)
 
     def _find(self, ask: Callable[[InstructionStore], Instruction | None]) -> Instruction | None:
         """What is spooled is newer than anything in the store, and the store may be lost."""
@@ -197,18 +199,25 @@ def _pass_on(done: Future[Instruction], answer: Future[Instruction]) -> None:
         answer.set_exception(error)
 
 
-def _waiting(spool: Store, limit: int) -> list[tuple[Instruction, str]]:
-    """What is in the spool alone, oldest first, with its principals."""
+def _waiting(spool: Store) -> Sequence[str]:
+    """The keys of what is in the spool alone, oldest first."""
     mark = select(AUDIT.c.seq).where(AUDIT.c.action == REPLAYED, AUDIT.c.subject == "instructions/" + INSTRUCTIONS.c.id)
-    query = instructions().where(~mark.exists()).order_by(INSTRUCTIONS.c.created_at, INSTRUCTIONS.c.id).limit(limit)
+    query = select(INSTRUCTIONS.c.id).where(~mark.exists()).order_by(INSTRUCTIONS.c.created_at, INSTRUCTIONS.c.id)
     with spool.database.reading() as connection:
-        return [(record_of(row._mapping), row.principal) for row in connection.execute(query)]
+        return connection.scalars(query).all()
 
 
-def _waiting_after_commit(spool: Store) -> list[tuple[Instruction, str]]:
+def _waiting_after_commit(spool: Store) -> Sequence[str]:
     """As `_waiting`, when all that was handed in is committed."""
     spool.database.write("wait for the spool", lambda transaction: None)
-    return _waiting(spool, _AT_ONCE)
+    return _waiting(spool)
+
+
+def _load(spool: Store, keys: Sequence[str]) -> list[tuple[Instruction, str]]:
+    """Instructions by their keys, oldest first, with their principals."""
+    query = instructions().where(INSTRUCTIONS.c.id.in_(keys)).order_by(INSTRUCTIONS.c.created_at, INSTRUCTIONS.c.id)
+    with spool.database.reading() as connection:
+        return [(record_of(row._mapping), row.principal) for row in connection.execute(query)]
 
 
 def _take(transaction: Transaction, waiting: list[tuple[Instruction, str]]) -> None:
