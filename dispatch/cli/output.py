@@ -22,6 +22,7 @@ _WRITTEN_OUT = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)
 # Expected failures of rooms that are slow to import; one that was raised is imported already.
 _ROOM_ERRORS = (
     ("dispatch.client", "DispatchError"),
+    ("dispatch.store", "NotFound"),
     ("dispatch.store", "StoreError"),
     ("training.trainer", "TrainingDiverged"),
 )

@@ -1,19 +1,58 @@
-"""The store: requests and instructions in SQLite or PostgreSQL, committed before anybody is answered."""
+"""The store: requests, instructions and their reviews in SQLite or PostgreSQL, committed before anybody is answered."""
 
+from dispatch.store.audit import Audit, AuditEvent, ChainReport, Fault
 from dispatch.store.connection import describe, parse_url
-from dispatch.store.errors import RequestIdConflict, StoreError
+from dispatch.store.errors import (
+    EtagMismatch,
+    LeaseHeld,
+    NotFound,
+    OnHold,
+    RequestIdConflict,
+    StateConflict,
+    StoreError,
+    StoreUnavailable,
+)
 from dispatch.store.migrate import upgrade
-from dispatch.store.records import EarlierRequest, Instruction, body_digest
-from dispatch.store.repository import Store
+from dispatch.store.records import EarlierRequest, Instruction, body_digest, new_name
+from dispatch.store.repository import InstructionStore, Store
+from dispatch.store.retention import Retention, RetentionPolicy
+from dispatch.store.reviews import Decision, Page, ReleasedOrder, Review, Reviews
+from dispatch.store.spool import Replayer, SpoolingStore
+from dispatch.store.tokens import Token, Tokens
+from dispatch.store.transaction import ChainHead
 
 __all__ = [
+    "Audit",
+    "AuditEvent",
+    "ChainHead",
+    "ChainReport",
+    "Decision",
     "EarlierRequest",
+    "EtagMismatch",
+    "Fault",
     "Instruction",
+    "InstructionStore",
+    "LeaseHeld",
+    "NotFound",
+    "OnHold",
+    "Page",
+    "ReleasedOrder",
+    "Replayer",
     "RequestIdConflict",
+    "Retention",
+    "RetentionPolicy",
+    "Review",
+    "Reviews",
+    "SpoolingStore",
+    "StateConflict",
     "Store",
     "StoreError",
+    "StoreUnavailable",
+    "Token",
+    "Tokens",
     "body_digest",
     "describe",
+    "new_name",
     "parse_url",
     "upgrade",
 ]

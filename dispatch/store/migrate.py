@@ -39,22 +39,42 @@ def prepare(connection: Connection, url: URL) -> None:
     if _is_empty(connection):
         run(connection, "head")
         return
+    require_current(connection, url)
+    # Changes nothing, but fails at once where the first instruction could not be written.
+    connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+
+
+def require_current(connection: Connection, url: URL) -> None:
+    """Raise StoreError where the database is not one of ours, or its schema not the newest."""
     _refuse_foreign(connection, url)
     if _revision(connection) != _scripts().get_current_head():
         raise StoreError(
             f"the database {describe(url)} was made by an older Dispatch; back it up, then run: "
             f"dispatch db upgrade --database-url {describe(url)}"
         )
-    # Changes nothing, but fails at once where the first instruction could not be written.
-    connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+
+
+def require_empty(connection: Connection, url: URL) -> None:
+    """Raise StoreError where the database holds any table."""
+    if not _is_empty(connection):
+        raise StoreError(f"the database {describe(url)} is not empty; --force replaces what it holds")
+
+
+def clear(connection: Connection, url: URL) -> None:
+    """Drop all tables of ours; raise StoreError where they are another program's or a newer Dispatch's."""
+    if not _is_empty(connection):
+        _refuse_foreign(connection, url)
+        run(connection, "base")
 
 
 def run(connection: Connection, target: str) -> None:
-    """Migrate up to `head` or down to `base`, inside the connection's open transaction."""
+    """Migrate up or down to a revision, `head` or `base`, inside the connection's open transaction."""
     config = _config()
     config.attributes["connection"] = connection
+    present = _revision(connection)
+    down = target == "base" or (present is not None and target != "head" and target < present)
     with _ALEMBIC:
-        (command.downgrade if target == "base" else command.upgrade)(config, target)
+        (command.downgrade if down else command.upgrade)(config, target)
 
 
 def lock_schema(connection: Connection) -> None:

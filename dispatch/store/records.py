@@ -3,12 +3,16 @@
 import hashlib
 import json
 import math
+import re
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
 from dispatch.domain.situation import JsonObject
+
+REVIEW_STATES = ("pending", "claimed", "approved", "revised", "rejected", "recalled", "superseded")
 
 
 def utc_now() -> datetime:
@@ -21,7 +25,7 @@ class Instruction:
     """One instruction with the request that it answers. What JSON can hold stands as JSON would give it back."""
 
     name: str = ""
-    """`instructions/ID`, given by the store; empty while the record is stored nowhere."""
+    """`instructions/ID`; the store gives one to a draft that has none. `new_name` makes one beforehand."""
     request_id: str = ""
     """The caller's own id, unique for its principal; empty when none was given."""
     incident_id: str = ""
@@ -46,7 +50,39 @@ class Instruction:
     """Seconds by stage."""
     priority: str = ""
     review_state: str = "pending"
+    """One of REVIEW_STATES."""
+    due_at: datetime | None = None
+    """When somebody should have decided."""
     created_at: datetime = field(default_factory=utc_now)
+    version: int = 1
+    """Raised by every change of the stored row."""
+    claimed_by: str = ""
+    """Who looks at it; the claim counts until `lease_expires_at`."""
+    claimed_at: datetime | None = None
+    lease_expires_at: datetime | None = None
+    final_text: str = ""
+    """As a person has approved or revised it; empty before."""
+    erased_at: datetime | None = None
+    """When its personal data were erased: report, context, texts and the like are empty since."""
+
+    @property
+    def etag(self) -> str:
+        """Identifies this state of the instruction (AIP-154)."""
+        return str(self.version)
+
+
+_NAME = re.compile("instructions/([0-9a-f]{32})")
+
+
+def new_name() -> str:
+    """A name for an instruction that no other has."""
+    return f"instructions/{uuid.uuid4().hex}"
+
+
+def key_in(name: str) -> str | None:
+    """The ID in `instructions/ID`; None where the text is no such name."""
+    match = _NAME.fullmatch(name)
+    return match[1] if match else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,12 +130,17 @@ def check_storable(record: Instruction) -> None:
     PostgreSQL stores neither NUL nor lone surrogates, and JSON has no word for a number that is not finite.
     """
     for item in fields(record):
-        _check_value(item.name, getattr(record, item.name))
-    if record.created_at.tzinfo is None:
-        raise ValueError("created_at: must carry its time zone")
+        check_text(item.name, getattr(record, item.name))
+    if record.name and key_in(record.name) is None:
+        raise ValueError(f"name: {record.name!r} is not instructions/ID")
+    for name in ("created_at", "due_at"):
+        moment = getattr(record, name)
+        if moment is not None and moment.tzinfo is None:
+            raise ValueError(f"{name}: must carry its time zone")
 
 
-def _check_value(name: str, value: Any) -> None:
+def check_text(name: str, value: Any) -> None:
+    """Raise ValueError naming the place in a value that cannot be stored."""
     if isinstance(value, str):
         if "\0" in value:
             raise ValueError(f"{name}: the character NUL cannot be stored, remove it")
@@ -111,8 +152,8 @@ def _check_value(name: str, value: Any) -> None:
         raise ValueError(f"{name}: must be a finite number, not {value}")
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            _check_value(f"a key of {name}", key)
-            _check_value(f"{name}.{key}", item)
+            check_text(f"a key of {name}", key)
+            check_text(f"{name}.{key}", item)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            _check_value(f"{name}[{index}]", item)
+            check_text(f"{name}[{index}]", item)

@@ -3,8 +3,20 @@
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, MetaData, Text, TypeDecorator, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from dispatch.domain.situation import JsonObject
 
@@ -42,7 +54,17 @@ class Base(DeclarativeBase):
         datetime: UtcDateTime,
         JsonObject: JSON,
         list[JsonObject]: JSON,
+        list[str]: JSON,
+        dict[str, str]: JSON,
     }
+
+
+class Erasable:
+    """Columns of a table with personal text: see dispatch.store.digest."""
+
+    salt: Mapped[str]
+    commitment: Mapped[str]
+    erased_at: Mapped[datetime | None]
 
 
 class IncidentRow(Base):
@@ -64,7 +86,7 @@ class ModelRow(Base):
     first_seen_at: Mapped[datetime]
 
 
-class RequestRow(Base):
+class RequestRow(Erasable, Base):
     """What was asked. NULL request_ids are distinct from each other, so only those given are unique."""
 
     __tablename__ = "requests"
@@ -74,7 +96,7 @@ class RequestRow(Base):
     principal: Mapped[str]
     request_id: Mapped[str | None]
     body_digest: Mapped[str]
-    incident_id: Mapped[str | None] = mapped_column(ForeignKey(IncidentRow.id))
+    incident_id: Mapped[str | None] = mapped_column(ForeignKey(IncidentRow.id), index=True)
     report: Mapped[str]
     context: Mapped[JsonObject]
     decoding: Mapped[JsonObject]
@@ -82,10 +104,14 @@ class RequestRow(Base):
     created_at: Mapped[datetime]
 
 
-class InstructionRow(Base):
-    """What was answered."""
+class InstructionRow(Erasable, Base):
+    """What was answered, and how far its review is."""
 
     __tablename__ = "instructions"
+    __table_args__ = (
+        Index(None, "review_state", "urgency", "created_at", "id"),
+        Index(None, "review_state", "due_at"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     request_key: Mapped[str] = mapped_column(ForeignKey(RequestRow.id), unique=True)
@@ -99,8 +125,114 @@ class InstructionRow(Base):
     doctrine: Mapped[str]
     timings: Mapped[JsonObject]
     priority: Mapped[str]
+    urgency: Mapped[int]
+    """Place of the priority among all, 0 the most urgent: what the queue is ordered by."""
     review_state: Mapped[str]
+    version: Mapped[int]
+    """Raised by every change: the etag."""
+    due_at: Mapped[datetime | None]
+    claimed_by: Mapped[str | None]
+    claimed_at: Mapped[datetime | None]
+    lease_expires_at: Mapped[datetime | None]
+    final_text: Mapped[str]
+    """As approved or revised; empty before."""
     created_at: Mapped[datetime] = mapped_column(index=True)
 
-    request: Mapped[RequestRow] = relationship(lazy="joined", innerjoin=True)
-    model: Mapped[ModelRow] = relationship(lazy="joined", innerjoin=True)
+
+class ReviewRow(Erasable, Base):
+    """One decision about an instruction. The cursor orders all decisions, without gaps, as they were committed."""
+
+    __tablename__ = "reviews"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    cursor: Mapped[int] = mapped_column(BigInteger, unique=True)
+    instruction_id: Mapped[str] = mapped_column(ForeignKey(InstructionRow.id), index=True)
+    action: Mapped[str]
+    reviewer: Mapped[str]
+    reason: Mapped[str]
+    text: Mapped[str]
+    claimed_at: Mapped[datetime | None]
+    decided_at: Mapped[datetime]
+
+
+class OrderRow(Erasable, Base):
+    """One released order and how far it has got; the review released it."""
+
+    __tablename__ = "orders"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    instruction_id: Mapped[str] = mapped_column(ForeignKey(InstructionRow.id), index=True)
+    review_id: Mapped[str] = mapped_column(ForeignKey(ReviewRow.id), index=True)
+    position: Mapped[int]
+    agency: Mapped[str]
+    action: Mapped[str]
+    item: Mapped[str]
+    count: Mapped[int | None] = mapped_column("count")
+    unit: Mapped[str]
+    place: Mapped[str]
+    state: Mapped[str]
+    reported_at: Mapped[datetime]
+
+
+class AuditEventRow(Base):
+    """Who did what when. Triggers refuse every change but an addition at the end."""
+
+    __tablename__ = "audit_events"
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    action: Mapped[str]
+    subject: Mapped[str] = mapped_column(index=True)
+    details: Mapped[JsonObject]
+    digests: Mapped[dict[str, str]]
+    """By `table/key`: the digests of the rows as the event leaves them, empty for a row that it takes away."""
+    previous: Mapped[str]
+    hash: Mapped[str]
+
+
+class PrincipalRow(Base):
+    """Somebody who may call: a person or a program."""
+
+    __tablename__ = "principals"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+
+
+class TokenRow(Base):
+    """A bearer token, of which only the SHA-256 is kept."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    principal: Mapped[str] = mapped_column(ForeignKey(PrincipalRow.name), index=True)
+    digest: Mapped[str] = mapped_column(unique=True)
+    scopes: Mapped[list[str]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class HoldRow(Base):
+    """A legal hold: while it is not lifted, nothing of the instruction is erased."""
+
+    __tablename__ = "legal_holds"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    instruction_id: Mapped[str] = mapped_column(ForeignKey(InstructionRow.id), index=True)
+    reason: Mapped[str]
+    placed_by: Mapped[str]
+    placed_at: Mapped[datetime]
+    lifted_at: Mapped[datetime | None]
+
+
+def key_of(table: Table) -> str:
+    """The name of the table's one key column."""
+    (column,) = table.primary_key.columns
+    return column.name
+
+
+AUDIT = Base.metadata.tables[AuditEventRow.__tablename__]
+COVERED: tuple[Table, ...] = tuple(table for table in Base.metadata.sorted_tables if table is not AUDIT)
+"""The tables whose rows the chain covers, referred ones first."""

@@ -11,6 +11,12 @@ import pytest
 
 from dispatch.cli import doctor
 from dispatch.model import load_bundle, save_bundle
+from dispatch.store import Instruction, Store
+
+DRAFT = Instruction(
+    report="水位上涨", context={}, decoding={}, instruction="派出2艘", candidates=[], situations=[], plan=[], checks=[],
+    confidence=0.5, model={"name": "m", "digest": "d"}, doctrine="", timings={},
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +96,68 @@ def test_db_upgrade_makes_the_tables(dispatch: Any) -> None:
     with closing(sqlite3.connect("made.db")) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert {"requests", "instructions"} <= tables
+
+
+@pytest.fixture
+def url() -> str:
+    """The address of a store with one instruction."""
+    with closing(Store.open("sqlite:///made.db")) as store:
+        store.save(DRAFT)
+    return "sqlite:///made.db"
+
+
+def test_db_check_says_what_is_sound_and_what_is_not(dispatch: Any, url: str) -> None:
+    assert dispatch("db", "check", "--database-url", url).stdout.split()[1::2] == ["ok"] * 5
+    with closing(sqlite3.connect("made.db")) as connection, connection:
+        connection.execute("UPDATE instructions SET confidence = 0")
+    result = dispatch("db", "check", "--database-url", url, "--json")
+    assert result.exit_code == 1
+    found = {finding["subject"]: finding["problems"] for finding in json.loads(result.stdout)}
+    assert [subject for subject, problems in found.items() if problems] == ["chain"]
+    assert dispatch("db", "check", "--database-url", "sqlite:///nowhere.db").exit_code == 1
+    assert not Path("nowhere.db").exists()
+
+
+def test_db_verify_audit_prints_the_end_and_compares_with_an_earlier_one(dispatch: Any, url: str) -> None:
+    verify = ("db", "verify-audit", "--database-url", url)
+    end = dispatch(*verify).stdout.strip()
+    assert end.startswith("1:")
+    assert dispatch(*verify, "--expect", end).exit_code == 0
+    assert dispatch(*verify, "--expect", f"2:{end[2:]}").exit_code == 1
+    assert dispatch(*verify, "--expect", "nonsense").exit_code == 2
+    with closing(sqlite3.connect("made.db")) as connection, connection:
+        connection.execute("UPDATE requests SET report = ''")
+    result = dispatch(*verify)
+    assert result.exit_code == 1
+    assert "event 1: requests/" in result.stderr
+
+
+def test_db_backup_and_restore(dispatch: Any, url: str) -> None:
+    end = dispatch("db", "backup", "copy.db", "--database-url", url).stdout
+    assert dispatch("db", "backup", "copy.db", "--database-url", url).exit_code == 1
+    assert dispatch("db", "restore", "copy.db", "--database-url", "sqlite:///again.db").stdout == end
+    again = ("db", "restore", "copy.db", "--database-url", "sqlite:///again.db")
+    refused = dispatch(*again)
+    assert refused.exit_code == 1
+    assert "--force" in refused.stderr
+    assert dispatch(*again, "--force").stdout == end
+    assert dispatch("db", "restore", "nowhere.db", "--database-url", url).exit_code == 1
+
+
+def test_db_erases_what_is_not_on_hold(dispatch: Any, url: str) -> None:
+    option = ("--database-url", url)
+    with closing(Store.open(url)) as store:
+        (name,) = (saved.name for saved in store.list_recent(9))
+    hold = dispatch("db", "hold", name, "--reason", "inquiry", *option).stdout.strip()
+    assert dispatch("db", "erase", name, "--reason", "demand", *option).exit_code == 1
+    assert dispatch("db", "lift-hold", hold, *option).exit_code == 0
+    assert dispatch("db", "erase", name, "--reason", "demand", "--by", "dpo", *option).exit_code == 0
+    assert dispatch("db", "erase", "instructions/0", "--reason", "demand", *option).exit_code == 1
+    assert dispatch("db", "retain", "--days", "400", *option).stdout == "0\n"
+    assert dispatch("db", "retain", "--days", "10", *option).exit_code == 2
+    with closing(Store.open(url)) as store:
+        assert [saved.report for saved in store.list_recent(9)] == [""]
+    assert dispatch("db", "check", *option).exit_code == 0
 
 
 def test_models_list_show_and_verify(dispatch: Any, tiny_bundle: Path) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from dispatch.store import Instruction, Store
+from tests.store.postgres import Server, running_server
 
 DRAFT: dict[str, Any] = {
     "report": "黄山市歙县，3人被困，速派救援😊",
@@ -37,12 +39,54 @@ def draft() -> Callable[..., Instruction]:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """Where the fixture `store` keeps its rows."""
+    """Where a SQLite store keeps its rows."""
     return tmp_path / "dispatch.db"
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server; each test makes a database of its own in it, and leaves it running."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of an empty database, of both kinds in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{request.getfixturevalue('database')}"
+        return
+    server = request.getfixturevalue("postgres")
+    address = server.new_database()
+    yield address
+    server.drop(address)
+
+
 @pytest.fixture
-def store(database: Path) -> Iterator[Store]:
+def store(url: str) -> Iterator[Store]:
+    opened = Store.open(url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sqlite_store(database: Path) -> Iterator[Store]:
     opened = Store.open(f"sqlite:///{database}")
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def execute(url: str) -> Callable[[str], list[tuple[Any, ...]]]:
+    """Runs a statement as another program does, which knows nothing of Dispatch; gives back what it selects."""
+
+    def run(statement: str) -> list[tuple[Any, ...]]:
+        engine = create_engine(url)
+        try:
+            with engine.begin() as connection:
+                result = connection.execute(text(statement))
+                return [tuple(row) for row in result] if result.returns_rows else []
+        finally:
+            engine.dispose()
+
+    return run

@@ -1,34 +1,45 @@
 """Migrations: they make the schema that the code has, and nothing is migrated by accident."""
 
 import shutil
-import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
 
-from dispatch.store import Instruction, Store, StoreError, migrate, upgrade
+from dispatch.store import Audit, Instruction, Reviews, Store, StoreError, migrate, upgrade
 from dispatch.store.connection import connect, parse_url, writing
 from dispatch.store.schema import Base
 
 NEXT_REVISION = """
 import sqlalchemy as sa
 from alembic import op
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 def upgrade():
     op.create_table("later", sa.Column("id", sa.Text(), primary_key=True))
 """
 
+OLD_ROWS = (
+    "INSERT INTO incidents VALUES ('i-1', '2026-01-01 08:00:00.000000')",
+    "INSERT INTO models VALUES ('ab12', 'default', '2026-01-01 08:00:00.000000')",
+    "INSERT INTO requests VALUES ('cd', 'cad', 'r-1', 'digest', 'i-1', '水位上涨', '{}', '{}', '', "
+    "'2026-01-01 08:00:00.000000')",
+    f"INSERT INTO instructions VALUES ('{'ab' * 16}', 'cd', '派出2艘', '[]', '[]', '[{{\"agency\": \"消防\"}}]', "
+    "'[]', 0.5, 'ab12', '', '{}', '特急', 'pending', '2026-01-01 08:00:00.000000')",
+)
 
-def tables(database: Path) -> set[str]:
-    with closing(sqlite3.connect(database)) as connection:
-        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+def tables(url: str) -> set[str]:
+    engine = connect(parse_url(url))
+    with engine.connect() as connection:
+        names = set(inspect(connection).get_table_names())
+    engine.dispose()
+    return names
 
 
 @pytest.fixture
@@ -38,75 +49,107 @@ def next_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
     def install(source: str) -> None:
         scripts = tmp_path / "migrations"
         shutil.copytree(Path(migrate.__file__).parent / "migrations", scripts)
-        (scripts / "versions" / "r0002_later.py").write_text(source)
+        (scripts / "versions" / "r0003_later.py").write_text(source)
         monkeypatch.setattr(migrate, "SCRIPTS", str(scripts))
 
     return install
 
 
-def test_the_migrations_make_the_schema_of_the_code(store: Store, database: Path) -> None:
-    engine = connect(parse_url(f"sqlite:///{database}"))
+def test_the_migrations_make_the_schema_of_the_code(store: Store, url: str) -> None:
+    engine = connect(parse_url(url))
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
     engine.dispose()
-    assert tables(database) == set(Base.metadata.tables) | {"alembic_version"}
+    assert tables(url) == set(Base.metadata.tables) | {"alembic_version"}
 
 
-def test_down_and_up_again(store: Store, database: Path) -> None:
-    url = f"sqlite:///{database}"
+def test_down_and_up_again(store: Store, url: str) -> None:
     engine = connect(parse_url(url))
     with writing(engine).begin() as connection:
         migrate.run(connection, "base")
     engine.dispose()
-    assert tables(database) == {"alembic_version"}
+    assert tables(url) == {"alembic_version"}
     upgrade(url)
-    assert tables(database) == set(Base.metadata.tables) | {"alembic_version"}
+    assert tables(url) == set(Base.metadata.tables) | {"alembic_version"}
 
 
-def test_upgrading_what_is_current_changes_nothing(
-    store: Store, database: Path, draft: Callable[..., Instruction]
-) -> None:
+def test_upgrading_what_is_current_changes_nothing(store: Store, url: str, draft: Callable[..., Instruction]) -> None:
     saved = store.save(draft())
-    upgrade(f"sqlite:///{database}")
+    upgrade(url)
     assert store.get(saved.name) == saved
 
 
 def test_an_older_database_waits_for_its_upgrade(
-    store: Store, database: Path, draft: Callable[..., Instruction], next_revision: Callable[[str], None]
+    store: Store, url: str, draft: Callable[..., Instruction], next_revision: Callable[[str], None]
 ) -> None:
-    url = f"sqlite:///{database}"
     saved = store.save(draft())
     next_revision(NEXT_REVISION)
-    with pytest.raises(StoreError, match=f"older Dispatch.*dispatch db upgrade --database-url {url}"):
+    with pytest.raises(StoreError, match=r"older Dispatch.*dispatch db upgrade --database-url"):
         Store.open(url)
-    assert "later" not in tables(database)
+    assert "later" not in tables(url)
     upgrade(url)
-    assert "later" in tables(database)
+    assert "later" in tables(url)
     again = Store.open(url)
     assert again.get(saved.name) == saved
     again.close()
 
 
-def test_a_newer_database_is_refused(store: Store, database: Path) -> None:
-    with closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+def test_a_newer_database_is_refused(store: Store, url: str, execute: Callable[[str], object]) -> None:
+    execute("UPDATE alembic_version SET version_num = '9999'")
     for attempt in (Store.open, upgrade):
         with pytest.raises(StoreError, match="newer Dispatch"):
-            attempt(f"sqlite:///{database}")
+            attempt(url)
 
 
-def test_a_migration_that_fails_leaves_the_database_as_it_was(
-    database: Path, next_revision: Callable[[str], None]
-) -> None:
+def test_a_migration_that_fails_leaves_the_database_as_it_was(url: str, next_revision: Callable[[str], None]) -> None:
     next_revision(NEXT_REVISION + "    op.execute('no SQL')\n")
     with pytest.raises(StoreError, match="syntax error"):
-        upgrade(f"sqlite:///{database}")
-    assert tables(database) == set()
+        upgrade(url)
+    assert tables(url) - {"alembic_version"} == set()
 
 
-def test_stores_opened_at_once_make_the_tables_once(database: Path) -> None:
+def test_stores_opened_at_once_make_the_tables_once(url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
-        stores = list(pool.map(lambda _: Store.open(f"sqlite:///{database}"), range(4)))
+        stores = list(pool.map(lambda _: Store.open(url), range(4)))
     for store in stores:
         store.ping()
         store.close()
+
+
+def make_old_database(url: str) -> None:
+    """A database of the first revision, with a row in every table."""
+    engine = connect(parse_url(url))
+    with writing(engine).begin() as connection:
+        migrate.run(connection, "0001")
+        for statement in OLD_ROWS:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+def test_rows_of_the_first_revision_are_kept_and_covered_by_the_chain(url: str) -> None:
+    make_old_database(url)
+    upgrade(url)
+    store = Store.open(url)
+    found = store.find_request("r-1", "cad")
+    assert found is not None
+    assert (found.name, found.report, found.plan) == ("instructions/" + "ab" * 16, "水位上涨", [{"agency": "消防"}])
+    assert (found.review_state, found.version, found.due_at) == ("pending", 1, None)
+    assert Reviews(store.database).queue(limit=9).instructions == [found]
+    report = Audit(store.database).verify()
+    assert (report.head.seq, report.faults) == (4, ())  # an event a table
+    store.close()
+
+
+def test_down_to_the_first_revision_keeps_its_rows(url: str) -> None:
+    make_old_database(url)
+    upgrade(url)
+    engine = connect(parse_url(url))
+    with writing(engine).begin() as connection:
+        migrate.run(connection, "0001")
+        assert connection.scalar(text("SELECT report FROM requests")) == "水位上涨"
+        assert "audit_events" not in inspect(connection).get_table_names()
+    engine.dispose()
+    upgrade(url)
+    store = Store.open(url)
+    assert Audit(store.database).verify().faults == ()
+    store.close()

@@ -64,8 +64,8 @@ def test_another_programs_database_is_left_alone(database: Path) -> None:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("songs",)]
 
 
-def test_a_database_that_cannot_be_written_is_not_opened(store: Store, database: Path) -> None:
-    store.close()
+def test_a_database_that_cannot_be_written_is_not_opened(sqlite_store: Store, database: Path) -> None:
+    sqlite_store.close()
     with pytest.raises(StoreError, match="readonly"):
         Store.open(f"sqlite:///file:{database}?mode=ro&uri=true")
 

@@ -1,0 +1,75 @@
+"""A database of Dispatch's: one way to write, and one way to read, for all that is kept in it."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
+from typing import TypeVar
+
+from sqlalchemy import URL, Connection, text
+
+from dispatch.store.committer import Committer
+from dispatch.store.connection import connect, connect_to_read, parse_url, snapshot, store_errors, writing
+from dispatch.store.digest import PERSONAL
+from dispatch.store.migrate import prepare
+from dispatch.store.transaction import Transaction
+
+T = TypeVar("T")
+
+
+class Database:
+    """Open connections to a store of this version's schema. Threads may share one; make it with `Database.open`."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self._engine = connect(url)
+        self._reader = connect_to_read(url) if url.get_backend_name() == "sqlite" else self._engine
+        self._committer = Committer(self._engine, url)
+
+    @classmethod
+    def open(cls, url: str) -> "Database":
+        """Raises what `Store.open` does."""
+        database = cls(parse_url(url))
+        try:
+            with store_errors("open the database", database.url), writing(database._engine).begin() as connection:
+                prepare(connection, database.url)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def submit(self, action: str, work: Callable[[Transaction], T]) -> Future[T]:
+        """Have ``work`` done and committed, together with what others hand in."""
+        return self._committer.submit(action, work)
+
+    def write(self, action: str, work: Callable[[Transaction], T]) -> T:
+        """Have ``work`` done; returns its result when it is on disk."""
+        return self.submit(action, work).result()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that reads what is committed. Raises StoreError where the database fails."""
+        with store_errors("read the database", self.url), self._reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection that reads all as it is now, however long it takes."""
+        with store_errors("read the database", self.url), snapshot(self._reader) as connection:
+            yield connection
+
+    def forget(self) -> None:
+        """Let go of what was overwritten: until then it may lie in the log or in dead rows. Backups keep it."""
+        with store_errors("clear what was erased", self.url):
+            if self.url.get_backend_name() == "sqlite":
+                with closing(self._engine.raw_connection()) as connection:
+                    connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                return
+            with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+                for table in PERSONAL:
+                    connection.execute(text(f"VACUUM {table}"))
+
+    def close(self) -> None:
+        """Finish what was handed in and let go; a second time does nothing."""
+        self._committer.close()
+        self._reader.dispose()
+        self._engine.dispose()
