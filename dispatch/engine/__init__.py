@@ -1,5 +1,6 @@
 """Engines: what answers reports with a bundle."""
 
+from dispatch.engine.choice import EngineChoice, EngineName, choose_engine, open_engine
 from dispatch.engine.ctranslate2_engine import ComputeType, CTranslate2Engine
 from dispatch.engine.engine import CUT_SHORT, Candidate, Engine, Generation, GenerationRequest, UnusableRequest
 from dispatch.engine.torch_engine import TorchEngine
@@ -10,8 +11,12 @@ __all__ = [
     "Candidate",
     "ComputeType",
     "Engine",
+    "EngineChoice",
+    "EngineName",
     "Generation",
     "GenerationRequest",
     "TorchEngine",
     "UnusableRequest",
+    "choose_engine",
+    "open_engine",
 ]

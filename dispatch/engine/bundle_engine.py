@@ -76,6 +76,17 @@ class BundleEngine:
             for source, best, fault in zip(whole, hypotheses, faults, strict=True)
         ]
 
+    def decode(
+        self,
+        requests: Sequence[GenerationRequest],
+        decoding: DecodingConfig,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> list[list[Hypothesis]]:
+        """The n-best list of each request as the search gives it: to compare engines token by token."""
+        sources = [self.encode_source(request)[: self._max_length] for request in requests]
+        prefixes, _ = self._prefixes(requests, sources, decoding, should_stop)
+        return self._search(sources, prefixes, decoding, self._tokenizer.eos_id, should_stop)
+
     def encode_source(self, request: GenerationRequest) -> list[int]:
         """The source's ids. Where the context leaves the report no room, the oldest issued instructions are left out.
 
