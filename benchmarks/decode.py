@@ -169,7 +169,9 @@ def copy_attention(target: Any, source: MultiHeadAttention) -> None:
     target.q_proj.load_state_dict(source.query.state_dict())
     target.out_proj.load_state_dict(source.output.state_dict())
     for name in ("weight", "bias"):
-        for projection, part in zip((target.k_proj, target.v_proj), getattr(source.key_value, name).chunk(2), strict=True):
+        for projection, part in zip(
+            (target.k_proj, target.v_proj), getattr(source.key_value, name).chunk(2), strict=True
+        ):
             getattr(projection, name).copy_(part)
 
 

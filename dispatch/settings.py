@@ -39,8 +39,8 @@ class Settings(BaseSettings):
     bundle: Path = Field(SHIPPED_BUNDLE, description="Folder of the model bundle.")
     engine: Literal["auto", "torch", "ctranslate2"] = Field(
         "auto",
-        description="What runs the model: torch, ctranslate2, or auto: ctranslate2 where the bundle holds an export for "
-        "it and there is no GPU, else torch.",
+        description="What runs the model: torch, ctranslate2, or auto: ctranslate2 where the bundle holds an export "
+        "for it and there is no GPU, else torch.",
     )
     compute_type: Literal["int8", "float32"] = Field(
         "int8", description="Numbers that ctranslate2 computes with; float32 takes longer and more memory."

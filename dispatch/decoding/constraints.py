@@ -82,7 +82,11 @@ class SpanConstraint:
         """The first position from `start` on that holds a token which was not allowed there; None where all were."""
         place = None  # where the place that is being written begins, its <location> included
         for position, token in enumerate(tokens):
-            if place is not None and position >= start and token not in (self.allowed(tokens[place:position]) or [token]):
+            if (
+                place is not None
+                and position >= start
+                and token not in (self.allowed(tokens[place:position]) or [token])
+            ):
                 return position
             if token in self._spelling.symbols:
                 place = position if token == self._location_id else None

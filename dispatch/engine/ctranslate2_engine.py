@@ -78,7 +78,8 @@ class CTranslate2Search:
         """See :class:`dispatch.engine.bundle_engine.Search`."""
         decoding.validate()
         rows = [
-            _Row(index, source, prefix[1:]) for index, (source, prefix) in enumerate(zip(sources, prefixes, strict=True))
+            _Row(index, source, prefix[1:])
+            for index, (source, prefix) in enumerate(zip(sources, prefixes, strict=True))
         ]
         found: dict[int, list[Hypothesis]] = {}
         if decoding.strategy == "greedy":
@@ -220,9 +221,7 @@ class CTranslate2Search:
             [self._spelled(tokens) for tokens in sequences],
             max_input_length=0,
         )
-        return [
-            tuple(result.log_probs[: len(tokens)]) for result, tokens in zip(results, sequences, strict=True)
-        ]
+        return [tuple(result.log_probs[: len(tokens)]) for result, tokens in zip(results, sequences, strict=True)]
 
     def _spelled(self, tokens: Sequence[int]) -> list[str]:
         return [self._pieces[token] for token in tokens]
@@ -245,9 +244,7 @@ class CTranslate2Engine(BundleEngine):
         reference = TorchSearch(bundle, torch.device("cpu"), guard_places=guard_places)
         spans = guard_places and bundle.config.situations
         self.compute_type = compute_type
-        super().__init__(
-            bundle, CTranslate2Search(bundle, bundle.ctranslate2, compute_type, threads, reference, spans)
-        )
+        super().__init__(bundle, CTranslate2Search(bundle, bundle.ctranslate2, compute_type, threads, reference, spans))
 
 
 def _batches(rows: Sequence[_Row], should_stop: Callable[[], bool]) -> Iterator[list[_Row]]:

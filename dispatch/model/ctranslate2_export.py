@@ -90,7 +90,11 @@ def _set_layer(spec: Any, layer: EncoderLayer | DecoderLayer) -> None:
     else:
         _set_self_attention(spec.self_attention, layer.self_attention, layer.self_residual.norm)
         attention, (query, key_value, output) = layer.cross_attention, spec.attention.linear
-        for linear_spec, linear in ((query, attention.query), (key_value, attention.key_value), (output, attention.output)):
+        for linear_spec, linear in (
+            (query, attention.query),
+            (key_value, attention.key_value),
+            (output, attention.output),
+        ):
             _set_linear(linear_spec, linear.weight, linear.bias)
         _set_norm(spec.attention.layer_norm, layer.cross_residual.norm)
     _set_feed_forward(spec.ffn, layer.feed_forward, layer.feed_forward_residual.norm)

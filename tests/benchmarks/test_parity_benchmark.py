@@ -7,8 +7,6 @@ from types import ModuleType
 
 import pytest
 
-from dispatch.model import Bundle
-
 
 @pytest.fixture
 def parity(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
@@ -34,8 +32,6 @@ def test_engines_that_agree_pass(
         ("ctranslate2 float32", 1.0, 0.99, True),
     ],
 )
-def test_what_is_needed(
-    parity: ModuleType, engine: str, same: float, alone: float | None, falls_short: bool
-) -> None:
+def test_what_is_needed(parity: ModuleType, engine: str, same: float, alone: float | None, falls_short: bool) -> None:
     run = {"strategy": "greedy", "engine": engine, "same": same, "alone": alone}
     assert bool(parity.failures({"runs": [run, run | {"strategy": "beam", "same": 0.5}]})) == falls_short

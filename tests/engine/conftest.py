@@ -30,7 +30,7 @@ SHAPE = TransformerConfig(
     d_feedforward=64,
     max_length=64,
 )
-FONDNESS = 3.0
+FONDNESS, LIVELINESS = 3.0, 0.5
 
 
 @pytest.fixture(scope="session")
@@ -44,9 +44,10 @@ def make_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Bundl
         with torch.no_grad():
             # Fond of writing places, which are then hardly ever what somebody has said.
             model.embedding.weight[TOKENIZER.symbol_id(LOCATION)] *= FONDNESS
-            for norm in (model.encoder_norm, model.decoder_norm):
-                for parameter in norm.parameters():
-                    parameter += 0.1 * torch.randn_like(parameter)
+            for layer in (*model.encoder_layers, *model.decoder_layers):
+                for parameter in layer.parameters():
+                    # As they are, the layers change so little that each token is followed by itself.
+                    parameter += LIVELINESS * torch.randn_like(parameter)
         path: Path = tmp_path_factory.mktemp("bundle") / "tiny"
         save_bundle(path, BundleConfig("tiny", config, situations, "test"), model, TOKENIZER, {}, "card")
         return load_bundle(path)
