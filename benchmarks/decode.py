@@ -63,7 +63,7 @@ def of_ctranslate2(bundle: Bundle, sources: Mapping[str, Tokens], compute_type: 
             [spelled[row.report] for row in batch],
             beam_size=decoding.width,
             max_input_length=0,
-            max_decoding_length=decoding.max_tokens,
+            max_decoding_length=min(decoding.max_tokens, bundle.config.model.max_length),
             return_scores=True,
         )
 
@@ -181,7 +181,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     generator = PairGenerator(Lexicon.load(), f"{options.seed}:train", Recipe())
     rows = [GenerationRequest(pair.report) for pair in islice(generator.pairs(), options.reports)]
     torch_engine = TorchEngine(bundle)
-    sources = {row.report: torch_engine.encode_source(row) for row in rows}
+    sources = {row.report: torch_engine.encode_source(row)[: bundle.config.model.max_length] for row in rows}
     answerers: dict[str, Answer] = {
         BARE: of_ctranslate2(bundle, sources, "int8", options.threads),
         "our CTranslate2 int8": of_engine(CTranslate2Engine(bundle, "int8", options.threads)),

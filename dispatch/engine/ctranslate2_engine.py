@@ -49,6 +49,46 @@ class _Row:
     ending: Ending | None = None
 
 
+class _Listener:
+    """Takes down the tokens of a batch as CTranslate2 chooses them, and ends each row where the reference would."""
+
+    def __init__(
+        self, batch: Sequence[_Row], limits: Sequence[int], stop_id: int, should_stop: Callable[[], bool]
+    ) -> None:
+        self.batch = batch
+        self.limits = limits
+        self.stopped = False
+        self._stop_id = stop_id
+        self._should_stop = should_stop
+        self._step = -1
+
+    def __call__(self, result: "GenerationStepResult") -> bool:
+        """Whether the row of this token is to be ended."""
+        if result.step != self._step:
+            self._step, self.stopped = result.step, self._should_stop()
+        row = self.batch[result.batch_id]
+        if result.step >= len(row.forced):
+            row.tokens.append(result.token_id)
+            row.scores.append(result.log_prob)
+            row.ending = self._ending(row, self.limits[result.batch_id])
+        return self.stopped or row.ending is not None
+
+    def release(self) -> None:
+        """Forgets what it was given.
+
+        CTranslate2's own thread lets go of its listener at some time after the call. Were that the last that holds an
+        engine (should_stop may), the thread would have to end itself, which ends the process.
+        """
+        self.batch, self._should_stop = (), bool
+
+    def _ending(self, row: _Row, limit: int) -> Ending | None:
+        if row.tokens[-1] == self._stop_id:
+            return "stop"
+        if len(row.forced) + len(row.tokens) == limit:
+            return "limit"
+        return "repetition" if is_runaway(row.tokens) else None
+
+
 class CTranslate2Search:
     """Runs a bundle's export with CTranslate2, and ``reference`` where that cannot answer."""
 
@@ -120,39 +160,22 @@ class CTranslate2Search:
         should_stop: Callable[[], bool],
     ) -> None:
         """Fills in what greedy search writes; stops each row where the reference would."""
-        step, stopped = -1, False
-
-        def on_token(result: "GenerationStepResult") -> bool:
-            nonlocal step, stopped
-            if result.step != step:
-                step, stopped = result.step, should_stop()
-            row = batch[result.batch_id]
-            if step >= len(row.forced):
-                row.tokens.append(result.token_id)
-                row.scores.append(result.log_prob)
-                row.ending = self._ending(row, decoding, stop_id)
-            return stopped or row.ending is not None
-
+        listener = _Listener(batch, [self._limit(row, decoding) for row in batch], stop_id, should_stop)
         translator.translate_batch(
             [self._spelled(row.source) for row in batch],
             [self._spelled(row.forced) for row in batch],
             beam_size=1,
             max_input_length=0,
-            max_decoding_length=max(self._limit(row, decoding) for row in batch),
+            max_decoding_length=max(listener.limits),
             min_decoding_length=0,
             end_token=[stop_id],
             return_scores=True,
-            callback=on_token,
+            callback=listener,
         )
+        stopped = listener.stopped
+        listener.release()
         if stopped:
             raise DecodingCancelled
-
-    def _ending(self, row: _Row, decoding: DecodingConfig, stop_id: int) -> Ending | None:
-        if row.tokens[-1] == stop_id:
-            return "stop"
-        if len(row.forced) + len(row.tokens) == self._limit(row, decoding):
-            return "limit"
-        return "repetition" if is_runaway(row.tokens) else None
 
     def _limit(self, row: _Row, decoding: DecodingConfig) -> int:
         return min(len(row.forced) + decoding.max_tokens, self._max_length)

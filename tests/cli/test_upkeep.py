@@ -143,9 +143,7 @@ def test_models_list_show_and_verify(dispatch: Any, tiny_bundle: Path) -> None:
 
 def test_models_verify_names_a_file_that_differs(dispatch: Any, tiny_bundle: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    copy.mkdir()
-    for file in tiny_bundle.iterdir():
-        (copy / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(tiny_bundle, copy)
     (copy / "config.json").write_text("{}")
     result = dispatch("models", "verify", str(copy))
     assert result.exit_code == 1

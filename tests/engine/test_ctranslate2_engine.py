@@ -169,3 +169,11 @@ def test_a_sequence_of_the_greatest_length_has_all_its_scores(make_bundle: Calla
     ]
     assert max(len(best.tokens) for best in longest) == 24
     assert all(len(best.tokens) == len(best.token_scores) for best in longest)
+
+
+def test_an_engine_can_be_dropped_right_after_it_has_answered(bundle: Bundle) -> None:
+    # Its threads end with it; none of them may be the one that lets go of it last.
+    for _ in range(20):
+        dropped = CTranslate2Engine(bundle, "float32", 1)
+        dropped.generate([GenerationRequest("雪大", decoding=DecodingConfig(max_tokens=2))])
+        del dropped
