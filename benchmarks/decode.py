@@ -16,6 +16,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -98,12 +99,13 @@ def trimmed(tokens: Tokens, eos_id: int) -> Tokens:
 
 def hugging_face_model(bundle: Bundle) -> Any:
     """A network of transformers with the weights of a bundle: the same function, in its classes."""
-    from transformers import MarianConfig, MarianMTModel, PegasusConfig, PegasusForConditionalGeneration
-
+    transformers: Any = import_module("transformers")  # no dependency of ours
     config, tokenizer = bundle.config.model, bundle.tokenizer
     pre_norm = config.norm == "pre"
     network_class, config_class = (
-        (PegasusForConditionalGeneration, PegasusConfig) if pre_norm else (MarianMTModel, MarianConfig)
+        (transformers.PegasusForConditionalGeneration, transformers.PegasusConfig)
+        if pre_norm
+        else (transformers.MarianMTModel, transformers.MarianConfig)
     )
     network = network_class(
         config_class(
@@ -136,7 +138,8 @@ def hugging_face_model(bundle: Bundle) -> Any:
 
 def copy_weights(bundle: Bundle, network: Any) -> None:
     """Ours into the network of transformers, layer by layer."""
-    ours, theirs = bundle.model, network.model
+    ours: Any = bundle.model
+    theirs = network.model
     theirs.shared.weight.copy_(ours.embedding.weight)
     network.final_logits_bias.zero_()
     for stack, layers, positions, norm in (

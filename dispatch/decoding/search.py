@@ -102,7 +102,8 @@ class _Beam:
         ]
         extensions.sort(key=lambda extension: -extension[0])  # stable: of equals, the better parent, the lower id
         width = self.config.width
-        live, parents = [], []
+        live: list[_Partial] = []
+        parents: list[int] = []
         for rank, (total, index, token, logprob) in enumerate(extensions[: self.config.pool]):
             parent = self.live[index]
             tokens, scores = (*parent.tokens, token), (*parent.token_scores, logprob)
