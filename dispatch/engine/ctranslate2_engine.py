@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from dispatch.decoding import (
     DecodingCancelled,
@@ -33,8 +35,9 @@ ComputeType = Literal["int8", "float32"]
 
 _ROWS = 16
 """Rows that are decoded together: of about equal length, since the shorter ones are padded."""
-_SURE = math.log(0.5)
-"""Rounding to int8 only makes another token the best where two are nearly as probable: neither has more than half."""
+_SURE = 0.2
+"""How much more log-probability than the next a token needs to be the best in float32 too: rounding to int8 moves the
+difference by some 0.1."""
 
 
 @dataclass
@@ -47,6 +50,8 @@ class _Row:
     tokens: list[int] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     ending: Ending | None = None
+    margin: float = math.inf
+    """The least lead of a token over the next best, in nats; infinite where nobody looked."""
 
 
 class _Listener:
@@ -61,15 +66,20 @@ class _Listener:
         self._stop_id = stop_id
         self._should_stop = should_stop
         self._step = -1
+        self._margins: Iterator[float] = iter(())
 
     def __call__(self, result: "GenerationStepResult") -> bool:
         """Whether the row of this token is to be ended."""
         if result.step != self._step:
             self._step, self.stopped = result.step, self._should_stop()
+            # The first row of a step brings the logits of all that are still alive, in the order of their calls.
+            self._margins = iter(()) if result.logits is None else iter(_leads(np.asarray(result.logits)))
         row = self.batch[result.batch_id]
+        margin = next(self._margins, math.inf)
         if result.step >= len(row.forced):
             row.tokens.append(result.token_id)
             row.scores.append(result.log_prob)
+            row.margin = min(row.margin, margin)
             row.ending = self._ending(row, self.limits[result.batch_id])
         return self.stopped or row.ending is not None
 
@@ -144,7 +154,7 @@ class CTranslate2Search:
             for batch in _batches(rows, should_stop):
                 self._write(translator, batch, decoding, stop_id, should_stop)
                 for row in batch:
-                    if translator is not self._translators[-1] and min(row.scores, default=0.0) < _SURE:
+                    if row.margin < _SURE:
                         unsure.append(_Row(row.index, row.source, row.forced))
                     elif self._keeps_to_spans(row.source, (*row.forced, *row.tokens), len(row.forced)):
                         found[row.index] = [self._hypothesis(translator, row, decoding)]
@@ -170,6 +180,7 @@ class CTranslate2Search:
             min_decoding_length=0,
             end_token=[stop_id],
             return_scores=True,
+            return_logits_vocab=translator is not self._translators[-1],  # float32 has nobody to ask
             callback=listener,
         )
         stopped = listener.stopped
@@ -279,6 +290,13 @@ def _batches(rows: Sequence[_Row], should_stop: Callable[[], bool]) -> Iterator[
         yield ordered[first : first + _ROWS]
     if should_stop():
         raise DecodingCancelled
+
+
+def _leads(logits_RV: NDArray[np.float32]) -> list[float]:
+    """By how much the best of each row leads."""
+    best_R2 = np.partition(logits_RV, -2)[:, -2:]
+    leads: list[float] = (best_R2[:, 1] - best_R2[:, 0]).tolist()
+    return leads
 
 
 def _rank(
