@@ -35,7 +35,7 @@ ComputeType = Literal["int8", "float32"]
 
 _ROWS = 16
 """Rows that are decoded together: of about equal length, since the shorter ones are padded."""
-_SURE = 0.2
+_SURE = 0.4
 """How much more log-probability than the next a token needs to be the best in float32 too: rounding to int8 moves the
 difference by some 0.1."""
 
