@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format protos check-protos release-protos train prove crash-store trace-store clean
+.PHONY: help setup demo test lint format protos check-protos release-protos train prove parity crash-store trace-store clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -68,6 +68,9 @@ train: $(STAMP) ## Make the pairs, train the shipped model into runs/, measure a
 prove: $(STAMP) ## Prove on 200,000 pairs that no split leaks, and of 100,000 that their plans read back (about six minutes)
 	$(BIN)/python tests/training/synthesis/test_splits.py 200000
 	$(BIN)/python tests/training/synthesis/test_pairs.py 100000
+
+parity: $(STAMP) ## Prove on 2,000 reports that CTranslate2 writes what torch writes (about ten minutes)
+	$(BIN)/python benchmarks/parity.py --reports 2000
 
 crash-store: $(STAMP) ## Kill a writer of the store 50 times on SQLite and 20 times on PostgreSQL; no answered row may be lost
 	$(BIN)/python -m tests.store.test_crashes sqlite 50

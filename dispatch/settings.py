@@ -37,6 +37,14 @@ class Settings(BaseSettings):
         "sqlite:///dispatch.db", description="Where instructions are stored: sqlite:///FILE or postgresql://…"
     )
     bundle: Path = Field(SHIPPED_BUNDLE, description="Folder of the model bundle.")
+    engine: Literal["auto", "torch", "ctranslate2"] = Field(
+        "auto",
+        description="What runs the model: torch, ctranslate2, or auto: ctranslate2 where the bundle holds an export "
+        "for it and there is no GPU, else torch.",
+    )
+    compute_type: Literal["int8", "float32"] = Field(
+        "int8", description="Numbers that ctranslate2 computes with; float32 takes longer and more memory."
+    )
     threads: int = Field(
         0, ge=0, le=1024, description="Processor threads for the model; 0 takes what the container may use."
     )

@@ -15,6 +15,7 @@ from dispatch.cli import (
     doctor,
     doctrine,
     evaluate,
+    export,
     generate,
     models,
     pairs,
@@ -63,6 +64,7 @@ app.add_typer(pairs.app, name="pairs")
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(calibrate.calibrate)
+app.command()(export.export)
 app.add_typer(models.app, name="models")
 app.add_typer(doctrine.app, name="doctrine")
 app.command()(doctor.doctor)

@@ -4,7 +4,7 @@ import platform
 import sqlite3
 import sys
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from dispatch.cli.processors import processor_quota, usable_threads
 from dispatch.settings import Settings, SettingsError, load_settings, settings_file, unknown_variables
 
 WAL_RESET_FIXED = (3, 51, 3)
-PACKAGES = ("torch", "sentencepiece", "grpcio", "sqlalchemy", "alembic", "pydantic")
+PACKAGES = ("torch", "ctranslate2", "sentencepiece", "grpcio", "sqlalchemy", "alembic", "pydantic")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def doctor(bundle: BundleOption = None, database_url: DatabaseOption = None, as_
         effective["database_url"] = _masked(url)
         findings = [
             *_check_settings(settings),
-            _check_bundle(bundle or settings.bundle),
+            *_check_bundle(bundle or settings.bundle, settings),
             _check_database(url),
             _check_sqlite(sqlite3.sqlite_version_info),
             _check_threads(settings.threads),
@@ -72,13 +72,20 @@ def _print_report(report: dict[str, Any]) -> None:
 
 
 def _versions() -> dict[str, str]:
-    packages = {package: version(package) for package in PACKAGES}
+    packages = {package: _version(package) for package in PACKAGES}
     return {
         "dispatch": __version__,
         "python": f"{platform.python_version()} ({sys.platform})",
         "sqlite": sqlite3.sqlite_version,
         **packages,
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _check_settings(settings: Settings) -> list[Finding]:
@@ -91,17 +98,22 @@ def _check_settings(settings: Settings) -> list[Finding]:
     return [read, *unknown]
 
 
-def _check_bundle(path: Path) -> Finding:
+def _check_bundle(path: Path, settings: Settings) -> list[Finding]:
+    """The bundle, and where it can be used the engine that it is answered with."""
     from dispatch.domain import default_doctrine
+    from dispatch.engine import choose_engine
     from dispatch.model import load_bundle
 
     try:
         bundle = load_bundle(path)
     except (ValueError, OSError) as error:
-        return Finding("bundle", "error", str(error))
+        return [Finding("bundle", "error", str(error))]
+    whole = Finding("bundle", "ok", f"{path} is whole: {bundle.identity.name}, {bundle.identity.digest[:12]}")
     if bundle.config.doctrine not in ("", default_doctrine().digest):
-        return Finding("bundle", "warning", f"{path} was trained on another doctrine than the one in use")
-    return Finding("bundle", "ok", f"{path} is whole: {bundle.identity.name}, {bundle.identity.digest[:12]}")
+        whole = Finding("bundle", "warning", f"{path} was trained on another doctrine than the one in use")
+    choice = choose_engine(bundle, settings.engine)
+    runs = f"{choice.name} in {settings.compute_type}" if choice.name == "ctranslate2" else choice.name
+    return [whole, Finding("engine", "ok" if choice.expected else "warning", f"{runs}: {choice.why}")]
 
 
 def _masked(url: str) -> str:

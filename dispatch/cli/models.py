@@ -48,15 +48,19 @@ def show(path: PathArgument = None, as_json: JsonOption = False) -> None:
 
     Example: `dispatch models show run/bundle`
     """
-    from dispatch.model import read_config, read_metrics, verify_bundle
+    from dispatch.engine import choose_engine
+    from dispatch.model import load_bundle, read_metrics
 
-    path = path or load_settings().bundle
-    digest, config, metrics = verify_bundle(path), read_config(path), read_metrics(path)
+    settings = load_settings()
+    path = path or settings.bundle
+    bundle, metrics = load_bundle(path), read_metrics(path)
+    digest, config, engine = bundle.identity.digest, bundle.config, choose_engine(bundle, settings.engine)
     card = (path / "MODEL_CARD.md").read_text(encoding="utf-8")
     if as_json:
-        print_json({"path": str(path), "digest": digest, "config": asdict(config), "metrics": metrics, "card": card})
+        facts = {"path": str(path), "digest": digest, "engine": engine.name, "config": asdict(config)}
+        print_json(facts | {"metrics": metrics, "card": card})
         return
-    print_result(f"path         {path}\ndigest       {digest}")
+    print_result(f"path         {path}\ndigest       {digest}\nengine       {engine.name}: {engine.why}")
     for name, value in asdict(config).items():
         print_result(f"{name:12} {value if isinstance(value, str) else to_json(value)}")
     print_result(f"\n{to_json(metrics, indent=2)}\n\n{card.rstrip()}")

@@ -2,6 +2,7 @@
 
 from dispatch.decoding.config import MAX_WIDTH, DecodingConfig, Strategy
 from dispatch.decoding.constraints import Constraint, SpanConstraint, Spelling
+from dispatch.decoding.repetition import is_runaway
 from dispatch.decoding.search import DecodingCancelled, Ending, Hypothesis, search
 from dispatch.decoding.step import StepFunction, TransformerStep
 
@@ -17,5 +18,6 @@ __all__ = [
     "StepFunction",
     "Strategy",
     "TransformerStep",
+    "is_runaway",
     "search",
 ]

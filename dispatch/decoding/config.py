@@ -32,8 +32,13 @@ class DecodingConfig:
 
     @property
     def width(self) -> int:
-        """The most hypotheses of one row, finished ones included: greedy search is a beam of one."""
+        """The most hypotheses of one row that are still growing: greedy search is a beam of one."""
         return {"greedy": 1, "beam": self.beam_size, "sample": self.num_candidates}[self.strategy]
+
+    @property
+    def pool(self) -> int:
+        """The extensions of a row that a step looks at: a beam needs spare ones for those that finish."""
+        return 2 * self.beam_size if self.strategy == "beam" else self.width
 
     def violations(self) -> dict[str, str]:
         """What is wrong, by field name; empty when the options are sound."""

@@ -78,6 +78,20 @@ class SpanConstraint:
             self._answers[written] = self._following(written)
         return self._answers[written]
 
+    def first_violation(self, tokens: Sequence[int], start: int = 0) -> int | None:
+        """The first position from `start` on that holds a token which was not allowed there; None where all were."""
+        place = None  # where the place that is being written begins, its <location> included
+        for position, token in enumerate(tokens):
+            if (
+                place is not None
+                and position >= start
+                and token not in (self.allowed(tokens[place:position]) or [token])
+            ):
+                return position
+            if token in self._spelling.symbols:
+                place = position if token == self._location_id else None
+        return None
+
     def _following(self, written: bytes) -> frozenset[int]:
         ends = [(text, end) for text in self._texts for end in _ends(text, written)]
         following = {token for text, end in ends for token in self._spelling.continuing(text, end)}

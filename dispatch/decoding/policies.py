@@ -10,10 +10,10 @@ from dispatch.decoding.config import DecodingConfig
 
 
 def propose(logprobs_RV: Tensor, generators: Sequence[Random], config: DecodingConfig) -> Tensor:
-    """Proposals tokens_RK: one drawn with the row's generator when sampling, else the best `config.width`."""
+    """Proposals tokens_RK: one drawn with the row's generator when sampling, else the best `config.pool`."""
     if config.strategy == "sample":
         return draw_tokens(nucleus(logprobs_RV, config.temperature, config.top_k, config.top_p), generators)
-    return best_tokens(logprobs_RV, config.width)
+    return best_tokens(logprobs_RV, config.pool)
 
 
 def restrict(logprobs_RV: Tensor, allowed: Sequence[Collection[int] | None]) -> Tensor:

@@ -91,7 +91,8 @@ class _Beam:
     def advance(self, proposals: Sequence[Sequence[tuple[int, float]]], stop_ids: frozenset[int]) -> list[int]:
         """Extend by the best of each live hypothesis's (token, log-probability); returns the new ones' parents.
 
-        A finished hypothesis keeps its place in the beam, which narrows until nothing is live.
+        A hypothesis that finishes leaves its place in the beam to the next best that does not, so that the beam stays
+        wide (as in CTranslate2). The search is over once as many have finished as the beam is wide.
         """
         free = self.next_forced() is None
         extensions = [
@@ -100,17 +101,20 @@ class _Beam:
             for token, logprob in proposals[index]
         ]
         extensions.sort(key=lambda extension: -extension[0])  # stable: of equals, the better parent, the lower id
-        live, parents = [], []
-        for total, index, token, logprob in extensions[: self.config.width - len(self.done)]:
+        width = self.config.width
+        live: list[_Partial] = []
+        parents: list[int] = []
+        for rank, (total, index, token, logprob) in enumerate(extensions[: self.config.pool]):
             parent = self.live[index]
             tokens, scores = (*parent.tokens, token), (*parent.token_scores, logprob)
-            if ending := self._ending(tokens, stop_ids):
+            ending = self._ending(tokens, stop_ids)
+            if ending and rank < width:
                 self.done.append(Hypothesis(tokens, scores, self._score(total, len(tokens)), ending))
-            else:
+            elif not ending and len(live) < width:
                 live.append(_Partial(tokens, scores, total, parent.generator))
                 parents.append(index)
         self.live = live
-        if live and self._settled():
+        if live and (len(self.done) >= width or self._settled()):
             self.live, parents = [], []
         return parents
 

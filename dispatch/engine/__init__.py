@@ -1,6 +1,22 @@
 """Engines: what answers reports with a bundle."""
 
+from dispatch.engine.choice import EngineChoice, EngineName, choose_engine, open_engine
+from dispatch.engine.ctranslate2_engine import ComputeType, CTranslate2Engine
 from dispatch.engine.engine import CUT_SHORT, Candidate, Engine, Generation, GenerationRequest, UnusableRequest
 from dispatch.engine.torch_engine import TorchEngine
 
-__all__ = ["CUT_SHORT", "Candidate", "Engine", "Generation", "GenerationRequest", "TorchEngine", "UnusableRequest"]
+__all__ = [
+    "CUT_SHORT",
+    "CTranslate2Engine",
+    "Candidate",
+    "ComputeType",
+    "Engine",
+    "EngineChoice",
+    "EngineName",
+    "Generation",
+    "GenerationRequest",
+    "TorchEngine",
+    "UnusableRequest",
+    "choose_engine",
+    "open_engine",
+]

@@ -8,6 +8,7 @@ from dispatch.model.bundle import (
     BundleError,
     BundleIdentity,
     Calibration,
+    add_ctranslate2,
     load_bundle,
     read_config,
     read_metrics,
@@ -16,6 +17,7 @@ from dispatch.model.bundle import (
     update_document,
     verify_bundle,
 )
+from dispatch.model.ctranslate2_export import ctranslate2_installed
 from dispatch.model.loss import label_smoothed_cross_entropy
 from dispatch.model.normalization import NormalizedText, normalize, normalize_context
 from dispatch.model.tokenizer import Tokenizer, TokenizerConfig, train_tokenizer
@@ -37,6 +39,8 @@ __all__ = [
     "TokenizerConfig",
     "Transformer",
     "TransformerConfig",
+    "add_ctranslate2",
+    "ctranslate2_installed",
     "label_smoothed_cross_entropy",
     "load_bundle",
     "normalize",

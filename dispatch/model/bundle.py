@@ -4,6 +4,7 @@
                        and the calibration of its confidence, where there is one
     model.safetensors  weights in float16; the shared embedding once
     tokenizer.model    SentencePiece model
+    ctranslate2/       the same network for CTranslate2, where that was installed or `dispatch export` has added it
     metrics.json       measured quality
     MODEL_CARD.md      what it is for, what it was trained on
     SHA256SUMS         checks the files above, by `sha256sum --check SHA256SUMS` too
@@ -29,6 +30,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from dispatch.model.ctranslate2_export import FOLDER, ctranslate2_installed, export_ctranslate2, weights_digest
 from dispatch.model.tokenizer import Tokenizer
 from dispatch.model.transformer import Transformer, TransformerConfig
 
@@ -117,6 +119,12 @@ class Bundle:
     tokenizer: Tokenizer
     identity: BundleIdentity
 
+    @property
+    def ctranslate2(self) -> Path | None:
+        """The folder of the export for CTranslate2; None where the bundle has none."""
+        folder = self.path / FOLDER
+        return folder if folder.is_dir() else None
+
 
 def save_bundle(
     path: Path,
@@ -126,7 +134,7 @@ def save_bundle(
     metrics: Mapping[str, Any],
     card: str,
 ) -> None:
-    """Writes a bundle, in the place of one that is there.
+    """Writes a bundle, in the place of one that is there; with an export for CTranslate2 where that is installed.
 
     Raises ValueError when the path holds something that is no bundle, or a weight does not fit float16.
     """
@@ -144,6 +152,8 @@ def save_bundle(
         (folder / CONFIG).write_text(_json(facts), encoding="utf-8")
         save_file(_half_precision(model), folder / WEIGHTS)
         (folder / WEIGHTS).chmod((folder / CONFIG).stat().st_mode)  # safetensors lets its owner alone read it
+        if ctranslate2_installed():
+            export_ctranslate2(model, tokenizer, folder / WEIGHTS, folder / FOLDER)
         (folder / TOKENIZER).write_bytes(tokenizer.model_proto)
         (folder / METRICS).write_text(_json(metrics), encoding="utf-8")
         (folder / CARD).write_text(card, encoding="utf-8")
@@ -151,7 +161,10 @@ def save_bundle(
 
 def load_bundle(path: Path) -> Bundle:
     """Checks and loads a bundle. Raises BundleError, naming the file that is missing, differs or cannot be read."""
-    digest = verify_bundle(path)
+    return _load(path, verify_bundle(path))
+
+
+def _load(path: Path, digest: str) -> Bundle:
     config = read_config(path)
     try:
         tokenizer = Tokenizer(_read(path / TOKENIZER))
@@ -172,8 +185,16 @@ def load_bundle(path: Path) -> Bundle:
 def verify_bundle(path: Path) -> str:
     """Compares every file with SHA256SUMS; returns the bundle's digest.
 
-    Raises BundleError, naming the file that is missing or differs, or a card that is not UTF-8.
+    Raises BundleError, naming the file that is missing or differs, an export for CTranslate2 that is not listed or was
+    made of other weights, or a card that is not UTF-8.
     """
+    digest = _verify_files(path)
+    if (path / FOLDER).is_dir() and weights_digest(path / FOLDER) != hashlib.sha256(_read(path / WEIGHTS)).hexdigest():
+        raise BundleError(f"{path / FOLDER}: made of other weights than {WEIGHTS}: `dispatch export {path}` renews it")
+    return digest
+
+
+def _verify_files(path: Path) -> str:
     if not (path / SUMS).exists():
         raise BundleError(f"no bundle at {path}: it holds no {SUMS}; {_remedy(path.resolve())}")
     listing = _read(path / SUMS)
@@ -183,7 +204,8 @@ def verify_bundle(path: Path) -> str:
         if not separator:
             raise BundleError(f"{path / SUMS}: not a line of sha256sum: {line!r}")
         sums[name] = expected
-    for name in (*FILES, *sums):
+    exported = sorted(f"{FOLDER}/{file.name}" for file in (path / FOLDER).glob("*"))
+    for name in (*FILES, *exported, *sums):
         if name not in sums:
             raise BundleError(f"{path / SUMS}: {name} is not listed")
         if hashlib.sha256(_read(path / name)).hexdigest() != sums[name]:
@@ -245,6 +267,19 @@ def update_calibration(path: Path, calibration: Calibration) -> None:
     with _replacement(path) as folder:
         shutil.copytree(path, folder, dirs_exist_ok=True)
         (folder / CONFIG).write_text(_json(facts), encoding="utf-8")
+
+
+def add_ctranslate2(path: Path) -> None:
+    """Writes an export for CTranslate2 into a bundle, in the place of one that is there, and refreshes the sums.
+
+    The digest changes with them. Raises BundleError, and changes nothing, when the bundle is not whole (an export of
+    other weights is no hindrance), ModuleNotFoundError where CTranslate2 is not installed.
+    """
+    _verify_files(path)
+    bundle = _load(path, "")
+    with _replacement(path) as folder:
+        shutil.copytree(path, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(FOLDER))
+        export_ctranslate2(bundle.model, bundle.tokenizer, folder / WEIGHTS, folder / FOLDER)
 
 
 @contextmanager

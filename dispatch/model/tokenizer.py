@@ -54,6 +54,10 @@ class Tokenizer:
     def vocab_size(self) -> int:
         return int(self._processor.vocab_size())
 
+    def pieces(self) -> list[str]:
+        """How SentencePiece writes each id: no two alike."""
+        return [str(self._processor.id_to_piece(token)) for token in range(self.vocab_size)]
+
     def encode(self, text: str) -> list[int]:
         """The ids of a text; a typed ``<situation>`` is text, never the symbol."""
         ids: list[int] = self._processor.encode(normalize(text).text)
@@ -82,6 +86,10 @@ class Tokenizer:
                 pieces += [self.decode(ids[start:end]), self._symbols[token]]
                 start = end + 1
         return [piece for piece in (*pieces, self.decode(ids[start:])) if piece]
+
+    def is_symbol(self, token: int) -> bool:
+        """Whether an id is that of a control symbol."""
+        return token in self._symbols
 
     def symbol_id(self, symbol: Symbol) -> int:
         """The id of a control symbol. Raises KeyError for one that this tokenizer was trained without."""

@@ -2,26 +2,15 @@
 
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from typer.testing import CliRunner, Result
 
 from dispatch.cli import app
 from dispatch.domain import Count, Situation
-from dispatch.domain.linear import SYMBOLS
 from dispatch.engine import Candidate, Generation, GenerationRequest
-from dispatch.model import (
-    BundleConfig,
-    BundleIdentity,
-    TokenizerConfig,
-    Transformer,
-    TransformerConfig,
-    save_bundle,
-    train_tokenizer,
-)
+from dispatch.model import BundleIdentity
 
 
 class EchoEngine:
@@ -87,27 +76,3 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> EchoEngine:
     echo = EchoEngine()
     monkeypatch.setattr("dispatch.cli.answering.open_engine", lambda bundle: echo)
     return echo
-
-
-@pytest.fixture(scope="session")
-def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of a network that has learnt nothing: what it writes is noise, but it writes it quickly."""
-    path = tmp_path_factory.mktemp("bundles") / "tiny"
-    texts = ["山区公路积雪3米,断电,50人被困,急需发电机和医疗队", "派3台除雪车至A7公路,医疗队随行"] * 20
-    tokenizer = train_tokenizer(texts, TokenizerConfig(character_coverage=1.0), SYMBOLS)
-    torch.manual_seed(0)
-    config = TransformerConfig(
-        vocab_size=tokenizer.vocab_size,
-        d_model=16,
-        num_heads=2,
-        encoder_layers=1,
-        decoder_layers=1,
-        d_feedforward=32,
-        dropout=0.0,
-        norm="pre",
-        positions="sinusoidal",
-        max_length=512,
-    )
-    bundle = BundleConfig(name="tiny", model=config, situations=True, created_by="a test")
-    save_bundle(path, bundle, Transformer(config), tokenizer, {"pairs": 0}, "# tiny\n")
-    return path

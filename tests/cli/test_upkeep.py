@@ -1,6 +1,7 @@
 """`doctor`, `db` and `models`: looking after an installation."""
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -32,10 +33,47 @@ def test_doctor_finds_a_sound_installation(dispatch: Any, tiny_bundle: Path) -> 
     report = dispatch.json("doctor", "--bundle", str(tiny_bundle), "--json")
     levels = {subject: level for subject, (level, _) in findings(report).items()}
     assert levels | {"sqlite": "ok", "threads": "ok"} == dict.fromkeys(
-        ("settings", "bundle", "database", "sqlite", "threads"), "ok"
+        ("settings", "bundle", "engine", "database", "sqlite", "threads"), "ok"
     )
     assert report["settings"]["listen"] == "127.0.0.1:50051"
     assert report["versions"]["sqlite"] == sqlite3.sqlite_version
+
+
+def test_doctor_and_models_say_which_engine_answers(
+    dispatch: Any, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = findings(dispatch.json("doctor", "--bundle", str(tiny_bundle), "--json"))
+    assert found["engine"][1].startswith("ctranslate2 in int8: ")
+    assert "\nengine       ctranslate2: " in dispatch("models", "show", str(tiny_bundle)).stdout
+    monkeypatch.setenv("DISPATCH_ENGINE", "torch")
+    assert dispatch.json("models", "show", str(tiny_bundle), "--json")["engine"] == "torch"
+
+
+def test_doctor_warns_where_an_engine_is_missing(
+    dispatch: Any, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dispatch.engine.choice.ctranslate2_installed", lambda: False)
+    level, message = findings(dispatch.json("doctor", "--bundle", str(tiny_bundle), "--json"))["engine"]
+    assert (level, message.startswith("torch: CTranslate2 is not installed")) == ("warning", True)
+    answered = dispatch("generate", "雪大", "--bundle", str(tiny_bundle), "--max-tokens", "3")
+    assert "answering with torch: CTranslate2 is not installed" in answered.stderr
+
+
+def test_export_adds_what_ctranslate2_runs(dispatch: Any, tiny_bundle: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(tiny_bundle, bundle)
+    assert dispatch.json("export", str(bundle), "--json") == {
+        "path": str(bundle),
+        "digest": load_bundle(tiny_bundle).identity.digest,
+    }
+
+
+def test_export_without_the_library_says_what_to_install(
+    dispatch: Any, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dispatch.model.ctranslate2_installed", lambda: False)
+    result = dispatch("export", str(tiny_bundle))
+    assert (result.exit_code, "pip install ctranslate2" in result.stderr) == (1, True)
 
 
 def test_doctor_makes_no_database(dispatch: Any, tiny_bundle: Path, tmp_path: Path) -> None:
@@ -173,9 +211,7 @@ def test_models_list_show_and_verify(dispatch: Any, tiny_bundle: Path) -> None:
 
 def test_models_verify_names_a_file_that_differs(dispatch: Any, tiny_bundle: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    copy.mkdir()
-    for file in tiny_bundle.iterdir():
-        (copy / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(tiny_bundle, copy)
     (copy / "config.json").write_text("{}")
     result = dispatch("models", "verify", str(copy))
     assert result.exit_code == 1

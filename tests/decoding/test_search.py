@@ -197,12 +197,21 @@ def test_a_beam_goes_on_while_something_better_can_come() -> None:
     assert best.score == pytest.approx(math.log(0.4) / 10)
 
 
-def test_a_finished_hypothesis_keeps_its_place_in_the_beam() -> None:
+def test_a_finished_hypothesis_leaves_its_place_in_the_beam_to_another() -> None:
     script = {(): (0, 0.5, 0.3, 0.2), (2,): (0, 0.4, 0.3, 0.3)}
     step = ScriptedStep(script)
     [found] = search(step, [[BOS]], DecodingConfig("beam", beam_size=2, num_candidates=2), STOPS)
-    assert [h.tokens for h in found] == [(STOP,), (2, STOP)]
-    assert step.row_counts == [1, 1]
+    assert [h.tokens for h in found] == [(STOP,), (3, STOP)]
+    assert step.row_counts == [1, 2]
+
+
+def test_a_beam_ends_once_as_many_have_finished_as_it_is_wide() -> None:
+    # Of three that go on, two finish at the second step; what the third could still write is not looked at.
+    script: Script = {(): (0, 0, 0.6, 0.4), (2,): (0, 0.5, 0.5, 0), (2, 2): (0, 1, 0, 0)}
+    step = ScriptedStep(script)
+    [found] = search(step, [[BOS]], DecodingConfig("beam", 2, 2, length_penalty=2.0), STOPS)
+    assert [h.tokens for h in found] == [(3, STOP), (2, STOP)]
+    assert step.row_counts == [1, 2]
 
 
 def test_a_beam_finds_what_greedy_misses() -> None:
