@@ -6,6 +6,7 @@ python tools/protos.py release     record the present interface as the released 
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 RELEASED = PROTOS / "released.binpb"
+IMPORTED = ("google/rpc/status.proto",)
+IMPORTS = ROOT / "build" / "protos"  # where buf.yaml looks for them
 PACKAGE = Path("dispatch/v1")
 SCRIPTS = Path(sys.executable).parent
 
@@ -31,6 +34,7 @@ def generate(out: Path) -> None:
         f"--plugin=protoc-gen-mypy={SCRIPTS / 'protoc-gen-mypy'}",
         f"--plugin=protoc-gen-mypy_grpc={SCRIPTS / 'protoc-gen-mypy_grpc'}",
         f"--proto_path={PROTOS}",
+        f"--proto_path={IMPORTS}",
         f"--proto_path={resources.files('grpc_tools') / '_proto'}",
         *(f"--{kind}_out={out}" for kind in ("python", "grpc_python")),
         *(f"--{kind}_out=quiet:{out}" for kind in ("mypy", "mypy_grpc")),
@@ -38,11 +42,20 @@ def generate(out: Path) -> None:
     )
 
 
+def fetch_imports() -> None:
+    """Copies what our protos import from the installed package that has it."""
+    for name in IMPORTED:
+        folder, _, file = name.rpartition("/")
+        (IMPORTS / folder).mkdir(parents=True, exist_ok=True)
+        with resources.as_file(resources.files(folder.replace("/", ".")) / file) as path:
+            shutil.copyfile(path, IMPORTS / name)
+
+
 def check() -> None:
     """Exits with status 1, saying why, where a check fails."""
     buf("lint")
-    buf("format", "--diff", "--exit-code")
-    buf("breaking", "--against", str(RELEASED))
+    buf("format", "protos", "--diff", "--exit-code")
+    buf("breaking", "protos", "--against", str(RELEASED))
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder))
         fresh, committed = (read_generated(root) for root in (Path(folder), ROOT))
@@ -69,12 +82,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Generate dispatch/v1 from protos/ and guard the interface.")
     parser.add_argument("task", choices=("generate", "check", "release"))
     task = parser.parse_args().task
+    fetch_imports()
     if task == "generate":
         generate(ROOT)
     elif task == "check":
         check()
     else:
-        buf("build", "--output", str(RELEASED), "--exclude-source-info")
+        buf("build", "protos", "--output", str(RELEASED), "--exclude-source-info")
 
 
 if __name__ == "__main__":

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from dispatch.v1 import types_pb2 as dispatch_dot_v1_dot_types__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"dispatch/v1/dispatch_service.proto\x12\x0b\x64ispatch.v1\x1a\x17\x64ispatch/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc6\x01\n\x1aGenerateInstructionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0bincident_id\x18\x02 \x01(\t\x12\x0e\n\x06report\x18\x03 \x01(\t\x12%\n\x07\x63ontext\x18\x04 \x01(\x0b\x32\x14.dispatch.v1.Context\x12\'\n\x08\x64\x65\x63oding\x18\x05 \x01(\x0b\x32\x15.dispatch.v1.Decoding\x12\r\n\x05model\x18\x06 \x01(\t\x12\x10\n\x08priority\x18\x07 \x01(\t\"\xfd\x03\n\x1bGenerateInstructionResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0binstruction\x18\x02 \x01(\t\x12*\n\ncandidates\x18\x03 \x03(\x0b\x32\x16.dispatch.v1.Candidate\x12*\n\nsituations\x18\x04 \x03(\x0b\x32\x16.dispatch.v1.Situation\x12 \n\x04plan\x18\x05 \x03(\x0b\x32\x12.dispatch.v1.Order\x12\"\n\x06\x63hecks\x18\x06 \x03(\x0b\x32\x12.dispatch.v1.Check\x12\x12\n\nconfidence\x18\x07 \x01(\x01\x12\x14\n\x0creview_state\x18\x08 \x01(\t\x12\x12\n\nreleasable\x18\t \x01(\x08\x12*\n\x06\x64ue_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05model\x18\x0b \x01(\x0b\x32\x1a.dispatch.v1.ModelIdentity\x12\x10\n\x08\x64octrine\x18\x0c \x01(\t\x12\x46\n\x07timings\x18\r \x03(\x0b\x32\x35.dispatch.v1.GenerateInstructionResponse.TimingsEntry\x1a.\n\x0cTimingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x32{\n\x0f\x44ispatchService\x12h\n\x13GenerateInstruction\x12\'.dispatch.v1.GenerateInstructionRequest\x1a(.dispatch.v1.GenerateInstructionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"dispatch/v1/dispatch_service.proto\x12\x0b\x64ispatch.v1\x1a\x17\x64ispatch/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xc6\x01\n\x1aGenerateInstructionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0bincident_id\x18\x02 \x01(\t\x12\x0e\n\x06report\x18\x03 \x01(\t\x12%\n\x07\x63ontext\x18\x04 \x01(\x0b\x32\x14.dispatch.v1.Context\x12\'\n\x08\x64\x65\x63oding\x18\x05 \x01(\x0b\x32\x15.dispatch.v1.Decoding\x12\r\n\x05model\x18\x06 \x01(\t\x12\x10\n\x08priority\x18\x07 \x01(\t\"\xfd\x03\n\x1bGenerateInstructionResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0binstruction\x18\x02 \x01(\t\x12*\n\ncandidates\x18\x03 \x03(\x0b\x32\x16.dispatch.v1.Candidate\x12*\n\nsituations\x18\x04 \x03(\x0b\x32\x16.dispatch.v1.Situation\x12 \n\x04plan\x18\x05 \x03(\x0b\x32\x12.dispatch.v1.Order\x12\"\n\x06\x63hecks\x18\x06 \x03(\x0b\x32\x12.dispatch.v1.Check\x12\x12\n\nconfidence\x18\x07 \x01(\x01\x12\x14\n\x0creview_state\x18\x08 \x01(\t\x12\x12\n\nreleasable\x18\t \x01(\x08\x12*\n\x06\x64ue_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05model\x18\x0b \x01(\x0b\x32\x1a.dispatch.v1.ModelIdentity\x12\x10\n\x08\x64octrine\x18\x0c \x01(\t\x12\x46\n\x07timings\x18\r \x03(\x0b\x32\x35.dispatch.v1.GenerateInstructionResponse.TimingsEntry\x1a.\n\x0cTimingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"T\n\x18StreamInstructionRequest\x12\x38\n\x07request\x18\x01 \x01(\x0b\x32\'.dispatch.v1.GenerateInstructionRequest\"\xe3\x01\n\x19StreamInstructionResponse\x12)\n\x08\x61\x64mitted\x18\x01 \x01(\x0b\x32\x15.dispatch.v1.AdmittedH\x00\x12\'\n\x07reading\x18\x02 \x01(\x0b\x32\x14.dispatch.v1.ReadingH\x00\x12(\n\x05order\x18\x03 \x01(\x0b\x32\x17.dispatch.v1.DraftOrderH\x00\x12?\n\x0binstruction\x18\x04 \x01(\x0b\x32(.dispatch.v1.GenerateInstructionResponseH\x00\x42\x07\n\x05stage\"\x19\n\x08\x41\x64mitted\x12\r\n\x05\x61head\x18\x01 \x01(\x05\"I\n\x07Reading\x12*\n\nsituations\x18\x01 \x03(\x0b\x32\x16.dispatch.v1.Situation\x12\x12\n\nconfidence\x18\x02 \x01(\x01\">\n\nDraftOrder\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\"\n\x06\x63hecks\x18\x02 \x03(\x0b\x32\x12.dispatch.v1.Check\"d\n\x17TranslateReportsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x38\n\x07request\x18\x02 \x01(\x0b\x32\'.dispatch.v1.GenerateInstructionRequest\"\x8e\x01\n\x18TranslateReportsResponse\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\"\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12=\n\x0binstruction\x18\x03 \x01(\x0b\x32(.dispatch.v1.GenerateInstructionResponse\"\x13\n\x11ListModelsRequest\"N\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.dispatch.v1.Model\x12\x14\n\x0cserving_mode\x18\x02 \x01(\t2\x95\x03\n\x0f\x44ispatchService\x12h\n\x13GenerateInstruction\x12\'.dispatch.v1.GenerateInstructionRequest\x1a(.dispatch.v1.GenerateInstructionResponse\x12\x64\n\x11StreamInstruction\x12%.dispatch.v1.StreamInstructionRequest\x1a&.dispatch.v1.StreamInstructionResponse0\x01\x12\x63\n\x10TranslateReports\x12$.dispatch.v1.TranslateReportsRequest\x1a%.dispatch.v1.TranslateReportsResponse(\x01\x30\x01\x12M\n\nListModels\x12\x1e.dispatch.v1.ListModelsRequest\x1a\x1f.dispatch.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,12 +36,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GENERATEINSTRUCTIONRESPONSE_TIMINGSENTRY']._loaded_options = None
   _globals['_GENERATEINSTRUCTIONRESPONSE_TIMINGSENTRY']._serialized_options = b'8\001'
-  _globals['_GENERATEINSTRUCTIONREQUEST']._serialized_start=110
-  _globals['_GENERATEINSTRUCTIONREQUEST']._serialized_end=308
-  _globals['_GENERATEINSTRUCTIONRESPONSE']._serialized_start=311
-  _globals['_GENERATEINSTRUCTIONRESPONSE']._serialized_end=820
-  _globals['_GENERATEINSTRUCTIONRESPONSE_TIMINGSENTRY']._serialized_start=774
-  _globals['_GENERATEINSTRUCTIONRESPONSE_TIMINGSENTRY']._serialized_end=820
-  _globals['_DISPATCHSERVICE']._serialized_start=822
-  _globals['_DISPATCHSERVICE']._serialized_end=945
+  _globals['_GENERATEINSTRUCTIONREQUEST']._serialized_start=135
+  _globals['_GENERATEINSTRUCTIONREQUEST']._serialized_end=333
+  _globals['_GENERATEINSTRUCTIONRESPONSE']._serialized_start=336
+  _globals['_GENERATEINSTRUCTIONRESPONSE']._serialized_end=845
+  _globals['_GENERATEINSTRUCTIONRESPONSE_TIMINGSENTRY']._serialized_start=799
+  _globals['_GENERATEINSTRUCTIONRESPONSE_TIMINGSENTRY']._serialized_end=845
+  _globals['_STREAMINSTRUCTIONREQUEST']._serialized_start=847
+  _globals['_STREAMINSTRUCTIONREQUEST']._serialized_end=931
+  _globals['_STREAMINSTRUCTIONRESPONSE']._serialized_start=934
+  _globals['_STREAMINSTRUCTIONRESPONSE']._serialized_end=1161
+  _globals['_ADMITTED']._serialized_start=1163
+  _globals['_ADMITTED']._serialized_end=1188
+  _globals['_READING']._serialized_start=1190
+  _globals['_READING']._serialized_end=1263
+  _globals['_DRAFTORDER']._serialized_start=1265
+  _globals['_DRAFTORDER']._serialized_end=1327
+  _globals['_TRANSLATEREPORTSREQUEST']._serialized_start=1329
+  _globals['_TRANSLATEREPORTSREQUEST']._serialized_end=1429
+  _globals['_TRANSLATEREPORTSRESPONSE']._serialized_start=1432
+  _globals['_TRANSLATEREPORTSRESPONSE']._serialized_end=1574
+  _globals['_LISTMODELSREQUEST']._serialized_start=1576
+  _globals['_LISTMODELSREQUEST']._serialized_end=1595
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1597
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1675
+  _globals['_DISPATCHSERVICE']._serialized_start=1678
+  _globals['_DISPATCHSERVICE']._serialized_end=2083
 # @@protoc_insertion_point(module_scope)

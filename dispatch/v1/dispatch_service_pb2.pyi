@@ -9,6 +9,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.rpc import status_pb2 as _status_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -36,13 +37,13 @@ class GenerateInstructionRequest(_message.Message):
     other content is refused. At most 128 of the characters A-Z a-z 0-9 . _ : -
     """
     incident_id: _builtins.str
-    """The caller's own name for the incident; the same characters as in request_id. So far it is only stored: what was
-    issued for the incident must stand in context.
+    """The caller's own name for the incident; the same characters as in request_id. Its instructions that are approved or
+    wait for review are put before those of context.issued.
     """
     report: _builtins.str
     """The report's text, 1 to 4,000 characters."""
     model: _builtins.str
-    """Name of the model that must answer; empty for whichever is served."""
+    """The model that must answer: a label such as canary, or a model's name; empty for whichever is served."""
     priority: _builtins.str
     """The least priority that the instruction gets: 特急, 紧急 or 一般; empty leaves it to doctrine."""
     @_builtins.property
@@ -169,3 +170,227 @@ class GenerateInstructionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GenerateInstructionResponse: _TypeAlias = GenerateInstructionResponse  # noqa: Y015
+
+@_typing.final
+class StreamInstructionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def request(self) -> Global___GenerateInstructionRequest: ...
+    def __init__(
+        self,
+        *,
+        request: Global___GenerateInstructionRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamInstructionRequest: _TypeAlias = StreamInstructionRequest  # noqa: Y015
+
+@_typing.final
+class StreamInstructionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADMITTED_FIELD_NUMBER: _builtins.int
+    READING_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    INSTRUCTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def admitted(self) -> Global___Admitted:
+        """The request is valid and has its place in the queue."""
+
+    @_builtins.property
+    def reading(self) -> Global___Reading:
+        """What the model has read."""
+
+    @_builtins.property
+    def order(self) -> Global___DraftOrder:
+        """One order of the stored instruction, in reading order."""
+
+    @_builtins.property
+    def instruction(self) -> Global___GenerateInstructionResponse:
+        """All of the stored answer; the last message."""
+
+    def __init__(
+        self,
+        *,
+        admitted: Global___Admitted | None = ...,
+        reading: Global___Reading | None = ...,
+        order: Global___DraftOrder | None = ...,
+        instruction: Global___GenerateInstructionResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["admitted", b"admitted", "instruction", b"instruction", "order", b"order", "reading", b"reading", "stage", b"stage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admitted", b"admitted", "instruction", b"instruction", "order", b"order", "reading", b"reading", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_stage: _TypeAlias = _typing.Literal["admitted", "reading", "order", "instruction"]  # noqa: Y015
+    _WhichOneofArgType_stage: _TypeAlias = _typing.Literal["stage", b"stage"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_stage) -> _WhichOneofReturnType_stage | None: ...
+
+Global___StreamInstructionResponse: _TypeAlias = StreamInstructionResponse  # noqa: Y015
+
+@_typing.final
+class Admitted(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AHEAD_FIELD_NUMBER: _builtins.int
+    ahead: _builtins.int
+    """How many requests were waiting when this one came."""
+    def __init__(
+        self,
+        *,
+        ahead: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Admitted: _TypeAlias = Admitted  # noqa: Y015
+
+@_typing.final
+class Reading(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SITUATIONS_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    confidence: _builtins.float
+    """Probability of the token of which the model is least certain, 0 to 1."""
+    @_builtins.property
+    def situations(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Situation]: ...
+    def __init__(
+        self,
+        *,
+        situations: _abc.Iterable[_types_pb2.Situation] | None = ...,
+        confidence: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "situations", b"situations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reading: _TypeAlias = Reading  # noqa: Y015
+
+@_typing.final
+class DraftOrder(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The order's own part of the instruction, with the punctuation behind it."""
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Check]:
+        """Findings whose span lies in this part; their offsets count from the beginning of the whole instruction."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        checks: _abc.Iterable[_types_pb2.Check] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DraftOrder: _TypeAlias = DraftOrder  # noqa: Y015
+
+@_typing.final
+class TranslateReportsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    item_id: _builtins.str
+    """The caller's name for the item, given back with its answer; empty or any text of at most 128 characters."""
+    @_builtins.property
+    def request(self) -> Global___GenerateInstructionRequest: ...
+    def __init__(
+        self,
+        *,
+        item_id: _builtins.str = ...,
+        request: Global___GenerateInstructionRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item_id", b"item_id", "request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TranslateReportsRequest: _TypeAlias = TranslateReportsRequest  # noqa: Y015
+
+@_typing.final
+class TranslateReportsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    INSTRUCTION_FIELD_NUMBER: _builtins.int
+    item_id: _builtins.str
+    @_builtins.property
+    def status(self) -> _status_pb2.Status:
+        """Code 0 where there is an instruction; else what a call of its own would have ended with, details included."""
+
+    @_builtins.property
+    def instruction(self) -> Global___GenerateInstructionResponse: ...
+    def __init__(
+        self,
+        *,
+        item_id: _builtins.str = ...,
+        status: _status_pb2.Status | None = ...,
+        instruction: Global___GenerateInstructionResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["instruction", b"instruction", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instruction", b"instruction", "item_id", b"item_id", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TranslateReportsResponse: _TypeAlias = TranslateReportsResponse  # noqa: Y015
+
+@_typing.final
+class ListModelsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListModelsRequest: _TypeAlias = ListModelsRequest  # noqa: Y015
+
+@_typing.final
+class ListModelsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODELS_FIELD_NUMBER: _builtins.int
+    SERVING_MODE_FIELD_NUMBER: _builtins.int
+    serving_mode: _builtins.str
+    """assist or pass-through."""
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Model]: ...
+    def __init__(
+        self,
+        *,
+        models: _abc.Iterable[_types_pb2.Model] | None = ...,
+        serving_mode: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models", "serving_mode", b"serving_mode"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015

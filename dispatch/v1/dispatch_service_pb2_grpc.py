@@ -29,9 +29,7 @@ class DispatchServiceStub:
     """Turns distress reports into draft rescue instructions, which a person decides on.
 
     Errors carry google.rpc.ErrorInfo, whose domain is "dispatch" and whose reason names the case, and where they apply
-    BadRequest (every field that is wrong) and RetryInfo (when to try again). Reasons: INVALID_FIELDS, MALFORMED_MESSAGE,
-    REQUEST_ID_REUSED, UNUSABLE_REQUEST (all INVALID_ARGUMENT), STORE_UNAVAILABLE (UNAVAILABLE), DECODING_CANCELLED
-    (CANCELLED), INTERNAL_ERROR (INTERNAL; its metadata "reference" finds the cause in the server's log).
+    BadRequest (every field that is wrong) and RetryInfo (when to try again). The reasons are listed in docs/api.md.
     """
 
     def __init__(self, channel):
@@ -45,19 +43,55 @@ class DispatchServiceStub:
                 request_serializer=dispatch_dot_v1_dot_dispatch__service__pb2.GenerateInstructionRequest.SerializeToString,
                 response_deserializer=dispatch_dot_v1_dot_dispatch__service__pb2.GenerateInstructionResponse.FromString,
                 _registered_method=True)
+        self.StreamInstruction = channel.unary_stream(
+                '/dispatch.v1.DispatchService/StreamInstruction',
+                request_serializer=dispatch_dot_v1_dot_dispatch__service__pb2.StreamInstructionRequest.SerializeToString,
+                response_deserializer=dispatch_dot_v1_dot_dispatch__service__pb2.StreamInstructionResponse.FromString,
+                _registered_method=True)
+        self.TranslateReports = channel.stream_stream(
+                '/dispatch.v1.DispatchService/TranslateReports',
+                request_serializer=dispatch_dot_v1_dot_dispatch__service__pb2.TranslateReportsRequest.SerializeToString,
+                response_deserializer=dispatch_dot_v1_dot_dispatch__service__pb2.TranslateReportsResponse.FromString,
+                _registered_method=True)
+        self.ListModels = channel.unary_unary(
+                '/dispatch.v1.DispatchService/ListModels',
+                request_serializer=dispatch_dot_v1_dot_dispatch__service__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=dispatch_dot_v1_dot_dispatch__service__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
 
 
 class DispatchServiceServicer:
     """Turns distress reports into draft rescue instructions, which a person decides on.
 
     Errors carry google.rpc.ErrorInfo, whose domain is "dispatch" and whose reason names the case, and where they apply
-    BadRequest (every field that is wrong) and RetryInfo (when to try again). Reasons: INVALID_FIELDS, MALFORMED_MESSAGE,
-    REQUEST_ID_REUSED, UNUSABLE_REQUEST (all INVALID_ARGUMENT), STORE_UNAVAILABLE (UNAVAILABLE), DECODING_CANCELLED
-    (CANCELLED), INTERNAL_ERROR (INTERNAL; its metadata "reference" finds the cause in the server's log).
+    BadRequest (every field that is wrong) and RetryInfo (when to try again). The reasons are listed in docs/api.md.
     """
 
     def GenerateInstruction(self, request, context):
         """Reads one report, drafts and checks the instruction, and stores all of it before it answers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamInstruction(self, request, context):
+        """The same, told as it comes: admitted, the situations, and after the commit the checked orders one by one and then
+        the whole answer. The texts of the orders, put together, are the stored instruction.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TranslateReports(self, request_iterator, context):
+        """Many reports, in bulk and behind everything urgent. Answers come in the order of the requests, and each says for
+        itself whether it failed; the server reads on as fast as it answers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListModels(self, request, context):
+        """The models that are loaded, and what each is there for.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -71,6 +105,21 @@ def add_DispatchServiceServicer_to_server(servicer, server):
                     request_deserializer=dispatch_dot_v1_dot_dispatch__service__pb2.GenerateInstructionRequest.FromString,
                     response_serializer=dispatch_dot_v1_dot_dispatch__service__pb2.GenerateInstructionResponse.SerializeToString,
             ),
+            'StreamInstruction': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamInstruction,
+                    request_deserializer=dispatch_dot_v1_dot_dispatch__service__pb2.StreamInstructionRequest.FromString,
+                    response_serializer=dispatch_dot_v1_dot_dispatch__service__pb2.StreamInstructionResponse.SerializeToString,
+            ),
+            'TranslateReports': grpc.stream_stream_rpc_method_handler(
+                    servicer.TranslateReports,
+                    request_deserializer=dispatch_dot_v1_dot_dispatch__service__pb2.TranslateReportsRequest.FromString,
+                    response_serializer=dispatch_dot_v1_dot_dispatch__service__pb2.TranslateReportsResponse.SerializeToString,
+            ),
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=dispatch_dot_v1_dot_dispatch__service__pb2.ListModelsRequest.FromString,
+                    response_serializer=dispatch_dot_v1_dot_dispatch__service__pb2.ListModelsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'dispatch.v1.DispatchService', rpc_method_handlers)
@@ -83,9 +132,7 @@ class DispatchService:
     """Turns distress reports into draft rescue instructions, which a person decides on.
 
     Errors carry google.rpc.ErrorInfo, whose domain is "dispatch" and whose reason names the case, and where they apply
-    BadRequest (every field that is wrong) and RetryInfo (when to try again). Reasons: INVALID_FIELDS, MALFORMED_MESSAGE,
-    REQUEST_ID_REUSED, UNUSABLE_REQUEST (all INVALID_ARGUMENT), STORE_UNAVAILABLE (UNAVAILABLE), DECODING_CANCELLED
-    (CANCELLED), INTERNAL_ERROR (INTERNAL; its metadata "reference" finds the cause in the server's log).
+    BadRequest (every field that is wrong) and RetryInfo (when to try again). The reasons are listed in docs/api.md.
     """
 
     @staticmethod
@@ -105,6 +152,87 @@ class DispatchService:
             '/dispatch.v1.DispatchService/GenerateInstruction',
             dispatch_dot_v1_dot_dispatch__service__pb2.GenerateInstructionRequest.SerializeToString,
             dispatch_dot_v1_dot_dispatch__service__pb2.GenerateInstructionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamInstruction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/dispatch.v1.DispatchService/StreamInstruction',
+            dispatch_dot_v1_dot_dispatch__service__pb2.StreamInstructionRequest.SerializeToString,
+            dispatch_dot_v1_dot_dispatch__service__pb2.StreamInstructionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TranslateReports(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/dispatch.v1.DispatchService/TranslateReports',
+            dispatch_dot_v1_dot_dispatch__service__pb2.TranslateReportsRequest.SerializeToString,
+            dispatch_dot_v1_dot_dispatch__service__pb2.TranslateReportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.v1.DispatchService/ListModels',
+            dispatch_dot_v1_dot_dispatch__service__pb2.ListModelsRequest.SerializeToString,
+            dispatch_dot_v1_dot_dispatch__service__pb2.ListModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -30,9 +30,7 @@ class DispatchServiceStub:
     """Turns distress reports into draft rescue instructions, which a person decides on.
 
     Errors carry google.rpc.ErrorInfo, whose domain is "dispatch" and whose reason names the case, and where they apply
-    BadRequest (every field that is wrong) and RetryInfo (when to try again). Reasons: INVALID_FIELDS, MALFORMED_MESSAGE,
-    REQUEST_ID_REUSED, UNUSABLE_REQUEST (all INVALID_ARGUMENT), STORE_UNAVAILABLE (UNAVAILABLE), DECODING_CANCELLED
-    (CANCELLED), INTERNAL_ERROR (INTERNAL; its metadata "reference" finds the cause in the server's log).
+    BadRequest (every field that is wrong) and RetryInfo (when to try again). The reasons are listed in docs/api.md.
     """
 
     @_typing.overload
@@ -41,28 +39,44 @@ class DispatchServiceStub:
     def __new__(cls, channel: _aio.Channel) -> DispatchServiceAsyncStub: ...
     GenerateInstruction: _grpc.UnaryUnaryMultiCallable[_dispatch_service_pb2.GenerateInstructionRequest, _dispatch_service_pb2.GenerateInstructionResponse]
     """Reads one report, drafts and checks the instruction, and stores all of it before it answers."""
+    StreamInstruction: _grpc.UnaryStreamMultiCallable[_dispatch_service_pb2.StreamInstructionRequest, _dispatch_service_pb2.StreamInstructionResponse]
+    """The same, told as it comes: admitted, the situations, and after the commit the checked orders one by one and then
+    the whole answer. The texts of the orders, put together, are the stored instruction.
+    """
+    TranslateReports: _grpc.StreamStreamMultiCallable[_dispatch_service_pb2.TranslateReportsRequest, _dispatch_service_pb2.TranslateReportsResponse]
+    """Many reports, in bulk and behind everything urgent. Answers come in the order of the requests, and each says for
+    itself whether it failed; the server reads on as fast as it answers.
+    """
+    ListModels: _grpc.UnaryUnaryMultiCallable[_dispatch_service_pb2.ListModelsRequest, _dispatch_service_pb2.ListModelsResponse]
+    """The models that are loaded, and what each is there for."""
 
 @_typing.type_check_only
 class DispatchServiceAsyncStub(DispatchServiceStub):
     """Turns distress reports into draft rescue instructions, which a person decides on.
 
     Errors carry google.rpc.ErrorInfo, whose domain is "dispatch" and whose reason names the case, and where they apply
-    BadRequest (every field that is wrong) and RetryInfo (when to try again). Reasons: INVALID_FIELDS, MALFORMED_MESSAGE,
-    REQUEST_ID_REUSED, UNUSABLE_REQUEST (all INVALID_ARGUMENT), STORE_UNAVAILABLE (UNAVAILABLE), DECODING_CANCELLED
-    (CANCELLED), INTERNAL_ERROR (INTERNAL; its metadata "reference" finds the cause in the server's log).
+    BadRequest (every field that is wrong) and RetryInfo (when to try again). The reasons are listed in docs/api.md.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GenerateInstruction: _aio.UnaryUnaryMultiCallable[_dispatch_service_pb2.GenerateInstructionRequest, _dispatch_service_pb2.GenerateInstructionResponse]  # type: ignore[assignment]
     """Reads one report, drafts and checks the instruction, and stores all of it before it answers."""
+    StreamInstruction: _aio.UnaryStreamMultiCallable[_dispatch_service_pb2.StreamInstructionRequest, _dispatch_service_pb2.StreamInstructionResponse]  # type: ignore[assignment]
+    """The same, told as it comes: admitted, the situations, and after the commit the checked orders one by one and then
+    the whole answer. The texts of the orders, put together, are the stored instruction.
+    """
+    TranslateReports: _aio.StreamStreamMultiCallable[_dispatch_service_pb2.TranslateReportsRequest, _dispatch_service_pb2.TranslateReportsResponse]  # type: ignore[assignment]
+    """Many reports, in bulk and behind everything urgent. Answers come in the order of the requests, and each says for
+    itself whether it failed; the server reads on as fast as it answers.
+    """
+    ListModels: _aio.UnaryUnaryMultiCallable[_dispatch_service_pb2.ListModelsRequest, _dispatch_service_pb2.ListModelsResponse]  # type: ignore[assignment]
+    """The models that are loaded, and what each is there for."""
 
 class DispatchServiceServicer(metaclass=_abc_1.ABCMeta):
     """Turns distress reports into draft rescue instructions, which a person decides on.
 
     Errors carry google.rpc.ErrorInfo, whose domain is "dispatch" and whose reason names the case, and where they apply
-    BadRequest (every field that is wrong) and RetryInfo (when to try again). Reasons: INVALID_FIELDS, MALFORMED_MESSAGE,
-    REQUEST_ID_REUSED, UNUSABLE_REQUEST (all INVALID_ARGUMENT), STORE_UNAVAILABLE (UNAVAILABLE), DECODING_CANCELLED
-    (CANCELLED), INTERNAL_ERROR (INTERNAL; its metadata "reference" finds the cause in the server's log).
+    BadRequest (every field that is wrong) and RetryInfo (when to try again). The reasons are listed in docs/api.md.
     """
 
     @_abc_1.abstractmethod
@@ -72,5 +86,33 @@ class DispatchServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_dispatch_service_pb2.GenerateInstructionResponse, _abc.Awaitable[_dispatch_service_pb2.GenerateInstructionResponse]]:
         """Reads one report, drafts and checks the instruction, and stores all of it before it answers."""
+
+    @_abc_1.abstractmethod
+    def StreamInstruction(
+        self,
+        request: _dispatch_service_pb2.StreamInstructionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_dispatch_service_pb2.StreamInstructionResponse], _abc.AsyncIterator[_dispatch_service_pb2.StreamInstructionResponse]]:
+        """The same, told as it comes: admitted, the situations, and after the commit the checked orders one by one and then
+        the whole answer. The texts of the orders, put together, are the stored instruction.
+        """
+
+    @_abc_1.abstractmethod
+    def TranslateReports(
+        self,
+        request_iterator: _MaybeAsyncIterator[_dispatch_service_pb2.TranslateReportsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_dispatch_service_pb2.TranslateReportsResponse], _abc.AsyncIterator[_dispatch_service_pb2.TranslateReportsResponse]]:
+        """Many reports, in bulk and behind everything urgent. Answers come in the order of the requests, and each says for
+        itself whether it failed; the server reads on as fast as it answers.
+        """
+
+    @_abc_1.abstractmethod
+    def ListModels(
+        self,
+        request: _dispatch_service_pb2.ListModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_dispatch_service_pb2.ListModelsResponse, _abc.Awaitable[_dispatch_service_pb2.ListModelsResponse]]:
+        """The models that are loaded, and what each is there for."""
 
 def add_DispatchServiceServicer_to_server(servicer: DispatchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

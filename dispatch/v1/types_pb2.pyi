@@ -94,6 +94,9 @@ class Decoding(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
     PREFIX_FIELD_NUMBER: _builtins.int
+    REQUIRED_PHRASES_FIELD_NUMBER: _builtins.int
+    BANNED_PHRASES_FIELD_NUMBER: _builtins.int
+    MIN_TOKENS_FIELD_NUMBER: _builtins.int
     strategy: Global___DecodingStrategy.ValueType
     beam_size: _builtins.int
     """Hypotheses that beam search keeps, 1 to 16; default 4."""
@@ -115,6 +118,16 @@ class Decoding(_message.Message):
     """The most tokens written after the prefix; default 256."""
     prefix: _builtins.str
     """Text with which the instruction must begin; at most 500 characters."""
+    min_tokens: _builtins.int
+    """The fewest tokens of the instruction; default 0."""
+    @_builtins.property
+    def required_phrases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Texts that the instruction must hold; at most 8, each at most 100 characters."""
+
+    @_builtins.property
+    def banned_phrases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Texts that the instruction must not hold; at most 32, each at most 100 characters."""
+
     def __init__(
         self,
         *,
@@ -128,10 +141,13 @@ class Decoding(_message.Message):
         seed: _builtins.int | None = ...,
         max_tokens: _builtins.int | None = ...,
         prefix: _builtins.str = ...,
+        required_phrases: _abc.Iterable[_builtins.str] | None = ...,
+        banned_phrases: _abc.Iterable[_builtins.str] | None = ...,
+        min_tokens: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_beam_size", b"_beam_size", "_length_penalty", b"_length_penalty", "_max_tokens", b"_max_tokens", "_num_candidates", b"_num_candidates", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "beam_size", b"beam_size", "length_penalty", b"length_penalty", "max_tokens", b"max_tokens", "num_candidates", b"num_candidates", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_beam_size", b"_beam_size", "_length_penalty", b"_length_penalty", "_max_tokens", b"_max_tokens", "_min_tokens", b"_min_tokens", "_num_candidates", b"_num_candidates", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "beam_size", b"beam_size", "length_penalty", b"length_penalty", "max_tokens", b"max_tokens", "min_tokens", b"min_tokens", "num_candidates", b"num_candidates", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_beam_size", b"_beam_size", "_length_penalty", b"_length_penalty", "_max_tokens", b"_max_tokens", "_num_candidates", b"_num_candidates", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "beam_size", b"beam_size", "length_penalty", b"length_penalty", "max_tokens", b"max_tokens", "num_candidates", b"num_candidates", "prefix", b"prefix", "seed", b"seed", "strategy", b"strategy", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_beam_size", b"_beam_size", "_length_penalty", b"_length_penalty", "_max_tokens", b"_max_tokens", "_min_tokens", b"_min_tokens", "_num_candidates", b"_num_candidates", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "banned_phrases", b"banned_phrases", "beam_size", b"beam_size", "length_penalty", b"length_penalty", "max_tokens", b"max_tokens", "min_tokens", b"min_tokens", "num_candidates", b"num_candidates", "prefix", b"prefix", "required_phrases", b"required_phrases", "seed", b"seed", "strategy", b"strategy", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__beam_size: _TypeAlias = _typing.Literal["beam_size"]  # noqa: Y015
     _WhichOneofArgType__beam_size: _TypeAlias = _typing.Literal["_beam_size", b"_beam_size"]  # noqa: Y015
@@ -139,6 +155,8 @@ class Decoding(_message.Message):
     _WhichOneofArgType__length_penalty: _TypeAlias = _typing.Literal["_length_penalty", b"_length_penalty"]  # noqa: Y015
     _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__min_tokens: _TypeAlias = _typing.Literal["min_tokens"]  # noqa: Y015
+    _WhichOneofArgType__min_tokens: _TypeAlias = _typing.Literal["_min_tokens", b"_min_tokens"]  # noqa: Y015
     _WhichOneofReturnType__num_candidates: _TypeAlias = _typing.Literal["num_candidates"]  # noqa: Y015
     _WhichOneofArgType__num_candidates: _TypeAlias = _typing.Literal["_num_candidates", b"_num_candidates"]  # noqa: Y015
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
@@ -155,6 +173,8 @@ class Decoding(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__length_penalty) -> _WhichOneofReturnType__length_penalty | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_tokens) -> _WhichOneofReturnType__max_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_tokens) -> _WhichOneofReturnType__min_tokens | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__num_candidates) -> _WhichOneofReturnType__num_candidates | None: ...
     @_typing.overload
@@ -499,3 +519,39 @@ class ModelIdentity(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ModelIdentity: _TypeAlias = ModelIdentity  # noqa: Y015
+
+@_typing.final
+class Model(_message.Message):
+    """A model that is loaded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    ENGINE_FIELD_NUMBER: _builtins.int
+    share: _builtins.float
+    """Of the calls that ask for no model, the part that it answers (canary) or reads along (shadow), 0 to 1."""
+    engine: _builtins.str
+    """What runs it, such as "ctranslate2 int8"."""
+    @_builtins.property
+    def identity(self) -> Global___ModelIdentity: ...
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it is there for: stable, canary or shadow; none where it is only asked for by name."""
+
+    def __init__(
+        self,
+        *,
+        identity: Global___ModelIdentity | None = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        share: _builtins.float = ...,
+        engine: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "identity", b"identity", "labels", b"labels", "share", b"share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Model: _TypeAlias = Model  # noqa: Y015
