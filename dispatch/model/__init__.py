@@ -3,6 +3,7 @@
 from dispatch.model.attention import MultiHeadAttention, scaled_dot_product_attention
 from dispatch.model.bundle import (
     KIND_THRESHOLD,
+    WARN_BELOW,
     Bundle,
     BundleConfig,
     BundleError,
@@ -23,6 +24,7 @@ from dispatch.model.transformer import AttentionMaps, DecoderCache, Memory, Tran
 
 __all__ = [
     "KIND_THRESHOLD",
+    "WARN_BELOW",
     "AttentionMaps",
     "Bundle",
     "BundleConfig",
