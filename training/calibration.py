@@ -1,26 +1,36 @@
-"""Calibration: logistic regression from what is known of an answer to how likely it is right.
+"""Calibration: from what is known of an answer to how likely it is right, and when that is too little.
 
-Platt (1999, "Probabilistic Outputs for Support Vector Machines") fits one score so; here a few features of the answer
-are taken together. Features are standardised while fitting, and the weights that are kept are those of the features as
-they come.
+The probability is a logistic regression: Platt (1999, "Probabilistic Outputs for Support Vector Machines") fits one
+score so; here a few features of the answer are taken together. Features are standardised while fitting, and the weights
+that are kept are those of the features as they come.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dispatch.model import KIND_THRESHOLD, Calibration
+from dispatch.model import KIND_THRESHOLD, WARN_BELOW, Calibration
 from training.bootstrap import Floats
 
 PENALTY = 1.0
 """Half the weight of the squared weights beside the log-likelihood: what one answer says, no more."""
 FOLDS = 5
+MISSED_REQUEST_COST = 50
+"""Needless callbacks that are as bad as one request for help that nobody answers."""
+NEEDLESS_CALLBACKS = 0.01
+"""Of the reports that are rightly read as no request, the part that may be called back all the same."""
+SILENT_ERRORS = 0.01
+"""Of all answers, the part that may be wrong in a critical slot without a warning."""
 _STEPS = 50
 _CLOSE = 1e-9
 
 
 def fit_calibration(
-    features: Sequence[Mapping[str, float]], right: Sequence[bool], kind_threshold: float = KIND_THRESHOLD
+    features: Sequence[Mapping[str, float]],
+    right: Sequence[bool],
+    kind_threshold: float = KIND_THRESHOLD,
+    warn_below: float = WARN_BELOW,
 ) -> Calibration:
     """Fits on answers (N of them, F features of each) and whether they were right; always the same on the same.
 
@@ -41,7 +51,42 @@ def fit_calibration(
         float(intercept - weights_F @ mean_F),
         {name: float(weight) for name, weight in zip(names, weights_F, strict=True)},
         kind_threshold,
+        warn_below,
     )
+
+
+def fit_kind_threshold(confidences: Sequence[float], right: Sequence[bool]) -> float:
+    """How sure the network must be that a report is no request, from some that it read so and whether they were none.
+
+    The threshold that costs least, and at the least one that calls back NEEDLESS_CALLBACKS of those that were none:
+    reports of other kinds will be read wrong where these are not. KIND_THRESHOLD where there are none to learn from.
+    """
+    none = sorted(confidence for confidence, verdict in zip(confidences, right, strict=True) if verdict)
+    missed = [confidence for confidence, verdict in zip(confidences, right, strict=True) if not verdict]
+    if not none:
+        return KIND_THRESHOLD
+    least = none[int(NEEDLESS_CALLBACKS * len(none))]
+
+    def cost(threshold: float) -> int:
+        return sum(each < threshold for each in none) + MISSED_REQUEST_COST * sum(each >= threshold for each in missed)
+
+    above = [math.nextafter(each, 1.0) for each in missed if each >= least]
+    return min([least, *above], key=cost)
+
+
+def fit_warning(confidences: Sequence[float], silent: Sequence[bool]) -> float:
+    """The confidence below which answers must ask to look twice; ``silent``: whether nothing else does, and it should.
+
+    Of answers like these no more than SILENT_ERRORS are then expected to be wrong and silent: conformal risk control
+    (Angelopoulos et al. 2022), which counts one error more than there were. Never below WARN_BELOW.
+    """
+    allowed = math.floor(SILENT_ERRORS * (len(confidences) + 1)) - 1
+    worst_first = sorted((each for each, is_silent in zip(confidences, silent, strict=True) if is_silent), reverse=True)
+    if allowed < 0:
+        return 1.0
+    if len(worst_first) <= allowed:
+        return WARN_BELOW
+    return max(WARN_BELOW, math.nextafter(worst_first[allowed], 1.0))
 
 
 def cross_fitted(features: Sequence[Mapping[str, float]], right: Sequence[bool]) -> list[float]:

@@ -1,94 +1,124 @@
 """`dispatch calibrate`: makes a bundle's confidence the probability that what it answers is right."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dispatch.cli.options import JsonOption
-from dispatch.cli.output import note, print_json, print_result, print_table, values_as_usage
+from dispatch.cli.output import note, print_json, print_result, print_table
 from dispatch.cli.progress import progress_of
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dispatch.engine import Engine
-    from training.evaluate import EvaluationFile
+    from dispatch.engine import Engine, Generation
+    from training.judging import Example
     from training.reliability import Bin
 
-KIND_THRESHOLD = 0.9  # the model's own default, which is slow to import; a test compares them
+_SURE = 30.0  # an intercept with which every answer is certain
 
 
 def calibrate(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Model bundle (a folder), which is changed.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Held pairs that the bundle was not trained on.")],
-    kind_threshold: Annotated[
-        float,
-        typer.Option(help="How sure the model must be that a report asks for no help before nobody is sent for it."),
-    ] = KIND_THRESHOLD,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Held pairs that the bundle never learned.")],
     as_json: JsonOption = False,
 ) -> None:
     """Fit a bundle's confidence to how often its answers are right, and write it into the bundle's config.json.
 
     Answers the pairs as the service does, and prints how far the new confidence is from the share of right answers, by
-    bins: each answer by a fit that has not seen it. The digest of the bundle changes.
+    bins: each answer by a fit that has not seen it. Also fits how sure the model must be before nobody is sent, and
+    below which confidence an answer asks to look twice. The digest of the bundle changes.
 
-    Example: `dispatch calibrate run/bundle pairs/valid.jsonl`
+    Example: `dispatch calibrate run/bundle pairs/valid.jsonl pairs/valid_unseen.jsonl`
     """
     from dispatch.cli.answering import open_engine
-    from dispatch.model import Calibration, update_calibration, verify_bundle
+    from dispatch.model import update_calibration, verify_bundle
     from training.bootstrap import estimate
-    from training.calibration import cross_fitted, fit_calibration
+    from training.calibration import cross_fitted, fit_calibration, fit_warning
     from training.evaluate import read_files
     from training.reliability import calibration_error, reliability
 
-    with values_as_usage():
-        Calibration(0.0, {}, kind_threshold)
     verify_bundle(bundle)
-    (held,) = read_files([file])
-    features, right, before = _answers(open_engine(bundle), held, kind_threshold)
-    after = cross_fitted(features, right)
-    calibration = fit_calibration(features, right, kind_threshold)
+    answers = _answers(open_engine(bundle), [row for file in read_files(files) for row in file.examples])
+    after = cross_fitted(answers.features, answers.right)
+    warn_below = fit_warning(after, answers.silent)
+    calibration = fit_calibration(answers.features, answers.right, answers.kind_threshold, warn_below)
     update_calibration(bundle, calibration)
-    errors = estimate({"before": calibration_error(before, right), "after": calibration_error(after, right)})
-    bins = reliability(after, right)
+    errors = estimate(
+        {
+            "before": calibration_error(answers.confidences, answers.right),
+            "after": calibration_error(after, answers.right),
+        }
+    )
+    bins = reliability(after, answers.right)
+    warned = sum(confidence < warn_below for confidence in after)
     if as_json:
         figures = {
-            "answers": len(right),
-            "right": sum(right),
+            "answers": len(after),
+            "right": sum(answers.right),
+            "warned": warned,
             "calibration_error": {name: found.to_dict() for name, found in errors.items()},
             "reliability": [entry.to_dict() for entry in bins],
             "calibration": vars(calibration),
         }
         print_json(figures)
     else:
-        print_table(_table(bins, f"{held.name}: {len(right):,} answers, {sum(right):,} of them right"))
+        print_table(_table(bins, f"{len(after):,} answers, {sum(answers.right):,} of them right"))
         for name, found in errors.items():
             print_result(f"calibration error {name}: {found.value:.4f} (95% {found.low:.4f} to {found.high:.4f})")
+        print_result(f"nobody is sent where the model is sure of it by {calibration.kind_threshold:.4f}")
+        print_result(f"a warning below {warn_below:.4f}: {warned:,} answers")
     note(f"{bundle}: config.json written")
 
 
-def _answers(
-    engine: "Engine", held: "EvaluationFile", kind_threshold: float
-) -> tuple[list[Mapping[str, float]], list[bool], list[float]]:
-    """Of what the service would send: its features, whether it is right, and the bundle's confidence until now."""
+@dataclass(frozen=True)
+class _Answers:
+    """Of what the service would send, with the kind threshold that was fitted: the features of each answer, whether it
+    is right, whether it is wrong in a critical slot and nothing says so, and the bundle's confidence until now."""
+
+    kind_threshold: float
+    features: list[Mapping[str, float]]
+    right: list[bool]
+    silent: list[bool]
+    confidences: list[float]
+
+
+def _answers(engine: "Engine", examples: "Sequence[Example]") -> _Answers:
     from dispatch.domain import default_doctrine
     from dispatch.model import Calibration
     from dispatch.workflow import rank
     from training.evaluate import request_of, respond_to_all
     from training.judging import Answer, judge
 
-    with progress_of(held.name, len(held.examples)) as show:
-        generations = respond_to_all(lambda rows: engine.generate(list(map(request_of, rows))), held.examples, show)
-    doctrine, unweighted, known = default_doctrine(), Calibration(0.0, {}, kind_threshold), engine.calibration
-    features, right, before = [], [], []
-    for example, generation in zip(held.examples, generations, strict=True):
-        sent = rank(request_of(example), generation, doctrine, unweighted)[0]
-        features.append(sent.features)
-        right.append(judge(example, Answer(sent.candidate)).right)
-        before.append(known.probability(sent.features) if known else sent.candidate.confidence)
-    return features, right, before
+    with progress_of("calibrate", len(examples)) as show:
+        generations = respond_to_all(lambda rows: engine.generate(list(map(request_of, rows))), examples, show)
+    doctrine, known = default_doctrine(), engine.calibration
+    kind_threshold = _kind_threshold(examples, generations)
+    silencing = Calibration(_SURE, {}, kind_threshold)  # it never warns: the other checks alone do
+    answers = _Answers(kind_threshold, [], [], [], [])
+    for example, generation in zip(examples, generations, strict=True):
+        sent = rank(request_of(example), generation, doctrine, silencing)[0]
+        judgement = judge(example, Answer(sent.candidate, sent.worst))
+        answers.features.append(sent.features)
+        answers.right.append(judgement.right)
+        answers.silent.append(judgement.scores["silent_errors"].part > 0)
+        answers.confidences.append(known.probability(sent.features) if known else sent.candidate.confidence)
+    return answers
+
+
+def _kind_threshold(examples: "Sequence[Example]", generations: "Sequence[Generation]") -> float:
+    from dispatch.workflow.guard import is_dismissal
+    from training.calibration import fit_kind_threshold
+
+    dismissed = [
+        (generation.candidates[0].kind_confidence, example.situations[0].kind != "request")
+        for example, generation in zip(examples, generations, strict=True)
+        if example.situations and is_dismissal(generation.candidates[0].situations)
+    ]
+    return fit_kind_threshold([sure for sure, _ in dismissed], [right for _, right in dismissed])
 
 
 def _table(bins: "Sequence[Bin]", title: str) -> "Table":

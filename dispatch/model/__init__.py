@@ -3,6 +3,7 @@
 from dispatch.model.attention import MultiHeadAttention, scaled_dot_product_attention
 from dispatch.model.bundle import (
     KIND_THRESHOLD,
+    WARN_BELOW,
     Bundle,
     BundleConfig,
     BundleError,
@@ -25,6 +26,7 @@ from dispatch.model.transformer import AttentionMaps, DecoderCache, Memory, Tran
 
 __all__ = [
     "KIND_THRESHOLD",
+    "WARN_BELOW",
     "AttentionMaps",
     "Bundle",
     "BundleConfig",

@@ -45,6 +45,8 @@ CONFIG, WEIGHTS, TOKENIZER, METRICS, CARD = FILES = (
 SUMS = "SHA256SUMS"
 KIND_THRESHOLD = 0.9
 """How sure the network must be that nobody asks for help before nobody is sent, where no calibration says otherwise."""
+WARN_BELOW = 0.5
+"""The confidence below which an answer says that a person should look twice, where no calibration says otherwise."""
 _LARGEST_LOGIT = 30.0
 _REPLACED = "replaced"  # the old folder, while a new one takes its place
 
@@ -58,21 +60,24 @@ class Calibration:
     """What turns how sure the network is into how often it is right: logistic regression, fitted on held pairs.
 
     ``weights`` are by the name of a feature of the answer. A report that the network reads as no request with a
-    probability below ``kind_threshold`` is sent as one. Raises ValueError for a number that is not finite, or a
-    threshold that is no probability.
+    probability below ``kind_threshold`` is sent as one, and an answer that is right with a probability below
+    ``warn_below`` says so. Raises ValueError for a number that is not finite, or a threshold that is no probability.
     """
 
     intercept: float
     weights: Mapping[str, float]
     kind_threshold: float = KIND_THRESHOLD
+    warn_below: float = WARN_BELOW
 
     def __post_init__(self) -> None:
-        numbers = {"intercept": self.intercept, "kind_threshold": self.kind_threshold, **self.weights}
+        thresholds = {"kind_threshold": self.kind_threshold, "warn_below": self.warn_below}
+        numbers = {"intercept": self.intercept, **thresholds, **self.weights}
         for name, value in numbers.items():
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise ValueError(f"calibration: {name} must be a finite number, not {value!r}")
-        if not 0 <= self.kind_threshold <= 1:
-            raise ValueError(f"calibration: kind_threshold must be from 0 to 1, not {self.kind_threshold}")
+        for name, threshold in thresholds.items():
+            if not 0 <= threshold <= 1:
+                raise ValueError(f"calibration: {name} must be from 0 to 1, not {threshold}")
 
     def probability(self, features: Mapping[str, float]) -> float:
         """The probability that an answer with these features is right; every weight's feature must be there."""

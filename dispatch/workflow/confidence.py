@@ -6,19 +6,18 @@ from collections.abc import Mapping, Sequence
 
 from dispatch.domain import Check
 from dispatch.engine import Candidate, Generation
-from dispatch.model import Calibration
+from dispatch.model import WARN_BELOW, Calibration
 
 FEATURES = (
     *("situation_least", "situation_mean", "instruction_least", "instruction_mean"),
-    *("errors", "warnings", "infos", "agrees", "margin"),
+    *("errors", "warnings", "infos", "agrees", "margin", "length", "incidents"),
 )
 """The features of an answer: what the network thought of its tokens, as logits (of the least probable one, and of the
-geometric mean), findings by severity, whether the network wrote what doctrine says, and by how much it preferred this
-to its next candidate (0 where there is none)."""
+geometric mean), findings by severity, whether the network wrote what doctrine says, by how much it preferred this to
+its next candidate (0 where there is none), the logarithm of the report's length, and how many incidents it read."""
 
 _LEAST_PROBABILITY = 1e-4  # where logits end, at either side
 _LARGEST_MARGIN = 2.0
-_LOW = 0.5
 
 
 def require_known(calibration: Calibration | None) -> None:
@@ -28,9 +27,9 @@ def require_known(calibration: Calibration | None) -> None:
 
 
 def features_of(
-    source: Candidate, generation: Generation, checks: Sequence[Check], agrees: bool
+    report: str, source: Candidate, generation: Generation, checks: Sequence[Check], agrees: bool
 ) -> Mapping[str, float]:
-    """The features of an answer made of the network's candidate ``source``, by name."""
+    """The features of an answer to a report made of the network's candidate ``source``, by name."""
     severities = Counter(check.severity for check in checks)
     first, *others = generation.candidates
     values = (
@@ -39,6 +38,8 @@ def features_of(
         *(float(severities[severity]) for severity in ("error", "warning", "info")),
         float(agrees),
         min(first.score - others[0].score, _LARGEST_MARGIN) if others else 0.0,
+        math.log(1 + len(report)),
+        float(len(source.situations)),
     )
     return dict(zip(FEATURES, values, strict=True))
 
@@ -50,7 +51,7 @@ def confidence_of(source: Candidate, features: Mapping[str, float], calibration:
 
 def low_confidence(confidence: float, calibration: Calibration | None) -> list[Check]:
     """The finding that a person should look twice, where there is reason to."""
-    if confidence >= _LOW:
+    if confidence >= (calibration.warn_below if calibration else WARN_BELOW):
         return []
     message = f"the instruction is right with probability {confidence:.2f}"
     if calibration is None:

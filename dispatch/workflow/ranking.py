@@ -190,7 +190,7 @@ class _Ranking:
         findings = [*_faults(candidate), *draft.findings]
         findings += [correction.check(candidate.text) for correction in draft.corrections]
         findings += run_checks(checked, self.doctrine)
-        features = features_of(draft.source, self.generation, findings, draft.agrees)
+        features = features_of(self.report, draft.source, self.generation, findings, draft.agrees)
         confidence = confidence_of(draft.source, features, self.calibration)
         findings += low_confidence(confidence, self.calibration)
         findings.sort(key=lambda check: _SEVERITIES.index(check.severity))

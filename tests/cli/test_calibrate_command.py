@@ -1,6 +1,5 @@
 """`dispatch calibrate`: a bundle whose confidence is fitted to held pairs."""
 
-import inspect
 import json
 import shutil
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from dispatch.cli.calibrate import calibrate
 from dispatch.domain import Context, Situation, make_plans, render_instruction
 from dispatch.model import KIND_THRESHOLD, read_config
 from dispatch.workflow import FEATURES
@@ -31,15 +29,17 @@ def pairs(tmp_path: Path) -> Path:
 
 
 def test_the_bundle_keeps_the_calibration_and_answers_by_it(dispatch: Any, bundle: Path, pairs: Path) -> None:
-    result = dispatch("calibrate", str(bundle), str(pairs), "--kind-threshold", "0.8")
+    result = dispatch("calibrate", str(bundle), str(pairs))
     assert result.exit_code == 0, result.stderr
     assert "6 answers, 0 of them right" in result.stdout
     assert "calibration error before: " in result.stdout
+    assert "a warning below 1.0000: 6 answers" in result.stdout
     assert "config.json written" in result.stderr
     assert dispatch("models", "verify", str(bundle)).exit_code == 0
     calibration = read_config(bundle).calibration
     assert calibration is not None
-    assert calibration.kind_threshold == 0.8
+    assert calibration.kind_threshold == KIND_THRESHOLD  # nothing was read as no request
+    assert calibration.warn_below == 1  # six answers promise nothing
     assert tuple(calibration.weights) == FEATURES
     answer = dispatch.json("generate", "花开了", "--bundle", str(bundle), "--max-tokens", "5", "--json")
     assert 0 < answer["confidence"] < 0.5
@@ -50,19 +50,18 @@ def test_a_second_calibration_replaces_the_first(dispatch: Any, bundle: Path, pa
     shown = [dispatch.json("calibrate", str(bundle), str(pairs), "--json") for _ in range(2)]
     assert shown[0]["calibration"] == shown[1]["calibration"]
     assert shown[0]["calibration_error"]["after"] == shown[1]["calibration_error"]["after"]
-    assert shown[1]["calibration"]["kind_threshold"] == KIND_THRESHOLD
+    assert shown[1]["warned"] == 6
     assert sum(entry["n"] for entry in shown[1]["reliability"]) == shown[1]["answers"] == 6
 
 
-def test_wrong_thresholds_and_too_few_pairs_change_nothing(dispatch: Any, bundle: Path, pairs: Path) -> None:
+def test_several_files_are_taken_together(dispatch: Any, bundle: Path, pairs: Path) -> None:
+    assert dispatch.json("calibrate", str(bundle), str(pairs), str(pairs), "--json")["answers"] == 12
+
+
+def test_too_few_pairs_change_nothing(dispatch: Any, bundle: Path, pairs: Path) -> None:
     before = (bundle / "SHA256SUMS").read_bytes()
-    assert dispatch("calibrate", str(bundle), str(pairs), "--kind-threshold", "1.5").exit_code == 2
     pairs.write_text(pairs.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
     result = dispatch("calibrate", str(bundle), str(pairs))
     assert result.exit_code == 1
     assert "too few" in result.stderr
     assert (bundle / "SHA256SUMS").read_bytes() == before
-
-
-def test_the_default_threshold_is_the_models() -> None:
-    assert inspect.signature(calibrate).parameters["kind_threshold"].default == KIND_THRESHOLD

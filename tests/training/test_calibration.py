@@ -3,8 +3,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dispatch.model import KIND_THRESHOLD, WARN_BELOW
 from training.bootstrap import estimate
-from training.calibration import FOLDS, cross_fitted, fit_calibration
+from training.calibration import (
+    FOLDS,
+    SILENT_ERRORS,
+    cross_fitted,
+    fit_calibration,
+    fit_kind_threshold,
+    fit_warning,
+)
 from training.reliability import calibration_error
 
 
@@ -16,12 +24,12 @@ def sample(n: int) -> tuple[list[dict[str, float]], list[bool]]:
 
 
 def test_known_weights_are_found_again() -> None:
-    fitted = fit_calibration(*sample(20_000), kind_threshold=0.8)
+    fitted = fit_calibration(*sample(20_000), kind_threshold=0.8, warn_below=0.7)
     assert fitted.intercept == pytest.approx(1, abs=0.1)
     assert fitted.weights["sure"] == pytest.approx(2, abs=0.1)
     assert fitted.weights["noise"] == pytest.approx(0, abs=0.1)
     assert fitted.weights["always"] == 0
-    assert fitted.kind_threshold == 0.8
+    assert (fitted.kind_threshold, fitted.warn_below) == (0.8, 0.7)
 
 
 def test_cross_fitted_confidences_are_calibrated() -> None:
@@ -56,3 +64,28 @@ def test_too_few_answers_are_said_to_be() -> None:
         cross_fitted([{"a": 1.0}] * (FOLDS - 1), [True] * (FOLDS - 1))
     with pytest.raises(ValueError, match="no answer"):
         fit_calibration([], [])
+
+
+def test_a_missed_request_raises_the_threshold_and_needless_callbacks_hold_it_down() -> None:
+    sure = [0.8 + row / 1000 for row in range(100)]
+    assert fit_kind_threshold(sure, [True] * 100) == sure[1]  # one in a hundred is called back
+    assert sure[30] < fit_kind_threshold(sure, [row != 30 for row in range(100)]) <= sure[31]
+    assert fit_kind_threshold(sure, [row != 60 for row in range(100)]) == sure[0]  # sixty callbacks are worse
+
+
+def test_without_a_dismissal_to_learn_from_the_threshold_is_the_models() -> None:
+    assert fit_kind_threshold([], []) == fit_kind_threshold([0.3], [False]) == KIND_THRESHOLD
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=400))
+def test_no_more_silent_errors_are_left_above_the_warning_than_may_be(answers: list[tuple[float, bool]]) -> None:
+    limit = fit_warning([sure for sure, _ in answers], [silent for _, silent in answers])
+    left = sum(silent and sure >= limit for sure, silent in answers)
+    assert WARN_BELOW <= limit <= 1
+    assert limit == 1 or left + 1 <= SILENT_ERRORS * (len(answers) + 1)
+
+
+def test_nobody_is_warned_of_answers_that_are_right_without_need() -> None:
+    assert fit_warning([0.9] * 200, [False] * 200) == WARN_BELOW
+    limit = fit_warning([0.6] * 100 + [0.9] * 900, [True] * 100 + [False] * 900)
+    assert 0.6 < limit < 0.9

@@ -1,6 +1,7 @@
 """What training never sees: the names, numbers, combinations and lexicon entries that test splits are made of.
 
-Each of them is on one side by a hash of its own text, so that neither a seed nor a size can move it to the other.
+Each of them is on one side by a hash of its own text, so that neither a seed nor a size can move it to another. What is
+held out has two sides: confidence is fitted on things that are new to the network, and tested on others.
 """
 
 import random
@@ -9,11 +10,14 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from itertools import count
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 SEED_PLACE = "A7"  # the road of the pair that the project grew from: in no training file
 
+Side = Literal["known", "validation", "test"]
+
 _SHARE = 10  # one in ten of each is held out
+_VALIDATION_SHARE = 3  # and one in three of those for validation
 
 # The bounds of vague counts (几十, 十几, 300多, 上千): words, not stated numbers, so they stand in every split.
 VAGUE_BOUNDS = frozenset(
@@ -51,41 +55,48 @@ _ALWAYS_KNOWN = frozenset(
 Item = TypeVar("Item")
 
 
-def _in_held_out_bucket(text: str) -> bool:
-    return int.from_bytes(sha256(text.encode()).digest()[:4]) % _SHARE == 0
+def _side(text: str) -> Side:
+    digest = sha256(text.encode()).digest()
+    if int.from_bytes(digest[:4]) % _SHARE:
+        return "known"
+    return "test" if int.from_bytes(digest[4:8]) % _VALIDATION_SHARE else "validation"
 
 
-def is_held_out_name(name: str) -> bool:
-    """Whether a town, village, road, estate or landmark of this name belongs to the held-out side."""
-    return _in_held_out_bucket(f"name:{name}") if name else False
+def side_of_name(name: str) -> Side:
+    """The side of a town, village, road, estate or landmark of this name."""
+    return _side(f"name:{name}") if name else "known"
 
 
-def is_held_out_number(slot: str, value: int) -> bool:
-    """Whether a stated number of 10 or more belongs, in this slot, to the held-out side."""
-    return value >= 10 and value not in VAGUE_BOUNDS and _in_held_out_bucket(f"{slot}:{value}")
+def side_of_number(slot: str, value: int) -> Side:
+    """The side of a stated number in this slot; those below 10 and the bounds of vague words are known."""
+    return "known" if value < 10 or value in VAGUE_BOUNDS else _side(f"{slot}:{value}")
 
 
 @cache
-def is_held_out_combination(hazard: str, need: str) -> bool:
-    """Whether a need asked for in this hazard belongs to the held-out side."""
+def side_of_combination(hazard: str, need: str) -> Side:
+    """The side of a need that is asked for in this hazard."""
     if need in _ALWAYS_KNOWN_NEEDS or (hazard, need) in _ALWAYS_KNOWN:
-        return False
-    return _in_held_out_bucket(f"hazard-need:{hazard}:{need}")
+        return "known"
+    return _side(f"hazard-need:{hazard}:{need}")
 
 
-def is_held_out_entry(text: str) -> bool:
-    """Whether an entry of the lexicon belongs to the held-out side (in lists that are long enough for two)."""
-    return _in_held_out_bucket(f"entry:{text}")
+def side_of_entry(text: str) -> Side:
+    """The side of an entry of the lexicon (in lists that are long enough to be divided)."""
+    return _side(f"entry:{text}")
 
 
 @dataclass(frozen=True)
 class Sides:
-    """Which side of the hold-out each kind is drawn from: True is the held-out side, which training never reads."""
+    """Which side of the hold-out each kind is drawn from; training reads the known side alone."""
 
-    names: bool = False
-    numbers: bool = False
-    combinations: bool = False
-    entries: bool = False
+    names: Side = "known"
+    numbers: Side = "known"
+    combinations: Side = "known"
+    entries: Side = "known"
+
+    def held_out(self) -> set[str]:
+        """The kinds that are drawn from what training never reads."""
+        return {kind for kind, side in vars(self).items() if side != "known"}
 
 
 class Draw:
@@ -119,9 +130,9 @@ class Draw:
 
     def admits_name(self, name: str) -> bool:
         """Whether a name is on the drawer's side; the seed pair's road is on none."""
-        if SEED_PLACE in name or is_held_out_name(name) != self.sides.names:
+        if SEED_PLACE in name or side_of_name(name) != self.sides.names:
             return False
-        if self.sides.names:
+        if self.sides.names != "known":
             self.used.add("names")
         return True
 
@@ -137,19 +148,23 @@ class Draw:
             values = values or [next(n for n in count(high + 1) if self.admits_number(slot, n))]
             self._allowed[key] = values
         number = self.pick(values)
-        if self.sides.numbers and number >= 10:
-            self.used.add("numbers")
+        self.note_number(number)
         return number
 
     def admits_number(self, slot: str, value: int) -> bool:
         """Whether a stated number is on the drawer's side; those below 10 are on both."""
-        return value < 10 or is_held_out_number(slot, value) == self.sides.numbers
+        return value < 10 or side_of_number(slot, value) == self.sides.numbers
+
+    def note_number(self, value: int) -> None:
+        """Notes that a number of the drawer's side was drawn."""
+        if self.sides.numbers != "known" and value >= 10:
+            self.used.add("numbers")
 
     def admits_need(self, hazards: Sequence[str], need: str) -> bool:
-        """Whether a need may be asked for: on the known side none that is held out in any of the hazards."""
-        return self.sides.combinations or not any(is_held_out_combination(hazard, need) for hazard in hazards)
+        """Whether a need may be asked for: it must be known in each of the hazards, or be on the drawer's side."""
+        return all(side_of_combination(hazard, need) in ("known", self.sides.combinations) for hazard in hazards)
 
     def note_needs(self, hazards: Sequence[str], needs: Sequence[str]) -> None:
-        """Notes whether the needs that were drawn hold a held-out combination."""
-        if self.sides.combinations and any(is_held_out_combination(h, need) for h in hazards for need in needs):
+        """Notes whether the needs that were drawn hold a combination that training never reads."""
+        if any(side_of_combination(hazard, need) != "known" for hazard in hazards for need in needs):
             self.used.add("combinations")

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from training.synthesis.holdout import Draw, is_held_out_entry
+from training.synthesis.holdout import Draw, side_of_entry
 
 _FILES = ("places", "frames", "facts", "people", "other", "noise", "traditional")
 _PLAIN_FILES = ("noise", "traditional")  # words and their variants: no templates
@@ -106,10 +106,11 @@ class Entries:
         return self._held
 
     def pick(self, draw: Draw) -> Template:
-        """An entry of the drawer's side; of the known side where none is held out."""
-        if draw.sides.entries and self._held:
+        """An entry of the drawer's side; of the known side where it has none."""
+        side = draw.sides.entries
+        if side != "known" and (held := [template for template in self._held if side_of_entry(template.text) == side]):
             draw.used.add("entries")
-            return draw.pick(self._held)
+            return draw.pick(held)
         return draw.pick(self._known or self._held)
 
     def fill(self, draw: Draw, slots: Mapping[str, str] | None = None) -> str:
@@ -185,7 +186,7 @@ def _compile(value: Any, key: Any, divided: bool) -> Any:
 
 def _may_be_held_out(template: Template) -> bool:
     """An entry that is nothing but a slot or marks is no way to say anything."""
-    return bool(_WORDS.search(_SLOT.sub("", template.text))) and is_held_out_entry(template.text)
+    return bool(_WORDS.search(_SLOT.sub("", template.text))) and side_of_entry(template.text) != "known"
 
 
 def _parse(text: str, start: int, depth: int) -> tuple[_Parts, int]:

@@ -9,7 +9,7 @@ from training.corpus import Pair
 from training.synthesis.draft import Draft
 from training.synthesis.gazetteer import Gazetteer
 from training.synthesis.hazards import TABLES
-from training.synthesis.holdout import Draw, Sides
+from training.synthesis.holdout import Draw, Sides, side_of_number
 from training.synthesis.items import ITEMS
 from training.synthesis.joint import Joints
 from training.synthesis.lexicon import Entries, Lexicon
@@ -147,7 +147,7 @@ class PairGenerator:
             else:
                 composition = self._composition()
                 sample = Sample(self._finished(composition, composition.draft), composition.voice.name)
-            if self._holds_what_it_should():
+            if self._holds_what_it_should(sample.pair):
                 yield sample
 
     def reordered(self) -> Iterator[Pair]:
@@ -161,10 +161,20 @@ class PairGenerator:
             if draft is not None:
                 yield self._finished(composition, draft)
 
-    def _holds_what_it_should(self) -> bool:
-        sides = self._recipe.sides
-        wanted = {name for name in vars(sides) if getattr(sides, name)}
-        return not wanted or bool(wanted & self._draw.used)
+    def _holds_what_it_should(self, pair: Pair) -> bool:
+        wanted, used = self._recipe.sides.held_out(), set(self._draw.used)
+        if not wanted:
+            return True
+        if pair.situations[0].kind == "request" and not any(map(self._states_held_out_number, pair.situations)):
+            used.discard("numbers")  # it was drawn and not said
+        return bool(wanted & used)
+
+    def _states_held_out_number(self, situation: Situation) -> bool:
+        bounds = ((slot, bound) for slot, count in situation.people.items() for bound in (count.min, count.max or 0))
+        values = {**situation.measures, **{name: v for name, v in situation.facts.items() if v is not True}}
+        items = ((f"requested:{item.item}", item.count) for item in situation.requested)
+        stated = (*bounds, *values.items(), *items)
+        return any(side_of_number(slot, int(value)) != "known" for slot, value in stated if value == int(value))
 
     def _finished(self, composition: _Composition, draft: Draft) -> Pair:
         draw = self._finish_draw
@@ -256,7 +266,7 @@ class PairGenerator:
         draw = self._draw
         if not draw.chance(_RELATED_SHARE):
             return ""
-        return "span" if draw.chance(_SPAN_SHARE) and not draw.sides.names else "named"
+        return "span" if draw.chance(_SPAN_SHARE) and draw.sides.names == "known" else "named"
 
     def _shared_by(self, scenarios: Sequence[Scenario]) -> str:
         """A clause that says something of both incidents at once (两处都停电); "" where not both may have it."""
@@ -284,7 +294,7 @@ class PairGenerator:
             return draw_mild(draw.pick(MILD_HAZARDS), draw, voice.spoken, declined)
         scenario = self._scenario(draw.pick(_HAZARDS), voice, voice.richness, declined)
         needs = [need for need in scenario.fields["needs"] if need != "rescue"]
-        if draw.chance(_NO_NEEDS_SHARE) and not draw.sides.combinations:
+        if draw.chance(_NO_NEEDS_SHARE) and draw.sides.combinations == "known":
             counted = {ITEMS[item.item].need for item in scenario.values("requested")}
             needs = [need for need in needs if need in counted]
         scenario.fields["needs"] = tuple(needs)

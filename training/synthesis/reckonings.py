@@ -155,7 +155,7 @@ class Reckonings:
             else:
                 number = reckoning.count(label, values)
                 people[label] = Count(number, number)
-                _note(number, draw)
+                draw.note_number(number)
         for name, value in values.items():
             slots.setdefault(name, self._said(name, value, word, draw, in_words))
         numbers = {name: value for name, value in values.items() if name in labels.NUMBER_FACTS}
@@ -222,8 +222,3 @@ def _is_sound(reckoning: Reckoning, values: Mapping[str, int], most: int, draw: 
         return False
     whole = max((values[name] for name in _COUNTING if name in values), default=0)
     return all(values[name] < whole for name in _PARTS & values.keys() if whole)
-
-
-def _note(number: int, draw: Draw) -> None:
-    if draw.sides.numbers and number >= 10:
-        draw.used.add("numbers")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dispatch.domain.situation import Count, Requested
 from training.synthesis.declining import draw_declined
 from training.synthesis.hazards import TABLES, Chances, HazardTable
-from training.synthesis.holdout import Draw, is_held_out_combination
+from training.synthesis.holdout import Draw, side_of_combination
 from training.synthesis.items import ITEMS
 from training.synthesis.numbers import spell
 from training.synthesis.people import Narration, draw_people, say_that_nobody_is_hurt
@@ -201,8 +201,9 @@ def _vulnerable(scenario: Scenario, draw: Draw, chance: float, aged: float) -> N
 def _needs(scenario: Scenario, draw: Draw, table: HazardTable, richness: float) -> None:
     """What is asked for, one thing at times by number; how needs are joined is left to the phrasing."""
     needs = _drawn(draw, _scaled(table.needs, richness))
-    if draw.sides.combinations:
-        held = [n for n in table.needs if any(is_held_out_combination(hazard, n) for hazard in scenario.hazards)]
+    if draw.sides.combinations != "known":
+        sides = {n: {side_of_combination(hazard, n) for hazard in scenario.hazards} for n in table.needs}
+        held = [need for need in table.needs if draw.sides.combinations in sides[need]]
         needs += [draw.pick(held)] if held else []
     needs = [need for need in needs if draw.admits_need(scenario.hazards, need)]
     if table.items and draw.chance(table.requested * richness):

@@ -29,11 +29,14 @@ RECIPES: Mapping[str, Recipe] = {
     "valid": Recipe(),
     "seen": Recipe(),
     "train": Recipe(),
-    "unseen": Recipe(sides=Sides(names=True, numbers=True)),
-    "unseen_places": Recipe(sides=Sides(names=True)),
-    "unseen_numbers": Recipe(sides=Sides(numbers=True)),
-    "unseen_combinations": replace(_REQUESTS, sides=Sides(combinations=True)),
-    "unseen_phrasings": Recipe(sides=Sides(entries=True)),
+    "valid_unseen": Recipe(
+        sides=Sides(names="validation", numbers="validation", combinations="validation", entries="validation")
+    ),
+    "unseen": Recipe(sides=Sides(names="test", numbers="test")),
+    "unseen_places": Recipe(sides=Sides(names="test")),
+    "unseen_numbers": Recipe(sides=Sides(numbers="test")),
+    "unseen_combinations": replace(_REQUESTS, sides=Sides(combinations="test")),
+    "unseen_phrasings": Recipe(sides=Sides(entries="test")),
     "noisy": Recipe(noise=NoiseConfig(share=1.0)),
     "reordered": Recipe(),
     "two_incidents": replace(_REQUESTS, two_incidents=1.0),
@@ -45,7 +48,7 @@ RECIPES: Mapping[str, Recipe] = {
     "other_numbers": replace(_REQUESTS, asides=2),
 }
 _SAME_SITUATIONS = {"reordered": "seen"}  # the same situations as another file's, in other words
-_WITH_NEW_PLACES = frozenset(name for name, recipe in RECIPES.items() if recipe.sides.names)
+_WITH_NEW_PLACES = frozenset(name for name, recipe in RECIPES.items() if recipe.sides.names != "known")
 _ORDER = tuple(RECIPES)
 assert max(map(_ORDER.index, ("valid", "seen"))) < _ORDER.index("train") < min(map(_ORDER.index, _WITH_NEW_PLACES))
 

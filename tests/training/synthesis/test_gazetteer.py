@@ -2,13 +2,14 @@
 
 import random
 from functools import cache
+from typing import get_args
 
 import pytest
 
 from dispatch.domain.labels import HAZARDS
 from dispatch.domain.places import is_vague_place
 from training.synthesis.gazetteer import Gazetteer
-from training.synthesis.holdout import Draw, Sides
+from training.synthesis.holdout import Draw, Side, Sides
 from training.synthesis.lexicon import Lexicon
 
 
@@ -17,8 +18,8 @@ def gazetteer() -> Gazetteer:
     return Gazetteer(Lexicon.load())
 
 
-@pytest.mark.parametrize("names", [False, True])
-def test_specific_places_are_many_and_none_is_vague_or_the_seed_road(names: bool) -> None:
+@pytest.mark.parametrize("names", get_args(Side))
+def test_specific_places_are_many_and_none_is_vague_or_the_seed_road(names: Side) -> None:
     draw = Draw(random.Random(1), Sides(names=names))
     places = [gazetteer().place(draw) for _ in range(2000)]
     assert len(set(places)) > 1700

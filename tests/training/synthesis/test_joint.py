@@ -93,7 +93,7 @@ def test_the_second_place_is_at_times_the_way_from_the_first() -> None:
 
 def test_a_way_from_another_place_holds_only_names_of_its_side() -> None:
     gazetteer = Gazetteer(lexicon())
-    draw = Draw(random.Random(5), Sides(names=True))
+    draw = Draw(random.Random(5), Sides(names="test"))
     places = {gazetteer.from_another(draw) for _ in range(500)}
     assert len(places) > 150
     assert not draw.used  # it holds no name at all

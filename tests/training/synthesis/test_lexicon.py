@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from training.synthesis.holdout import Draw, Sides, is_held_out_entry
+from training.synthesis.holdout import Draw, Side, Sides, side_of_entry
 from training.synthesis.lexicon import Entries, Lexicon, Template, default_lexicon_folder
 
 
-def draw(held: bool = False) -> Draw:
-    return Draw(random.Random(1), Sides(entries=held))
+def draw(side: Side = "known") -> Draw:
+    return Draw(random.Random(1), Sides(entries=side))
 
 
 def test_choices_nest_and_all_are_reached() -> None:
@@ -38,22 +38,23 @@ def test_a_slot_without_a_value_is_a_key_error() -> None:
 def test_long_lists_are_divided_and_each_draw_keeps_to_its_side() -> None:
     texts = ["涨水了", "发大水", "水来了", *(f"水涨了{n}" for n in range(60))]
     entries = Entries.divide([Template(text) for text in texts], divided=True)
-    held = {text for text in texts[3:] if is_held_out_entry(text)}
-    assert {template.text for template in entries.held_out} == held != set()
-    known, turned = draw(), draw(held=True)
-    assert {entries.fill(known) for _ in range(2000)} == set(texts) - held
-    assert {entries.fill(turned) for _ in range(2000)} == held
-    assert (known.used, turned.used) == (set(), {"entries"})
+    validation, test = ({text for text in texts[3:] if side_of_entry(text) == side} for side in ("validation", "test"))
+    assert {template.text for template in entries.held_out} == validation | test
+    draws = [draw(), draw("validation"), draw("test")]
+    said = [{entries.fill(each) for _ in range(2000)} for each in draws]
+    assert said == [set(texts) - validation - test, validation, test]
+    assert all(said)
+    assert [each.used for each in draws] == [set(), {"entries"}, {"entries"}]
 
 
 def test_the_first_entries_of_a_list_are_known_in_every_split() -> None:
-    held = [text for text in map(str, range(200)) if is_held_out_entry(text)]
+    held = [text for text in map(str, range(200)) if side_of_entry(text) != "known"]
     assert [t.text for t in Entries.divide([Template(text) for text in held], divided=True)][:3] == held[:3]
     assert {t.text for t in Entries.divide([Template(text) for text in held], divided=True).held_out} == {*held[3:]}
 
 
 def test_short_and_undivided_lists_have_no_held_out_side() -> None:
-    held = next(text for text in map(str, range(100)) if is_held_out_entry(text))
+    held = next(text for text in map(str, range(100)) if side_of_entry(text) != "known")
     others = [Template(f"x{n}") for n in range(9)]
     assert Entries.divide([*others[:3], Template(held)], divided=True).held_out == ()
     assert Entries.divide([*others, Template(held)], divided=False).held_out == ()

@@ -2,11 +2,12 @@
 
 import random
 import re
+from typing import get_args
 
 import pytest
 
 from dispatch.domain.extraction import read_numeral
-from training.synthesis.holdout import VAGUE_BOUNDS, Draw, Sides, is_held_out_number
+from training.synthesis.holdout import VAGUE_BOUNDS, Draw, Side, Sides, side_of_number
 from training.synthesis.numbers import draw_conflict, draw_count, to_chinese
 
 
@@ -81,13 +82,13 @@ def test_ranges_say_both_of_their_bounds() -> None:
         assert low < high
 
 
-@pytest.mark.parametrize("held", [False, True])
-def test_every_bound_keeps_to_its_side_of_the_hold_out(held: bool) -> None:
-    draw = Draw(random.Random(5), Sides(numbers=held))
+@pytest.mark.parametrize("side", get_args(Side))
+def test_every_bound_keeps_to_its_side_of_the_hold_out(side: Side) -> None:
+    draw = Draw(random.Random(5), Sides(numbers=side))
     for _ in range(3000):
         count = draw_count("trapped", draw, 0.3, 3000).count
         stated = [bound for bound in (count.min, count.max) if bound and bound >= 10 and bound not in VAGUE_BOUNDS]
-        assert all(is_held_out_number("trapped", bound) == held for bound in stated)
+        assert all(side_of_number("trapped", bound) == side for bound in stated)
 
 
 def test_contradicting_counts_differ_and_bound_each_other() -> None:

@@ -3,12 +3,13 @@
 import random
 import re
 from collections.abc import Iterator
+from typing import get_args
 
 import pytest
 
 from dispatch.domain.extraction import read_numeral
 from training.synthesis.hazards import TABLES
-from training.synthesis.holdout import VAGUE_BOUNDS, Draw, Sides, is_held_out_number
+from training.synthesis.holdout import VAGUE_BOUNDS, Draw, Side, Sides, side_of_number
 from training.synthesis.lexicon import Entries, Lexicon, Template
 from training.synthesis.reckonings import Reckoned, Reckoning, Reckonings
 
@@ -80,14 +81,14 @@ def test_a_part_is_less_than_the_whole_and_the_badly_hurt_are_some_of_the_injure
             assert name not in each.facts or each.facts[name] <= each.people["injured"].min, each
 
 
-@pytest.mark.parametrize("held", [False, True])
-def test_counts_and_facts_keep_to_their_side_of_the_hold_out(held: bool) -> None:
-    for each in reckoned(Sides(numbers=held), 15):
+@pytest.mark.parametrize("side", get_args(Side))
+def test_counts_and_facts_keep_to_their_side_of_the_hold_out(side: Side) -> None:
+    for each in reckoned(Sides(numbers=side), 15):
         counts = {(label, bound) for label, count in each.people.items() for bound in (count.min, count.max or 0)}
         numbers = {(name, int(value)) for name, value in {**each.facts, **each.measures}.items() if value is not True}
         for slot, number in counts | numbers:
             if number >= 10 and number not in VAGUE_BOUNDS:
-                assert is_held_out_number(slot, number) == held, each
+                assert side_of_number(slot, number) == side, each
 
 
 def test_nothing_is_stated_twice() -> None:

@@ -16,7 +16,7 @@ from dispatch.domain.places import is_vague_place
 from training.corpus import PROGRESS_EVERY, read_pairs
 from training.lint import bare_text
 from training.synthesis import RECIPES, Lexicon, splits_in, write_splits
-from training.synthesis.holdout import VAGUE_BOUNDS, is_held_out_combination, is_held_out_number
+from training.synthesis.holdout import VAGUE_BOUNDS, Side, side_of_combination, side_of_entry, side_of_number
 from training.synthesis.lexicon import Entries, leaves
 
 TRAIN_PAIRS = 2000
@@ -37,12 +37,12 @@ def combinations(situation: Situation) -> set[tuple[str, str]]:
     return {(hazard, need) for hazard in situation.hazards for need in situation.needs}
 
 
-def telling_phrasings(lexicon: Lexicon) -> set[str]:
-    """Texts that held-out entries make and no other entry does: six characters or more, without slots."""
+def telling_phrasings(lexicon: Lexicon, side: Side) -> set[str]:
+    """Texts that entries of a held-out side make and no other entry does: six characters or more, without slots."""
     parts = (lexicon.facts, lexicon.frames, lexicon.other)
     every: list[Entries] = [entries for part in parts for _, entries in leaves(part)]
-    held = [template for entries in every for template in entries.held_out]
-    known = [template for entries in every for template in entries if template not in entries.held_out]
+    held = [entry for entries in every for entry in entries.held_out if side_of_entry(entry.text) == side]
+    known = [entry for entries in every for entry in entries if entry not in held]
     said = "\n".join(phrasing for template in known for phrasing in template.phrasings())
     texts = {text for template in held for text in template.phrasings() if len(text) >= 6 and "{" not in text}
     return {text for text in texts if text not in said}
@@ -63,13 +63,12 @@ def prove_disjoint(folder: Path, train_pairs: int, held_pairs: int) -> None:
     for split, recipe in RECIPES.items():
         for situation in situations(split):
             numbers, combined = stated_numbers(situation), combinations(situation)
-            assert {is_held_out_number(*number) for number in numbers} <= {recipe.sides.numbers}, situation
-            if not recipe.sides.combinations:
-                assert not any(is_held_out_combination(*pair) for pair in combined), situation
+            assert {side_of_number(*number) for number in numbers} <= {recipe.sides.numbers}, situation
+            assert {side_of_combination(*pair) for pair in combined} <= {"known", recipe.sides.combinations}, situation
     for pair in splits["unseen_numbers"]:  # what is no request may be told in a request's clauses, numbers and all
         assert pair.situations[0].kind != "request" or any(stated_numbers(s) for s in pair.situations), pair
     for pair in splits["unseen_combinations"]:
-        assert any(is_held_out_combination(*c) for situation in pair.situations for c in combinations(situation))
+        assert any(side_of_combination(*c) == "test" for situation in pair.situations for c in combinations(situation))
 
     trained = "\n".join((folder / "train.jsonl").read_text("utf-8").splitlines())
     for split in ("unseen", "unseen_places"):
@@ -77,11 +76,16 @@ def prove_disjoint(folder: Path, train_pairs: int, held_pairs: int) -> None:
         specific = {place for place in places if not is_vague_place(place)}
         assert len(specific) > held_pairs / 2
         assert [place for place in specific if place in trained] == []
-    telling = telling_phrasings(Lexicon.load())
+    lexicon = Lexicon.load()
+    telling, validated = telling_phrasings(lexicon, "test"), telling_phrasings(lexicon, "validation")
     assert len(telling) > 100
-    assert [text for text in telling if text in trained] == []
-    phrased = "\n".join(pair.report for pair in splits["unseen_phrasings"])
+    assert [text for text in telling | validated if text in trained] == []
+    phrased, validation = (
+        "\n".join(pair.report for pair in splits[name]) for name in ("unseen_phrasings", "valid_unseen")
+    )
     assert sum(text in phrased for text in telling) > min(held_pairs, len(telling)) / 4
+    assert [text for text in telling if text in validation] == []
+    assert [text for text in validated if text in phrased] == []
 
 
 def test_no_test_file_shares_its_own_thing_with_training(tmp_path: Path) -> None:
@@ -119,7 +123,7 @@ def test_valid_and_seen_do_not_depend_on_the_size_of_train(tmp_path: Path) -> No
 def test_the_makefile_measures_every_test_file() -> None:
     makefile = (Path(__file__).parents[3] / "Makefile").read_text("utf-8").replace("\\\n", " ")
     (splits,) = re.findall(r"^SPLITS *:= *(.+)$", makefile, re.M)
-    assert set(splits.split()) == set(RECIPES) - {"train", "valid"}
+    assert set(splits.split()) == set(RECIPES) - {"train", "valid", "valid_unseen"}
 
 
 @pytest.mark.parametrize(("pairs", "held"), [(0, 5), (5, 0)])
