@@ -56,7 +56,7 @@ def open_remote(server: str, decoding: DecodingConfig, prefix: str) -> Iterator[
         def ask(line: ReportLine) -> JsonObject:
             context = line.context
             try:
-                return client.generate(
+                answer = client.generate(
                     line.report, location=context.location, issued=context.issued, decoding=decoding, prefix=prefix
                 )
             except DispatchError as error:
@@ -66,5 +66,6 @@ def open_remote(server: str, decoding: DecodingConfig, prefix: str) -> Iterator[
                     message = f"no answer from {server} within {timeout_s:g} s (DISPATCH_TIMEOUT_S); is it running?"
                     raise TimeoutError(message) from error
                 raise
+            return answer.to_dict()
 
         yield lambda reports: [ask(line) for line in reports]

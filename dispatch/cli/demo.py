@@ -92,7 +92,7 @@ async def _ask_server(intake: "Intake") -> list[JsonObject]:
 
     def ask_all() -> list[JsonObject]:
         with Client(address) as client:
-            return [client.generate(asked.report, location=asked.location) for asked in DEMO_REPORTS]
+            return [client.generate(asked.report, location=asked.location).to_dict() for asked in DEMO_REPORTS]
 
     try:
         return await asyncio.to_thread(ask_all)

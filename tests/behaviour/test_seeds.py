@@ -167,5 +167,5 @@ async def test_by_a_client_of_a_server(seed: Seed, engine: Engine, store: Store)
     async with AsyncClient(await server.start(), timeout_s=120) as client:
         answer = await client.generate(seed.report, location=seed.location, issued=seed.issued, prefix=seed.prefix)
     await server.stop()
-    check(seed, answer)
-    assert answer["review_state"] == "pending"
+    check(seed, answer.to_dict())
+    assert answer.review_state == "pending"

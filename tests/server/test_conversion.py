@@ -8,7 +8,7 @@ from google.protobuf.json_format import ParseError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatch.client import AsyncClient, Client
+from dispatch.client import Answer, AsyncClient, Client
 from dispatch.decoding import DecodingConfig
 from dispatch.domain import Situation
 from dispatch.server.conversion import to_decoding_config, to_response
@@ -38,13 +38,14 @@ async def test_decoding_options_reach_the_engine(address: str, engine: Any, conf
 
 
 async def test_both_clients_give_back_what_is_stored(address: str, store: Store, situation: Situation) -> None:
-    def ask() -> dict[str, Any]:
+    def ask() -> Answer:
         with Client(address) as client:
             return client.generate("50人被困,缺水", location="A7公路", issued=["派"], request_id="r1")
 
-    answer = await asyncio.to_thread(ask)
+    answered = await asyncio.to_thread(ask)
     async with AsyncClient(address) as client:
-        assert await client.generate("50人被困,缺水", location="A7公路", issued=["派"], request_id="r1") == answer
+        assert await client.generate("50人被困,缺水", location="A7公路", issued=["派"], request_id="r1") == answered
+    answer = answered.to_dict()
     record = store.find_request("r1")
     assert record
     carried = {name: value for name, value in vars(record).items() if name in answer}
