@@ -1,8 +1,20 @@
 """Engines: what answers reports with a bundle."""
 
+from dispatch.engine.batcher import (
+    BatchDone,
+    Batcher,
+    BatcherClosed,
+    BatcherConfig,
+    DeadlineUnreachable,
+    Lane,
+    Load,
+    Overloaded,
+    Ticket,
+)
 from dispatch.engine.choice import EngineChoice, EngineName, choose_engine, open_engine
 from dispatch.engine.ctranslate2_engine import ComputeType, CTranslate2Engine
 from dispatch.engine.engine import CUT_SHORT, Candidate, Engine, Generation, GenerationRequest, UnusableRequest
+from dispatch.engine.registry import Label, LoadedModel, Registry, UnknownModel, UnusableBundle
 from dispatch.engine.torch_engine import TorchEngine
 
 __all__ = [
@@ -19,4 +31,18 @@ __all__ = [
     "UnusableRequest",
     "choose_engine",
     "open_engine",
+    "BatchDone",
+    "Batcher",
+    "BatcherClosed",
+    "BatcherConfig",
+    "DeadlineUnreachable",
+    "Lane",
+    "Load",
+    "Overloaded",
+    "Ticket",
+    "Label",
+    "LoadedModel",
+    "Registry",
+    "UnknownModel",
+    "UnusableBundle",
 ]

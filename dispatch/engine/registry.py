@@ -255,7 +255,7 @@ def _fraction(label: Label, key: str) -> float:
     """Where a key falls between 0 and 1: elsewhere for each label, and always the same."""
     if not key:
         return random.random()
-    return int.from_bytes(hashlib.sha256(f"{label}/{key}".encode()).digest()[:8]) / 2**64
+    return int.from_bytes(hashlib.sha256(f"{label}/{key}".encode("utf-8", "surrogatepass")).digest()[:8]) / 2**64
 
 
 def _check_label(label: Label) -> None:
