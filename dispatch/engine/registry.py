@@ -23,6 +23,10 @@ class UnknownModel(ValueError):
     """No loaded model has the label, name or digest that was asked for."""
 
 
+class LabelConflict(ValueError):
+    """The label cannot be given to this model as things stand; the message says what to do first."""
+
+
 class UnusableBundle(ValueError):
     """A bundle that cannot be served; the message names it and says what is wrong."""
 
@@ -201,7 +205,9 @@ class Registry:
         is_new = not self._serves(loaded)
         try:
             if not is_new and label != "stable" and "stable" in loaded.labels:
-                raise ValueError(f"{label}: {loaded.identity.name} is stable; make another model stable first")
+                raise LabelConflict(
+                    f"{loaded.identity.name} is stable and cannot be {label}; make another stable first"
+                )
             confirm(loaded.identity)
         except BaseException:
             if is_new:
