@@ -33,10 +33,30 @@ class Settings(BaseSettings):
 
     listen: str = Field("127.0.0.1:50051", description="HOST:PORT on which `dispatch serve` answers gRPC.")
     insecure: bool = Field(False, description="Permit listening off loopback without TLS and tokens.")
+    tls_certificate: Path | None = Field(
+        None, description="PEM file with the server's certificate and those above it; needs `tls_key`."
+    )
+    tls_key: Path | None = Field(None, description="PEM file with the certificate's private key, without passphrase.")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM file with the authorities one of which must have signed a client's certificate."
+    )
+    require_tokens: bool = Field(False, description="Whether a call must show a token that `dispatch token` has made.")
+    token_cache_s: float = Field(
+        2.0, ge=0, le=5, description="Seconds for which a valid token is not looked up again, revoked or not."
+    )
+    rate_per_s: float = Field(
+        1000.0, ge=0, description="Calls a second that one client may make in the long run; 0 is no limit."
+    )
+    rate_burst: int = Field(2000, ge=1, description="Calls that one client may make at once after a rest.")
+    max_open_calls: int = Field(1000, ge=1, description="Calls of one client that may be open at the same time.")
+    max_message_bytes: int = Field(4_194_304, ge=1024, description="Longest message that the server reads.")
     database_url: str = Field(
         "sqlite:///dispatch.db", description="Where instructions are stored: sqlite:///FILE or postgresql://…"
     )
     bundle: Path = Field(SHIPPED_BUNDLE, description="Folder of the model bundle.")
+    models_dir: Path | None = Field(
+        None, description="Folder below which operators may load other bundles by LoadModel; without one none may."
+    )
     engine: Literal["auto", "torch", "ctranslate2"] = Field(
         "auto",
         description="What runs the model: torch, ctranslate2, or auto: ctranslate2 where the bundle holds an export "
@@ -56,6 +76,9 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe line that `dispatch serve` logs."
+    )
+    log_reports: bool = Field(
+        False, description="Log the text of every report: for finding faults, never where reports are of real people."
     )
 
     @classmethod
