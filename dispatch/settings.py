@@ -74,6 +74,14 @@ class Settings(BaseSettings):
     timeout_s: float = Field(
         30.0, gt=0, le=86_400, description="Deadline, in seconds, of a call that `--server` makes."
     )
+    server_ca: Path | None = Field(
+        None, description="PEM file of the authorities that vouch for the server of `--server`; calls are then encrypted."
+    )
+    client_certificate: Path | None = Field(
+        None, description="PEM file of the certificate that `--server` shows to a server that asks for one."
+    )
+    client_key: Path | None = Field(None, description="PEM file with that certificate's private key.")
+    token_file: Path | None = Field(None, description="File with the bearer token of the calls that `--server` makes.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe line that `dispatch serve` logs."
     )

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from dispatch.cli.output import note
 from dispatch.cli.processors import limit_threads, usable_threads
-from dispatch.client import Client, DispatchError
+from dispatch.client import Client, DispatchError, TlsFiles
 from dispatch.decoding import DecodingConfig
 from dispatch.engine import Engine, choose_engine
 from dispatch.engine import open_engine as open_named_engine
 from dispatch.model import load_bundle
 from dispatch.offline.answers import Answer, JsonObject, result_object
 from dispatch.offline.lines import ReportLine
-from dispatch.settings import load_settings
+from dispatch.settings import Settings, load_settings
 from dispatch.store import Store
 from dispatch.workflow import Intake, IntakeRequest
 
@@ -50,8 +50,9 @@ def open_local(
 @contextmanager
 def open_remote(server: str, decoding: DecodingConfig, prefix: str) -> Iterator[Answer]:
     """Answers by a server. ValueError where it refuses a report, DispatchError where it cannot answer."""
-    timeout_s = load_settings().timeout_s
-    with Client(server, timeout_s) as client:
+    settings = load_settings()
+    timeout_s = settings.timeout_s
+    with Client(server, timeout_s, tls=_tls_files(settings), token=_token(settings)) as client:
 
         def ask(line: ReportLine) -> JsonObject:
             context = line.context
@@ -69,3 +70,13 @@ def open_remote(server: str, decoding: DecodingConfig, prefix: str) -> Iterator[
             return answer.to_dict()
 
         yield lambda reports: [ask(line) for line in reports]
+
+
+def _tls_files(settings: Settings) -> TlsFiles | None:
+    """None where calls go in the clear."""
+    files = (settings.server_ca, settings.client_certificate, settings.client_key)
+    return TlsFiles(*files) if any(files) else None
+
+
+def _token(settings: Settings) -> str:
+    return settings.token_file.read_text(encoding="utf-8").strip() if settings.token_file else ""
