@@ -162,9 +162,9 @@ class Client:
         *,
         timeout_s: float = LOADING_S,
     ) -> Model:
-        """Has the server load a bundle from its own disk and give it the label; a bad one changes nothing.
+        """Has the server load a bundle and give it the label; a bad one changes nothing.
 
-        `share` is the part of the calls that a canary answers or a shadow reads along.
+        `path` is that of a folder on the server, below the one that its setting `models_dir` names. `share` is the part of the calls that a canary answers or a shadow reads along.
         """
         request = LoadModelRequest(path=path, label=label, share=share)
         return to_model(self._ask(self._admin.LoadModel, request, timeout_s).model)
