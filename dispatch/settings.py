@@ -89,7 +89,8 @@ class Settings(BaseSettings):
         30.0, gt=0, le=86_400, description="Deadline, in seconds, of a call that `--server` makes."
     )
     server_ca: Path | None = Field(
-        None, description="PEM file of the authorities that vouch for the server of `--server`; calls are then encrypted."
+        None,
+        description="PEM file of the authorities that vouch for the server of `--server`; calls are then encrypted.",
     )
     client_certificate: Path | None = Field(
         None, description="PEM file of the certificate that `--server` shows to a server that asks for one."

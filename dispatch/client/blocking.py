@@ -164,7 +164,8 @@ class Client:
     ) -> Model:
         """Has the server load a bundle and give it the label; a bad one changes nothing.
 
-        `path` is that of a folder on the server, below the one that its setting `models_dir` names. `share` is the part of the calls that a canary answers or a shadow reads along.
+        `path` is that of a folder on the server, below the one that its setting `models_dir` names; `share` the part of
+        the calls that a canary answers or a shadow reads along.
         """
         request = LoadModelRequest(path=path, label=label, share=share)
         return to_model(self._ask(self._admin.LoadModel, request, timeout_s).model)
