@@ -329,6 +329,8 @@ class Batcher:
         try:
             while (batch := self._take()) is not None:
                 self._decode(batch)
+        except BaseException as error:  # its text may quote a report
+            logger.critical("the decoding thread was ended by %s; nothing is decoded any more", type(error).__name__)
         finally:  # whatever ended it, nobody may wait for an answer that never comes
             self.drain()
             self._abandon()
@@ -385,9 +387,9 @@ class Batcher:
     def _generate(self, batch: Sequence[_Entry]) -> list[_Outcome]:
         """What becomes of each. Where a batch fails, each of its requests is tried alone: most likely one is bad."""
 
-        def should_stop() -> bool:
+        def should_stop(index: int | None = None) -> bool:
             now = self._clock()
-            return all(entry.is_gone(now) for entry in batch)
+            return all(entry.is_gone(now) for entry in (batch if index is None else [batch[index]]))
 
         try:
             outcomes: list[_Outcome] = [*self._engine.generate([entry.request for entry in batch], should_stop)]
