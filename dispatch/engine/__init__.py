@@ -2,7 +2,16 @@
 
 from dispatch.engine.choice import EngineChoice, EngineName, choose_engine, open_engine
 from dispatch.engine.ctranslate2_engine import ComputeType, CTranslate2Engine
-from dispatch.engine.engine import CUT_SHORT, Candidate, Engine, Generation, GenerationRequest, UnusableRequest
+from dispatch.engine.engine import (
+    CUT_SHORT,
+    Candidate,
+    Engine,
+    Generation,
+    GenerationRequest,
+    UnusableRequest,
+    generate_all,
+)
+from dispatch.engine.processors import available_processors, limit_threads, processor_quota
 from dispatch.engine.torch_engine import TorchEngine
 
 __all__ = [
@@ -17,6 +26,10 @@ __all__ = [
     "GenerationRequest",
     "TorchEngine",
     "UnusableRequest",
+    "available_processors",
     "choose_engine",
+    "generate_all",
+    "limit_threads",
     "open_engine",
+    "processor_quota",
 ]
