@@ -1,6 +1,7 @@
 """Messages to records and back. Stored JSON and messages have the same names, so most of it maps by itself."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from google.protobuf.json_format import ParseDict
 
@@ -35,7 +36,11 @@ _CARRIED = (
 
 def to_decoding_config(message: Decoding) -> DecodingConfig:
     """The options that are set, the defaults for the others; not validated. The strategy must be a known one."""
-    options = {field.name: value for field, value in message.ListFields() if field.name not in ("strategy", "prefix")}
+    options: dict[str, Any] = {
+        field.name: tuple(value) if field.is_repeated else value
+        for field, value in message.ListFields()
+        if field.name not in ("strategy", "prefix")
+    }
     return DecodingConfig(strategy=STRATEGIES[message.strategy], **options)
 
 

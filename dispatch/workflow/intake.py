@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
-from dispatch.decoding import DecodingConfig
+from dispatch.decoding import DecodingCancelled, DecodingConfig
 from dispatch.domain import PRIORITIES, Check, Context, Doctrine, default_doctrine
 from dispatch.engine import Engine, Generation, GenerationRequest
 from dispatch.model import NormalizedText, normalize
@@ -34,7 +34,7 @@ class IntakeRequest:
         return body_digest(
             report=self.report,
             context=self.context.to_dict(),
-            decoding=asdict(self.decoding),
+            decoding=self.decoding.to_dict(),
             prefix=self.prefix,
             incident_id=self.incident_id,
             model=self.model,
@@ -65,11 +65,17 @@ class Intake:
     def submit_all(
         self, requests: Sequence[IntakeRequest], should_stop: Callable[[], bool] = lambda: False
     ) -> list[Instruction]:
-        """Answers reports as one batch, in order; a request_id that was answered before gets its first answer."""
+        """Answers reports as one batch, in order; a request_id that was answered before gets its first answer.
+
+        Raises what :meth:`submit` raises.
+        """
         answers = [self._answered_before(request) for request in requests]
         new = [index for index, answer in enumerate(answers) if answer is None]
-        generations = self.engine.generate([_generation_request(requests[index]) for index in new], should_stop)
+        asked = [_generation_request(requests[index]) for index in new]
+        generations = self.engine.generate(asked, lambda _: should_stop())
         for index, generation in zip(new, generations, strict=True):
+            if generation is None:
+                raise DecodingCancelled
             answer = note_duplicates(self._answer(requests[index], generation), self._store)
             answers[index] = self._store.save(answer) if self._store else answer
         return [answer for answer in answers if answer is not None]
@@ -96,7 +102,7 @@ class Intake:
             incident_id=request.incident_id,
             report=request.report,
             context=request.context.to_dict(),
-            decoding=asdict(request.decoding),
+            decoding=request.decoding.to_dict(),
             prefix=request.prefix,
             body_digest=request.digest(),
             instruction=best.text,
