@@ -8,7 +8,7 @@ from typing import Protocol
 
 from dispatch.decoding import DecodingConfig, Hypothesis
 from dispatch.domain.labels import KINDS
-from dispatch.domain.linear import INSTRUCTION, Symbol, parse_target, source_pieces
+from dispatch.domain.linear import CONTEXT_ISSUED, INSTRUCTION, Symbol, parse_target, source_pieces
 from dispatch.engine.engine import CUT_SHORT, Candidate, Generation, GenerationRequest, UnusableRequest
 from dispatch.model import Bundle, BundleIdentity, Calibration
 
@@ -116,11 +116,16 @@ class BundleEngine:
         Doctrine still takes them into account: it reads them from the context itself.
         """
         context = request.context
-        while True:
-            ids = self._tokenizer.encode_pieces(source_pieces(request.report, context))
-            if len(ids) <= self._max_length or not context.issued:
-                return ids
-            context = replace(context, issued=context.issued[1:])
+        ids = self._tokenizer.encode_pieces(source_pieces(request.report, replace(context, issued=())))
+        room = self._max_length - len(ids)
+        first = len(context.issued)
+        for text in reversed(context.issued):
+            room -= len(self._tokenizer.encode_pieces([CONTEXT_ISSUED, text]))
+            if room < 0:
+                break
+            first -= 1
+        kept = replace(context, issued=context.issued[first:])
+        return self._tokenizer.encode_pieces(source_pieces(request.report, kept)) if kept.issued else ids
 
     def _search_on(
         self,
