@@ -190,7 +190,7 @@ class Batcher:
 
         Raises Overloaded, DeadlineUnreachable, or BatcherClosed.
         """
-        tokens = max(1, _source_tokens(request)) * request.decoding.width
+        tokens = max(1, self._engine.token_count(request)) * request.decoding.width
         entry = _Entry(request, lane, math.inf if deadline is None else deadline, tokens, self._clock())
         entry.future.add_done_callback(lambda _: self._forget(entry))
         late: list[_Entry] = []
@@ -329,6 +329,8 @@ class Batcher:
         try:
             while (batch := self._take()) is not None:
                 self._decode(batch)
+        except BaseException as error:  # its text may quote a report
+            logger.critical("the decoding thread was ended by %s; nothing is decoded any more", type(error).__name__)
         finally:  # whatever ended it, nobody may wait for an answer that never comes
             self.drain()
             self._abandon()
@@ -385,17 +387,15 @@ class Batcher:
     def _generate(self, batch: Sequence[_Entry]) -> list[_Outcome]:
         """What becomes of each. Where a batch fails, each of its requests is tried alone: most likely one is bad."""
 
-        def should_stop() -> bool:
-            now = self._clock()
-            return all(entry.is_gone(now) for entry in batch)
-
         try:
-            outcomes: list[_Outcome] = [*self._engine.generate([entry.request for entry in batch], should_stop)]
+            outcomes: list[_Outcome] = [
+                *self._engine.generate(
+                    [entry.request for entry in batch], lambda index: batch[index].is_gone(self._clock())
+                )
+            ]
             if len(outcomes) != len(batch):
                 raise RuntimeError(f"the engine gave {len(outcomes)} answers to {len(batch)} requests")
             return outcomes
-        except DecodingCancelled:
-            return [None] * len(batch)
         except Exception as error:
             if len(batch) == 1:
                 return [error]
@@ -426,8 +426,3 @@ class Batcher:
 def _expire(late: Iterable[_Entry]) -> None:
     for entry in late:
         entry.fail(DeadlineUnreachable(0.0))
-
-
-def _source_tokens(request: GenerationRequest) -> int:
-    context = request.context
-    return len(request.report) + len(context.location) + sum(map(len, context.issued))

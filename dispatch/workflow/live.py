@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from threading import Event
 
 from dispatch.domain import PRIORITIES, Check, Context, Doctrine, default_doctrine
@@ -232,7 +232,7 @@ def _without_model(asked: _Asked, doctrine: Doctrine) -> Instruction:
         incident_id=request.incident_id,
         report=request.report,
         context=request.context.to_dict(),
-        decoding=asdict(request.decoding),
+        decoding=request.decoding.to_dict(),
         prefix=request.prefix,
         body_digest=asked.digest,
         instruction=request.report,
