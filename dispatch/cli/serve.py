@@ -48,6 +48,7 @@ def serve(
         )
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("sqlalchemy").setLevel(logging.WARNING)  # at debug it logs every row that it reads
     engine = open_engine(bundle)
     store = Store.open(database_url or settings.database_url)
     run_server(

@@ -1,4 +1,4 @@
-"""Who calls, and what they may do: bearer tokens, scopes and roles."""
+"""Who calls, and what they may do: bearer tokens and their scopes."""
 
 import asyncio
 import logging
@@ -15,21 +15,10 @@ from dispatch.server.errors import Context, Failure, abort, failure_of
 from dispatch.server.interception import Continuation, Handler, surround
 from dispatch.server.known_tokens import FindToken, KnownTokens
 from dispatch.server.rates import TokenBuckets, address_of, rate_limited
-from dispatch.store import Token
+from dispatch.store import ALL_SCOPES, Token
 
 Need = Literal["generate", "review", "admin", "read", "token", "nothing"]
 """A scope; "token" is any valid token, "nothing" not even that."""
-
-ALL_SCOPES: frozenset[str] = frozenset({"generate", "review", "admin", "read"})
-
-ROLES: Mapping[str, frozenset[str]] = {
-    "dispatcher": frozenset({"generate", "read"}),
-    "reviewer": frozenset({"review", "read"}),
-    "supervisor": frozenset({"generate", "review", "read"}),
-    "auditor": frozenset({"read"}),
-    "operator": frozenset({"admin", "read"}),
-}
-"""Named sets of scopes, for whoever makes tokens."""
 
 NEEDS: Mapping[str, Need] = {
     "/dispatch.v1.DispatchService/GenerateInstruction": "generate",
