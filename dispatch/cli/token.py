@@ -42,7 +42,7 @@ def create(
     with values_as_usage():
         scopes = scopes_of(role or [], scope or [])
     expires_at = utc_now() + timedelta(days=days) if days else None
-    with closing(Store.open(database_url or load_settings().database_url)) as store:
+    with closing(Store.open(database_url or load_settings().database_url)) as store, values_as_usage():
         secret, token = Tokens(store.database).create(principal, scopes, expires_at=expires_at, actor=actor)
     if as_json:
         print_json({"secret": secret, **_as_json(token)})

@@ -15,7 +15,8 @@ from dispatch.server.errors import Context, Failure, abort, failure_of
 from dispatch.server.interception import Continuation, Handler, surround
 from dispatch.server.known_tokens import FindToken, KnownTokens
 from dispatch.server.rates import TokenBuckets, address_of, rate_limited
-from dispatch.store import ALL_SCOPES, Token
+from dispatch.store import ALL_SCOPES as ALL_SCOPES
+from dispatch.store import Token
 
 Need = Literal["generate", "review", "admin", "read", "token", "nothing"]
 """A scope; "token" is any valid token, "nothing" not even that."""
@@ -32,7 +33,6 @@ NEEDS: Mapping[str, Need] = {
     "/grpc.health.v1.Health/List": "nothing",
     "/grpc.health.v1.Health/Watch": "nothing",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": "token",
-    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": "token",
 }
 """What each method asks of its caller. One that is missing here is refused to everybody."""
 
