@@ -28,6 +28,8 @@ _HALF_LIFE_S = 10.0
 _STOP_S = 10.0
 """What an engine that was told to stop may take for it before it is left alone."""
 
+_SMALLEST = GenerationRequest("")
+
 logger = logging.getLogger(__name__)
 
 
@@ -204,6 +206,14 @@ class Batcher:
         finally:
             _expire(late)
 
+    def require_room(self, lane: Lane = "urgent", deadline: float | None = None) -> None:
+        """Raises Overloaded or DeadlineUnreachable where `submit` would for the smallest request: so that nothing need
+        be done for one that would be refused.
+        """
+        probe = _Entry(_SMALLEST, lane, math.inf if deadline is None else deadline, 1, self._clock())
+        with self._changed:
+            self._refuse(probe)
+
     def load(self) -> Load:
         """What there is to do now."""
         with self._changed:
@@ -230,13 +240,16 @@ class Batcher:
 
     # What follows down to `_run` is called with the lock held.
 
-    def _admit(self, entry: _Entry) -> Ticket:
+    def _refuse(self, entry: _Entry) -> None:
         if self._is_full(entry):
             backlog_s = self._seconds_for(entry.lane, 0, 0)
             raise Overloaded(backlog_s if self._pace.is_known else _FIRST_RETRY_S)
         expected_s = self._seconds_for(entry.lane, 1, entry.tokens)
         if entry.arrived + expected_s >= entry.deadline:
             raise DeadlineUnreachable(expected_s)
+
+    def _admit(self, entry: _Entry) -> Ticket:
+        self._refuse(entry)
         before = LANES[: LANES.index(entry.lane) + 1]
         ahead = sum(len(self._waiting[lane]) for lane in before)
         self._waiting[entry.lane][entry] = None
