@@ -60,10 +60,14 @@ class DecodingConfig:
         return tuple(normalize(phrase).text for phrase in self.banned_phrases)
 
     def keeps_phrases(self, text: str) -> bool:
-        """Whether a text, as the model writes it, holds every required phrase and no banned one."""
-        return all(phrase in text for phrase in self.required_texts) and not any(
-            phrase in text for phrase in self.banned_texts
-        )
+        """Whether a text holds every required phrase and no banned one."""
+        return not self.broken_phrases(text)
+
+    def broken_phrases(self, text: str) -> list[str]:
+        """What a text lacks or holds against the phrases, such as ``required_phrases[0]``."""
+        text = normalize(text).text
+        lacking = [f"required_phrases[{at}]" for at, phrase in enumerate(self.required_texts) if phrase not in text]
+        return lacking + [f"banned_phrases[{at}]" for at, phrase in enumerate(self.banned_texts) if phrase in text]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON; what may be asked of the instruction stands in it only where it is."""
