@@ -13,7 +13,6 @@ import typer
 from dispatch import __version__
 from dispatch.cli.options import BundleOption, DatabaseOption, JsonOption
 from dispatch.cli.output import FAILED, print_json, print_result
-from dispatch.cli.processors import processor_quota, usable_threads
 from dispatch.settings import Settings, SettingsError, load_settings, settings_file, unknown_variables
 
 WAL_RESET_FIXED = (3, 51, 3)
@@ -155,8 +154,10 @@ def _check_sqlite(installed: tuple[int, int, int]) -> Finding:
 
 
 def _check_threads(wanted: int) -> Finding:
+    from dispatch.engine import available_processors, processor_quota
+
     quota = processor_quota()
-    threads = usable_threads(wanted)
+    threads = wanted or available_processors()
     granted = "no quota" if quota is None else f"a quota of {quota:g} processors"
     if quota is not None and threads > max(1, round(quota)):
         return Finding("threads", "warning", f"{threads} threads, but {granted}: they will be throttled")

@@ -41,6 +41,7 @@ def serve(
         backend_config = _backend_config(settings, database_url or settings.database_url, bundle)
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("sqlalchemy").setLevel(logging.WARNING)  # at debug it logs every row that it reads
     with open_backend(backend_config) as backend:
         run_server(
             lambda: DispatchServer(config, backend.intake, admin=backend.admin, find_token=backend.find_token),

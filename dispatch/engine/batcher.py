@@ -28,6 +28,8 @@ _HALF_LIFE_S = 10.0
 _STOP_S = 10.0
 """What an engine that was told to stop may take for it before it is left alone."""
 
+_SMALLEST = GenerationRequest("")
+
 logger = logging.getLogger(__name__)
 
 
@@ -190,7 +192,7 @@ class Batcher:
 
         Raises Overloaded, DeadlineUnreachable, or BatcherClosed.
         """
-        tokens = max(1, _source_tokens(request)) * request.decoding.width
+        tokens = max(1, self._engine.token_count(request)) * request.decoding.width
         entry = _Entry(request, lane, math.inf if deadline is None else deadline, tokens, self._clock())
         entry.future.add_done_callback(lambda _: self._forget(entry))
         late: list[_Entry] = []
@@ -203,6 +205,14 @@ class Batcher:
                 return self._admit(entry)
         finally:
             _expire(late)
+
+    def require_room(self, lane: Lane = "urgent", deadline: float | None = None) -> None:
+        """Raises Overloaded or DeadlineUnreachable where `submit` would for the smallest request: so that nothing need
+        be done for one that would be refused.
+        """
+        probe = _Entry(_SMALLEST, lane, math.inf if deadline is None else deadline, 1, self._clock())
+        with self._changed:
+            self._refuse(probe)
 
     def load(self) -> Load:
         """What there is to do now."""
@@ -230,13 +240,16 @@ class Batcher:
 
     # What follows down to `_run` is called with the lock held.
 
-    def _admit(self, entry: _Entry) -> Ticket:
+    def _refuse(self, entry: _Entry) -> None:
         if self._is_full(entry):
             backlog_s = self._seconds_for(entry.lane, 0, 0)
             raise Overloaded(backlog_s if self._pace.is_known else _FIRST_RETRY_S)
         expected_s = self._seconds_for(entry.lane, 1, entry.tokens)
         if entry.arrived + expected_s >= entry.deadline:
             raise DeadlineUnreachable(expected_s)
+
+    def _admit(self, entry: _Entry) -> Ticket:
+        self._refuse(entry)
         before = LANES[: LANES.index(entry.lane) + 1]
         ahead = sum(len(self._waiting[lane]) for lane in before)
         self._waiting[entry.lane][entry] = None
@@ -329,6 +342,8 @@ class Batcher:
         try:
             while (batch := self._take()) is not None:
                 self._decode(batch)
+        except BaseException as error:  # its text may quote a report
+            logger.critical("the decoding thread was ended by %s; nothing is decoded any more", type(error).__name__)
         finally:  # whatever ended it, nobody may wait for an answer that never comes
             self.drain()
             self._abandon()
@@ -385,17 +400,15 @@ class Batcher:
     def _generate(self, batch: Sequence[_Entry]) -> list[_Outcome]:
         """What becomes of each. Where a batch fails, each of its requests is tried alone: most likely one is bad."""
 
-        def should_stop() -> bool:
-            now = self._clock()
-            return all(entry.is_gone(now) for entry in batch)
-
         try:
-            outcomes: list[_Outcome] = [*self._engine.generate([entry.request for entry in batch], should_stop)]
+            outcomes: list[_Outcome] = [
+                *self._engine.generate(
+                    [entry.request for entry in batch], lambda index: batch[index].is_gone(self._clock())
+                )
+            ]
             if len(outcomes) != len(batch):
                 raise RuntimeError(f"the engine gave {len(outcomes)} answers to {len(batch)} requests")
             return outcomes
-        except DecodingCancelled:
-            return [None] * len(batch)
         except Exception as error:
             if len(batch) == 1:
                 return [error]
@@ -426,8 +439,3 @@ class Batcher:
 def _expire(late: Iterable[_Entry]) -> None:
     for entry in late:
         entry.fail(DeadlineUnreachable(0.0))
-
-
-def _source_tokens(request: GenerationRequest) -> int:
-    context = request.context
-    return len(request.report) + len(context.location) + sum(map(len, context.issued))

@@ -1,4 +1,4 @@
-"""Who calls, and what they may do: bearer tokens, scopes and roles."""
+"""Who calls, and what they may do: bearer tokens and their scopes."""
 
 import asyncio
 import logging
@@ -15,21 +15,11 @@ from dispatch.server.errors import Context, Failure, abort, failure_of
 from dispatch.server.interception import Continuation, Handler, surround
 from dispatch.server.known_tokens import FindToken, KnownTokens
 from dispatch.server.rates import TokenBuckets, address_of, rate_limited
+from dispatch.store import ALL_SCOPES as ALL_SCOPES
 from dispatch.store import Token
 
 Need = Literal["generate", "review", "admin", "read", "token", "nothing"]
 """A scope; "token" is any valid token, "nothing" not even that."""
-
-ALL_SCOPES: frozenset[str] = frozenset({"generate", "review", "admin", "read"})
-
-ROLES: Mapping[str, frozenset[str]] = {
-    "dispatcher": frozenset({"generate", "read"}),
-    "reviewer": frozenset({"review", "read"}),
-    "supervisor": frozenset({"generate", "review", "read"}),
-    "auditor": frozenset({"read"}),
-    "operator": frozenset({"admin", "read"}),
-}
-"""Named sets of scopes, for whoever makes tokens."""
 
 NEEDS: Mapping[str, Need] = {
     "/dispatch.v1.DispatchService/GenerateInstruction": "generate",
@@ -43,7 +33,6 @@ NEEDS: Mapping[str, Need] = {
     "/grpc.health.v1.Health/List": "nothing",
     "/grpc.health.v1.Health/Watch": "nothing",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": "token",
-    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": "token",
 }
 """What each method asks of its caller. One that is missing here is refused to everybody."""
 

@@ -5,12 +5,12 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from threading import Event
 
 from dispatch.domain import PRIORITIES, Check, Context, Doctrine, default_doctrine
 from dispatch.domain.situation import JsonObject
-from dispatch.engine import Generation, Lane, LoadedModel, Registry
+from dispatch.engine import Generation, Lane, LoadedModel, Registry, UnknownModel
 from dispatch.store import Instruction, InstructionStore, StoreError
 from dispatch.workflow.duplicates import RecentReports
 from dispatch.workflow.intake import MAX_ISSUED, IntakeRequest, find_answer, make_draft
@@ -101,7 +101,8 @@ class LiveIntake:
 
         Where the caller leaves before the commit has begun, nothing is stored.
         """
-        async with self._turns.hold(*_keys(request, principal, lane)):
+        self._require_room(request, lane, deadline)
+        async with self._turns.hold(*_turns_of(request, principal, lane)):
             known, asked = await self._look_up(request, principal)
             if known is not None:
                 yield Admitted(0)
@@ -120,6 +121,12 @@ class LiveIntake:
         """Let go of the threads when what they do is done; the registry and the store are their owners' to close."""
         self._asking.shutdown(cancel_futures=True)
         self._checking.shutdown(cancel_futures=True)
+
+    def _require_room(self, request: IntakeRequest, lane: Lane, deadline: float | None) -> None:
+        """Raises what the batcher would, before anything is read for the request."""
+        if self.serving.mode == "assist":
+            with suppress(UnknownModel):  # a repeat is answered all the same
+                self.registry.route(request.model, _key(request)).batcher.require_room(lane, deadline)
 
     async def _look_up(self, request: IntakeRequest, principal: str) -> tuple[Instruction | None, _Asked]:
         """The answer given before, if any, and the request with its incident's instructions."""
@@ -154,7 +161,7 @@ class LiveIntake:
     async def _assist(self, asked: _Asked, lane: Lane, deadline: float | None) -> AsyncGenerator[Stage, None]:
         """The model drafts."""
         request, left = asked.request, Event()
-        key = request.incident_id or request.request_id
+        key = _key(request)
         started = time.perf_counter()
         model, ticket = self.registry.submit(
             request.model, key, request.generation_request, lane=lane, deadline=deadline
@@ -217,7 +224,12 @@ class LiveIntake:
         return answer
 
 
-def _keys(request: IntakeRequest, principal: str, lane: Lane) -> list[str]:
+def _key(request: IntakeRequest) -> str:
+    """Decides between stable and canary: an incident stays with one model."""
+    return request.incident_id or request.request_id
+
+
+def _turns_of(request: IntakeRequest, principal: str, lane: Lane) -> list[str]:
     """What a request must have to itself: its id, and in its lane its incident."""
     keys = [f"request/{principal}/{request.request_id}"] if request.request_id else []
     return [*keys, f"incident/{lane}/{request.incident_id}"] if request.incident_id else keys
@@ -232,7 +244,7 @@ def _without_model(asked: _Asked, doctrine: Doctrine) -> Instruction:
         incident_id=request.incident_id,
         report=request.report,
         context=request.context.to_dict(),
-        decoding=asdict(request.decoding),
+        decoding=request.decoding.to_dict(),
         prefix=request.prefix,
         body_digest=asked.digest,
         instruction=request.report,

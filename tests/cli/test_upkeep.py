@@ -124,7 +124,7 @@ def test_doctor_warns_of_the_wal_reset_bug(installed: tuple[int, int, int], leve
 
 
 def test_doctor_warns_of_more_threads_than_the_quota(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "processor_quota", lambda: 2.0)
+    monkeypatch.setattr("dispatch.engine.processor_quota", lambda: 2.0)
     assert doctor._check_threads(8).level == "warning"
     assert doctor._check_threads(2).level == "ok"
 
