@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import re
+import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,11 +51,26 @@ class TlsFiles:
             raise ValueError("TlsFiles: certificate and key are given together or not at all")
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """Reads the files. Raises OSError where one cannot be read."""
+        """Reads the files. Raises OSError where one cannot be read, ValueError where it is not what it should be."""
+        self._check()
         root, key, certificate = (
             path.read_bytes() if path else None for path in (self.root, self.key, self.certificate)
         )
         return grpc.ssl_channel_credentials(root, key, certificate)
+
+    def _check(self) -> None:
+        """gRPC would take any file, and then just never connect."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            if self.root:
+                context.load_verify_locations(self.root)
+        except ssl.SSLError as error:
+            raise ValueError(f"{self.root}: holds no certificate in PEM") from error
+        try:
+            if self.certificate:
+                context.load_cert_chain(self.certificate, self.key, password="")
+        except ssl.SSLError as error:
+            raise ValueError(f"{self.certificate} and {self.key}: no certificate in PEM with its key") from error
 
 
 @dataclass(frozen=True)
@@ -73,7 +89,9 @@ class Connection:
         if self.token and not re.fullmatch(r"[!-~]+", self.token):
             raise ValueError("token: must be printable ASCII without spaces")
         if self.token and self.tls is None and not is_local(self.target):
-            raise ValueError(f"token: would travel to {self.target} in the clear; give tls=TlsFiles(…)")
+            raise ValueError(
+                f"token: would travel to {self.target} in the clear; encrypt by TlsFiles (setting server_ca)"
+            )
         if self.keepalive_s <= 0:
             raise ValueError(f"keepalive_s: must be above 0, not {self.keepalive_s:g}")
 

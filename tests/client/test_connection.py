@@ -58,11 +58,6 @@ def test_a_certificate_needs_its_key() -> None:
         TlsFiles(certificate=Path("client.pem"))
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"none\.pem"):
-        Client("127.0.0.1:1", tls=TlsFiles(root=tmp_path / "none.pem"))
-
-
 async def test_the_token_goes_with_every_call(server: Any, reply: GenerateInstructionResponse) -> None:
     server.lines = [reply]
     with Client(server.address, token=TOKEN) as client:
@@ -100,6 +95,23 @@ def mutual(authority: trustme.CA) -> grpc.ServerCredentials:
     issued = authority.issue_cert("localhost", "dispatch.example")
     pair = (issued.private_key_pem.bytes(), issued.cert_chain_pems[0].bytes())
     return grpc.ssl_server_credentials([pair], authority.cert_pem.bytes(), require_client_auth=True)
+
+
+def test_files_that_cannot_be_used_are_named(files: TlsFiles, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pem"
+    with pytest.raises(FileNotFoundError):
+        Client("127.0.0.1:1", tls=TlsFiles(root=empty))
+    empty.touch()
+    foreign = tmp_path / "foreign.key"
+    trustme.CA().private_key_pem.write_to_path(foreign)
+    for tls, named in (
+        (TlsFiles(root=empty), "empty"),
+        (replace(files, key=empty), "empty"),
+        (replace(files, certificate=empty), "empty"),
+        (replace(files, key=foreign), "foreign"),
+    ):
+        with pytest.raises(ValueError, match=named):
+            Client("127.0.0.1:1", tls=tls)
 
 
 async def test_both_clients_speak_mutual_tls_and_send_the_token(
