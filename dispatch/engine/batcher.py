@@ -178,6 +178,7 @@ class Batcher:
         self._waiting: dict[Lane, _Queue] = {lane: {} for lane in LANES}
         self._tokens: dict[Lane, int] = dict.fromkeys(LANES, 0)
         self._decoding: Sequence[_Entry] = ()
+        self._soonest = math.inf  # no deadline of what waits is before this
         self._owed = 0.0  # tokens that bulk is behind its share
         self._together = False  # whether requests have been coming while others were decoded
         self._began = self._ended = clock()
@@ -241,6 +242,7 @@ class Batcher:
         ahead = sum(len(self._waiting[lane]) for lane in before)
         self._waiting[entry.lane][entry] = None
         self._tokens[entry.lane] += entry.tokens
+        self._soonest = min(self._soonest, entry.deadline)
         self._together |= bool(self._decoding)
         self._changed.notify_all()
         return Ticket(entry.future, ahead)
@@ -274,10 +276,14 @@ class Batcher:
             self._tokens[entry.lane] -= entry.tokens
 
     def _take_late(self) -> list[_Entry]:
+        """Takes what has expired out of the queues."""
         now = self._clock()
-        late = [entry for queue in self._waiting.values() for entry in queue if entry.is_gone(now)]
+        if now < self._soonest:
+            return []
+        late = [entry for queue in self._waiting.values() for entry in queue if now >= entry.deadline]
         for entry in late:
             self._remove(entry)
+        self._soonest = min((entry.deadline for queue in self._waiting.values() for entry in queue), default=math.inf)
         return late
 
     def _window_left(self) -> float:
@@ -314,14 +320,18 @@ class Batcher:
     def _move(self, queue: _Queue, batch: list[_Entry], most: float = math.inf) -> None:
         """Moves what has the batch's options and fits into the budget, oldest first."""
         left = min(most, self._config.max_batch_tokens - sum(entry.tokens for entry in batch))
-        for entry in list(queue):
-            if len(batch) == self._config.max_batch_rows:
-                return
-            if batch and (entry.tokens > left or entry.request.decoding != batch[0].request.decoding):
-                continue
+        options = batch[0].request.decoding if batch else None
+        moved: list[_Entry] = []
+        for entry in queue:
+            if left <= 0 or len(batch) + len(moved) == self._config.max_batch_rows:
+                break
+            options = options or entry.request.decoding
+            if not (batch or moved) or (entry.tokens <= left and entry.request.decoding == options):
+                moved.append(entry)
+                left -= entry.tokens
+        for entry in moved:
             self._remove(entry)
-            batch.append(entry)
-            left -= entry.tokens
+        batch += moved
 
     # The decoding thread.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 from hypothesis import HealthCheck, given, settings
@@ -23,29 +23,37 @@ from dispatch.store import Audit, Store
 from dispatch.v1.admin_service_pb2 import LoadModelRequest, SetModelLabelRequest, SetServingModeRequest
 from dispatch.v1.admin_service_pb2_grpc import AdminServiceStub, add_AdminServiceServicer_to_server
 from dispatch.workflow.serving import ServingMode
+from tests.engine.fakes import EchoEngine
 
-DETAILS = {"ErrorInfo": ErrorInfo, "BadRequest": BadRequest}
+DETAILS = {"ErrorInfo": ErrorInfo, "BadRequest": BadRequest, "RetryInfo": RetryInfo}
 
 
 def open_torch(path: Path) -> Engine:
     return TorchEngine(load_bundle(path))
 
 
-@pytest.fixture
-def models_dir(tmp_path: Path, tiny_bundle: Path) -> Path:
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Path:
     """Two sound bundles, whose digests differ, and one that is not whole."""
-    folder = tmp_path / "models"
-    for name in ("one", "two", "broken"):
+    folder = tmp_path_factory.mktemp("admin") / "models"
+    for name in ("one", "two"):
         shutil.copytree(tiny_bundle, folder / name)
         update_document(folder / name, "MODEL_CARD.md", f"# {name}\n")
+    shutil.copytree(tiny_bundle, folder / "broken")
     (folder / "broken" / "model.safetensors").write_bytes(b"nothing")
     return folder
 
 
 @pytest.fixture
-def registry(tiny_bundle: Path) -> Iterator[Registry]:
+def models_dir(bundles: Path, tmp_path: Path) -> Path:
+    """A copy of them, to do with as a test likes."""
+    return Path(shutil.copytree(bundles, tmp_path / "models"))
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
     registry = Registry(open_torch)
-    registry.load(tiny_bundle)
+    registry.add(EchoEngine("served"))
     yield registry
     registry.close(0)
 
@@ -218,7 +226,7 @@ async def test_a_label_or_share_that_makes_no_sense_is_refused(
 ) -> None:
     expected = (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELDS", [field])
     assert await refused(admin.LoadModel(LoadModelRequest(path="one", label=label, share=share))) == expected
-    request = SetModelLabelRequest(label=label, model="tiny", share=share)
+    request = SetModelLabelRequest(label=label, model="served", share=share)
     assert await refused(admin.SetModelLabel(request)) == expected
 
 
@@ -241,7 +249,7 @@ async def test_an_unknown_model_gets_no_label(admin: Any, audit: Audit) -> None:
 
 
 async def test_the_stable_model_gets_no_other_label(admin: Any, audit: Audit) -> None:
-    call = admin.SetModelLabel(SetModelLabelRequest(label="canary", model="tiny", share=0.5))
+    call = admin.SetModelLabel(SetModelLabelRequest(label="canary", model="served", share=0.5))
     assert await refused(call) == (grpc.StatusCode.FAILED_PRECONDITION, "LABEL_CONFLICT", [])
     call = admin.SetModelLabel(SetModelLabelRequest(label="stable"))
     assert await refused(call) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELDS", ["model"])
@@ -253,7 +261,7 @@ async def test_a_change_that_cannot_be_recorded_is_not_made(admin: Any, registry
     store.close()
     for call in (
         admin.LoadModel(LoadModelRequest(path="one")),
-        admin.SetModelLabel(SetModelLabelRequest(label="stable", model="tiny")),
+        admin.SetModelLabel(SetModelLabelRequest(label="stable", model="served")),
     ):
         assert await refused(call) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", [])
     assert registry.models() == before
@@ -263,5 +271,5 @@ def test_the_models_are_listed_with_the_mode(registry: Registry, models_dir: Pat
     registry.load(models_dir / "one", "canary", 0.25)
     reply = to_list_models(registry.models(), "pass-through")
     assert [(list(model.labels), model.share) for model in reply.models] == [(["stable"], 0), (["canary"], 0.25)]
-    assert {model.engine for model in reply.models} == {"torch"}
+    assert [model.engine for model in reply.models] == ["EchoEngine", "torch"]
     assert reply.serving_mode == "pass-through"
