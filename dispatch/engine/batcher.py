@@ -178,6 +178,7 @@ class Batcher:
         self._waiting: dict[Lane, _Queue] = {lane: {} for lane in LANES}
         self._tokens: dict[Lane, int] = dict.fromkeys(LANES, 0)
         self._decoding: Sequence[_Entry] = ()
+        self._is_warm = False  # the first batch of an engine takes longer than any other
         self._soonest = math.inf  # no deadline of what waits is before this
         self._owed = 0.0  # tokens that bulk is behind its share
         self._together = False  # whether requests have been coming while others were decoded
@@ -380,9 +381,10 @@ class Batcher:
         tokens = sum(entry.tokens for entry in batch)
         failed = sum(isinstance(outcome, Exception) for outcome in outcomes)
         stopped = sum(outcome is None for outcome in outcomes)
-        if not (failed or stopped):
-            with self._changed:
+        with self._changed:
+            if self._is_warm and not (failed or stopped):
                 self._pace.note(tokens, done - began)
+            self._is_warm = True
         for entry, outcome in zip(batch, outcomes, strict=True):
             if outcome is None:
                 entry.fail(DeadlineUnreachable(0.0) if done >= entry.deadline else DecodingCancelled())
