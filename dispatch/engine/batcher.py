@@ -28,6 +28,8 @@ _HALF_LIFE_S = 10.0
 _STOP_S = 10.0
 """What an engine that was told to stop may take for it before it is left alone."""
 
+_CLOSED = "the server is closing, or the model was replaced"
+
 logger = logging.getLogger(__name__)
 
 
@@ -169,7 +171,7 @@ class Batcher:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``observe`` is told of each batch, in the decoding thread, after its requests were answered."""
-        self._engine = engine
+        self._engine: Engine | None = engine
         self._config = config
         self._observe = observe
         self._clock = clock
@@ -192,14 +194,17 @@ class Batcher:
 
         Raises Overloaded, DeadlineUnreachable, or BatcherClosed.
         """
-        tokens = max(1, self._engine.token_count(request)) * request.decoding.width
+        engine = self._engine
+        if engine is None:
+            raise BatcherClosed(_CLOSED)
+        tokens = max(1, engine.token_count(request)) * request.decoding.width
         entry = _Entry(request, lane, math.inf if deadline is None else deadline, tokens, self._clock())
         entry.future.add_done_callback(lambda _: self._forget(entry))
         late: list[_Entry] = []
         try:
             with self._changed:
                 if self._closing:
-                    raise BatcherClosed("the server is closing, or the model was replaced")
+                    raise BatcherClosed(_CLOSED)
                 if self._is_full(entry):
                     late = self._take_late()
                 return self._admit(entry)
@@ -348,6 +353,7 @@ class Batcher:
             with self._changed:
                 self._decoding = ()
                 self._changed.notify_all()
+            self._engine = None  # its memory is wanted, whoever still holds the batcher
 
     def _take(self) -> list[_Entry] | None:
         """The next batch, which may be empty; None when there will be none any more."""
@@ -399,6 +405,7 @@ class Batcher:
     def _generate(self, batch: Sequence[_Entry]) -> list[_Outcome]:
         """What becomes of each. Where a batch fails, each of its requests is tried alone: most likely one is bad."""
 
+        assert self._engine is not None
         try:
             outcomes: list[_Outcome] = [
                 *self._engine.generate(
