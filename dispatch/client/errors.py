@@ -1,6 +1,6 @@
 """Calls that failed, as one exception."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -28,6 +28,7 @@ class DispatchError(Exception):
         violations: every field that is wrong.
         reason: the case, such as "REQUEST_ID_REUSED"; docs/api.md lists them; "" where the server names none.
         retry_after_s: when the server wants to be asked again, in seconds; None where it does not say.
+        metadata: what belongs to the reason, such as the scope that a token lacks.
     """
 
     def __init__(
@@ -37,13 +38,16 @@ class DispatchError(Exception):
         violations: Sequence[FieldViolation] = (),
         reason: str = "",
         retry_after_s: float | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(code, message, tuple(violations), reason, retry_after_s)  # in this order, or it cannot pickle
+        # All of them in this order, or it would not survive the way to another process.
+        super().__init__(code, message, tuple(violations), reason, retry_after_s, metadata)
         self.code = code
         self.message = message
         self.violations = tuple(violations)
         self.reason = reason
         self.retry_after_s = retry_after_s
+        self.metadata = dict(metadata or {})
 
     def __str__(self) -> str:
         details = "; ".join(f"{violation.field}: {violation.description}" for violation in self.violations)
@@ -75,4 +79,4 @@ def _error(code: str, message: str, status: Status) -> DispatchError:
             violations = [FieldViolation(item.field, item.description) for item in bad_request.field_violations]
         if detail.Unpack(retry):
             retry_after_s = retry.retry_delay.ToTimedelta().total_seconds()
-    return DispatchError(code, message, violations, info.reason, retry_after_s)
+    return DispatchError(code, message, violations, info.reason, retry_after_s, dict(info.metadata))

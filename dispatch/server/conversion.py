@@ -92,9 +92,7 @@ def to_draft_orders(record: Instruction) -> Iterator[DraftOrder]:
     about = [types_pb2.Check(**check) for check in record.checks if check["target"] == "instruction" and check["end"]]
     for text in split_orders(record.instruction):
         end = start + len(text)
-        yield DraftOrder(
-            text=text, checks=[check for check in about if start <= check.start and check.end <= end]
-        )
+        yield DraftOrder(text=text, checks=[check for check in about if start <= check.start and check.end <= end])
         start = end
 
 

@@ -27,14 +27,9 @@ def surround(handler: Handler, around: Around, for_each: ForEach = pass_on) -> H
     parsed before `around` is entered only where the handler leaves parsing to gRPC.
     """
 
-    async def one_by_one(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
-        async for request in requests:
-            await for_each(request, context)
-            yield request
-
     async def begin(request: Any, context: Context) -> Any:
         if handler.request_streaming:
-            request = one_by_one(request, context)
+            request = _OneByOne(aiter(request), context, for_each)
         else:
             await for_each(request, context)
         return _behaviour(handler)(request, context)
@@ -54,6 +49,23 @@ def surround(handler: Handler, around: Around, for_each: ForEach = pass_on) -> H
                     await context.write(reply)
 
     return _like(handler, stream if handler.response_streaming else respond)
+
+
+class _OneByOne:
+    """A stream of requests, each after something was done for it; goes on behind one that raised."""
+
+    def __init__(self, requests: AsyncIterator[Any], context: Context, for_each: ForEach) -> None:
+        self._requests = requests
+        self._context = context
+        self._for_each = for_each
+
+    def __aiter__(self) -> "_OneByOne":
+        return self
+
+    async def __anext__(self) -> Any:
+        request = await anext(self._requests)
+        await self._for_each(request, self._context)
+        return request
 
 
 def _behaviour(handler: Handler) -> Callable[[Any, Context], Any]:

@@ -127,7 +127,7 @@ def test_text_that_cannot_be_sent_is_refused_before_it_is_sent(server: Any) -> N
 
 
 def test_an_error_survives_the_way_between_processes() -> None:
-    error = DispatchError("UNAVAILABLE", "away", [FieldViolation("report", "wrong")], "SHUTTING_DOWN", 1.5)
+    error = DispatchError("UNAVAILABLE", "away", [FieldViolation("report", "wrong")], "SHUTTING_DOWN", 1.5, {"a": "b"})
     copy = pickle.loads(pickle.dumps(error))
     assert vars(copy) == vars(error)
     assert str(copy) == "UNAVAILABLE: away (report: wrong)"

@@ -117,6 +117,9 @@ def test_who_may_not_is_told_so(served: RealServer, who: str, code: str, reason:
             with pytest.raises(DispatchError) as caught:
                 call()
             assert (caught.value.code, caught.value.reason) == (code, reason)
+            assert set(caught.value.metadata) <= {"scope"}
+        if who:
+            assert caught.value.metadata == {"scope": "admin"}
 
 
 def test_the_command_line_takes_authority_and_token_from_its_settings(

@@ -46,6 +46,10 @@ def held(config: BatcherConfig = AT_ONCE) -> "Iterator[Held]":
     clock, engine, done = Clock(), HeldEngine(), list[BatchDone]()
     batcher = Batcher(engine, config, done.append, clock)
     try:
+        engine.finish()
+        warm = batcher.submit(request("warm-up"))
+        engine.begun()
+        answer(warm)
         first = batcher.submit(request("first"))
         assert engine.begun() == ["first"]
         yield Held(batcher, engine, clock, first, done)
@@ -229,6 +233,18 @@ def test_refuses_a_deadline_that_cannot_be_met_by_what_batches_have_been_taking(
             busy.batcher.submit(request("c"), deadline=busy.clock.now + 5.9)
         assert refused.value.expected_s == pytest.approx(6)
         busy.batcher.submit(request("c"), deadline=busy.clock.now + 6.1)
+
+
+def test_the_first_batch_of_an_engine_tells_nothing_about_those_that_follow() -> None:
+    engine, clock = HeldEngine(), Clock()
+    with batching(engine, clock=clock) as batcher:
+        slow = batcher.submit(request("slow"))
+        engine.begun()
+        clock.now += 100
+        engine.finish()
+        answer(slow)
+        engine.finish()
+        assert answer(batcher.submit(request("a"), deadline=clock.now + 1)) == "a"
 
 
 def test_urgent_is_not_refused_for_the_bulk_that_waits() -> None:
@@ -417,7 +433,7 @@ def test_tells_of_each_batch() -> None:
         busy.clock.now += 3
         busy.engine.finish()
         busy.batcher.close(PATIENCE_S)
-        assert busy.done[1] == BatchDone(
+        assert busy.done[2] == BatchDone(
             rows=3, tokens=4, waited_s=(2, 1, 1), decode_s=3, lanes={"urgent": 2, "bulk": 1}, stopped=1
         )
 

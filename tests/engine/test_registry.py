@@ -2,6 +2,7 @@ import hashlib
 import json
 import shutil
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -179,6 +180,19 @@ def test_calls_that_began_with_a_model_end_with_it() -> None:
     assert waiting.future.result(PATIENCE_S).candidates[0].text == "second"
     loaded.batcher.close(PATIENCE_S)
     assert named(registry) == {"new": ("stable",)}
+    registry.close(0)
+
+
+def test_the_memory_of_a_model_that_was_replaced_is_free_again() -> None:
+    registry, engine = Registry(open_torch), EchoEngine("old")
+    alive = weakref.ref(engine)
+    batcher = registry.add(engine).batcher
+    del engine
+    registry.add(EchoEngine("new"))
+    batcher.close(PATIENCE_S)
+    assert alive() is None
+    with pytest.raises(BatcherClosed):
+        batcher.submit(request("有人被困"))
     registry.close(0)
 
 

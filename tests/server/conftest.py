@@ -49,6 +49,7 @@ class ScriptedEngine:
     requests: list[GenerationRequest] = field(default_factory=list)
     identity: BundleIdentity = field(default_factory=lambda: BundleIdentity("default", "ab12"))
     calibration: Calibration | None = None
+    generation: Generation = GENERATION
 
     def generate(
         self, requests: Sequence[GenerationRequest], should_stop: Callable[[int], bool] = lambda index: False
@@ -58,7 +59,7 @@ class ScriptedEngine:
 
         self.requests += requests
         self.before(are_stopped)
-        return [None if should_stop(index) else GENERATION for index in range(len(requests))]
+        return [None if should_stop(index) else self.generation for index in range(len(requests))]
 
     def token_count(self, request: GenerationRequest) -> int:
         return len(request.report)

@@ -23,7 +23,7 @@ from dispatch.workflow import LiveIntake
 
 ROOT = Path(__file__).parents[2]
 REQUEST = GenerateInstructionRequest(report="3人被困")
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
