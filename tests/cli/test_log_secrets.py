@@ -45,7 +45,7 @@ def serving(log: Path, bundle: Path, **settings: str) -> Iterator[str]:
 
 
 def request(**changes: Any) -> bytes:
-    given = {"report": MARKED_REPORT, "request_id": "r1", "context": Context(location=MARKED_PLACE)} | changes
+    given: dict[str, Any] = {"report": MARKED_REPORT, "request_id": "r1", "context": Context(location=MARKED_PLACE)} | changes
     return GenerateInstructionRequest(**given).SerializeToString()
 
 
@@ -60,7 +60,7 @@ def call_in_every_way(channel: grpc.Channel, secrets: dict[str, str], database: 
             reply = make(method)(iter([data]) if requests else data, metadata=metadata, timeout=30)
             list(reply) if replies else reply
         except grpc.RpcError as error:
-            return str(error.code().name)  # type: ignore[attr-defined]
+            return str(error.code().name)
         return "OK"
 
     decoding = Decoding(max_tokens=5)
