@@ -45,7 +45,11 @@ def serving(log: Path, bundle: Path, **settings: str) -> Iterator[str]:
 
 
 def request(**changes: Any) -> bytes:
-    given: dict[str, Any] = {"report": MARKED_REPORT, "request_id": "r1", "context": Context(location=MARKED_PLACE)} | changes
+    given: dict[str, Any] = {
+        "report": MARKED_REPORT,
+        "request_id": "r1",
+        "context": Context(location=MARKED_PLACE),
+    } | changes
     return GenerateInstructionRequest(**given).SerializeToString()
 
 
