@@ -18,7 +18,7 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def principal_of(secret: str) -> str | None:
     with closing(Store.open("sqlite:///dispatch.db")) as store:
         token = Tokens(store.database).find(secret)
-    return token and token.principal
+    return token.principal if token else None
 
 
 def test_the_secret_stands_alone_on_standard_output(dispatch: Any) -> None:

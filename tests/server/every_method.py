@@ -43,6 +43,7 @@ class EveryMethod(grpc.GenericRpcHandler):
     def __init__(self) -> None:
         self.reached: list[tuple[str, Caller]] = []
         self.parsed: list[bytes] = []
+        self.parse: Callable[[bytes], Any] = bytes
         self.before: Callable[[], Any] | None = None
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
@@ -70,9 +71,9 @@ class EveryMethod(grpc.GenericRpcHandler):
         }[METHODS[method]]
         return make(many if METHODS[method][1] else one, self._parse)
 
-    def _parse(self, data: bytes) -> bytes:
+    def _parse(self, data: bytes) -> Any:
         self.parsed.append(data)
-        return data
+        return self.parse(data)
 
 
 @asynccontextmanager

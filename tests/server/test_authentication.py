@@ -22,7 +22,7 @@ from dispatch.server.authentication import (
 from dispatch.server.messages import MessageGuard
 from dispatch.store import ROLES, Store, StoreUnavailable, Token, Tokens, scopes_of
 from dispatch.store.records import utc_now
-from dispatch.workflow import Intake
+from dispatch.workflow import LiveIntake
 from tests.server.every_method import GUARDED, HEALTH, METHODS, PATIENCE_S, EveryMethod, call, details, outcome, serving
 
 EAGER = AuthenticationConfig(required=True, fresh_s=0.0)
@@ -219,10 +219,10 @@ async def test_who_guesses_tokens_is_slowed_down_and_does_not_lock_out_the_other
     assert outcomes == ["UNAUTHENTICATED UNAUTHENTICATED"] * 2 + ["RESOURCE_EXHAUSTED RATE_LIMITED"]
 
 
-async def test_the_server_guards_every_method_that_it_has(intake: Intake, tokens: Tokens) -> None:
+async def test_the_server_guards_every_method_that_it_has(intake: LiveIntake, tokens: Tokens) -> None:
     secret, _ = tokens.create("cad", ALL_SCOPES)
     config = ServerConfig("127.0.0.1:0", grace_s=0.05, authentication=EAGER)
-    server = DispatchServer(config, intake, tokens.find)
+    server = DispatchServer(config, intake, find_token=tokens.find)
     address = await server.start()
     async with grpc.aio.insecure_channel(address) as channel:
         reflection: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
@@ -237,7 +237,7 @@ async def test_the_server_guards_every_method_that_it_has(intake: Intake, tokens
     await server.stop()
 
 
-def test_a_server_that_asks_for_tokens_must_be_told_which_are_valid(intake: Intake) -> None:
+def test_a_server_that_asks_for_tokens_must_be_told_which_are_valid(intake: LiveIntake) -> None:
     with pytest.raises(ValueError, match="tokens"):
         DispatchServer(ServerConfig(authentication=EAGER), intake)
 

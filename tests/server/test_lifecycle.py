@@ -146,8 +146,8 @@ def child(database: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that serves; its engine works until it is sent a line."""
     command = [sys.executable, "-W", "error", "-c", CHILD, f"sqlite:///{database}"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, env=environment, **pipes) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as process:
         yield process
         process.kill()
 

@@ -15,7 +15,7 @@ from dispatch.server.authentication import Authentication, AuthenticationConfig
 from dispatch.server.limits import Limits, LimitsConfig
 from dispatch.server.messages import MessageGuard
 from dispatch.store import Store, Tokens
-from dispatch.workflow import Intake
+from dispatch.workflow import LiveIntake
 from tests.server.every_method import GUARDED, HEALTH, METHODS, PATIENCE_S, EveryMethod, call, details, outcome, serving
 
 GENERATE = "/dispatch.v1.DispatchService/GenerateInstruction"
@@ -120,7 +120,7 @@ async def test_calls_of_every_kind_go_through_all_interceptors(handler: EveryMet
         assert {method: await outcome(channel, method) for method in METHODS} == dict.fromkeys(METHODS, "OK")
 
 
-async def test_the_server_applies_its_limits(intake: Intake, stored_names: Callable[[], list[str]]) -> None:
+async def test_the_server_applies_its_limits(intake: LiveIntake, stored_names: Callable[[], list[str]]) -> None:
     config = ServerConfig(
         "127.0.0.1:0", grace_s=0.05, limits=LimitsConfig(rate_per_s=0.001, rate_burst=1, max_message_bytes=1024)
     )

@@ -16,7 +16,7 @@ import trustme
 from dispatch.server import DispatchServer, ServerConfig
 from dispatch.server.authentication import AuthenticationConfig
 from dispatch.server.tls import TlsConfig, server_credentials, tls_config, valid_until
-from dispatch.workflow import Intake
+from dispatch.workflow import LiveIntake
 from tests.server.every_method import METHODS, EveryMethod, outcome, serving
 
 GENERATE = "/dispatch.v1.DispatchService/GenerateInstruction"
@@ -196,7 +196,7 @@ def test_tls_needs_certificate_and_key() -> None:
             tls_config(*given)
 
 
-async def test_the_server_serves_tls_of_version_1_2_or_later(files: Files, intake: Intake) -> None:
+async def test_the_server_serves_tls_of_version_1_2_or_later(files: Files, intake: LiveIntake) -> None:
     server = DispatchServer(ServerConfig("127.0.0.1:0", grace_s=0.05, tls=files.config), intake)
     address = await server.start()
     async with files.channel(address, client=files.client_ca) as channel:

@@ -167,7 +167,7 @@ async def test_what_stands_for_the_incident_is_put_before_what_the_caller_sent(
         held = reviews.claim(name, "reviewer", timedelta(minutes=5))
         reviews.decide(Decision(name=name, action="rejected", reviewer="reviewer", etag=held.etag, reason="r"))
     await intake.submit(replace(REQUEST, request_id="r3", incident_id="i"))
-    assert engine.requests[-1].context.issued == ()
+    assert not engine.requests[-1].context.issued
 
 
 async def test_of_two_reports_of_one_incident_at_once_the_later_knows_the_earlier(
