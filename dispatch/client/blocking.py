@@ -1,9 +1,9 @@
 """The client for threads."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import grpc
 
@@ -140,7 +140,7 @@ class Client:
         except grpc.RpcError as error:
             raise error_of_call(error) from error
         finally:
-            call.cancel()
+            _end(call)
 
     def list_models(self, *, timeout_s: float | None = None) -> ServedModels:
         """The models that the server has loaded, and whether they are used."""
@@ -227,5 +227,13 @@ class Client:
                 if delay is None:
                     raise failure from error
             finally:
-                call.cancel()
+                _end(call)
             time.sleep(delay)
+
+
+def _end(call: Any) -> None:
+    """Ends what is left of a streaming call; an interceptor, such as one that traces, may give a generator for it."""
+    if isinstance(call, Generator):
+        call.close()
+    else:
+        call.cancel()

@@ -97,3 +97,21 @@ def test_leaving_a_stream_early_ends_its_call(server: Any, told: list[StreamInst
         for _ in client.stream("3人被困"):
             break
         assert ended.wait(20)
+
+
+class Tracing(grpc.UnaryStreamClientInterceptor):
+    """Gives a generator for a call, as the interceptors of OpenTelemetry do."""
+
+    def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        yield from continuation(client_call_details, request)
+
+
+def test_a_call_that_is_traced_tells_the_same(
+    server: Any, told: list[StreamInstructionResponse], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = grpc.insecure_channel
+    monkeypatch.setattr(grpc, "insecure_channel", lambda *given: grpc.intercept_channel(plain(*given), Tracing()))
+    server.lines = [told]
+    with Client(server.address) as client:
+        is_told(list(client.stream("3人被困")))
+        assert next(client.stream("3人被困")) == Admitted(2)
