@@ -33,10 +33,44 @@ class Settings(BaseSettings):
 
     listen: str = Field("127.0.0.1:50051", description="HOST:PORT on which `dispatch serve` answers gRPC.")
     insecure: bool = Field(False, description="Permit listening off loopback without TLS and tokens.")
+    tls_certificate: Path | None = Field(
+        None, description="PEM file with the server's certificate and those above it; needs `tls_key`."
+    )
+    tls_key: Path | None = Field(None, description="PEM file with the certificate's private key, without passphrase.")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM file with the authorities one of which must have signed a client's certificate."
+    )
+    require_tokens: bool = Field(False, description="Whether a call must show a token that `dispatch token` has made.")
+    token_cache_s: float = Field(
+        2.0, ge=0, le=5, description="Seconds for which a valid token is not looked up again, revoked or not."
+    )
+    rate_per_s: float = Field(
+        1000.0, ge=0, description="Calls a second that one client may make in the long run; 0 is no limit."
+    )
+    rate_burst: int = Field(2000, ge=1, description="Calls that one client may make at once after a rest.")
+    max_open_calls: int = Field(1000, ge=1, description="Calls of one client that may be open at the same time.")
+    max_message_bytes: int = Field(4_194_304, ge=1024, description="Longest message that the server reads.")
+    reflection: bool = Field(True, description="Let callers ask which services and messages there are.")
+    keepalive_s: float = Field(
+        60.0, ge=0, le=86_400, description="Seconds of silence after which a client is asked for a sign; 0 asks nobody."
+    )
+    connection_age_s: float = Field(
+        0.0, ge=0, le=86_400, description="Seconds after which clients are asked to connect anew; 0 is no limit."
+    )
     database_url: str = Field(
         "sqlite:///dispatch.db", description="Where instructions are stored: sqlite:///FILE or postgresql://…"
     )
+    when_store_lost: Literal["refuse", "spool"] = Field(
+        "refuse",
+        description="While a PostgreSQL store is lost: refuse calls, or spool to a local file and replay it.",
+    )
+    spool: Path = Field(
+        Path("dispatch-spool.db"), description="The file that takes instructions for `when_store_lost`."
+    )
     bundle: Path = Field(SHIPPED_BUNDLE, description="Folder of the model bundle.")
+    models_dir: Path | None = Field(
+        None, description="Folder below which operators may load other bundles by LoadModel; without one none may."
+    )
     engine: Literal["auto", "torch", "ctranslate2"] = Field(
         "auto",
         description="What runs the model: torch, ctranslate2, or auto: ctranslate2 where the bundle holds an export "
@@ -54,8 +88,20 @@ class Settings(BaseSettings):
     timeout_s: float = Field(
         30.0, gt=0, le=86_400, description="Deadline, in seconds, of a call that `--server` makes."
     )
+    server_ca: Path | None = Field(
+        None,
+        description="PEM file of the authorities that vouch for the server of `--server`; calls are then encrypted.",
+    )
+    client_certificate: Path | None = Field(
+        None, description="PEM file of the certificate that `--server` shows to a server that asks for one."
+    )
+    client_key: Path | None = Field(None, description="PEM file with that certificate's private key.")
+    token_file: Path | None = Field(None, description="File with the bearer token of the calls that `--server` makes.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe line that `dispatch serve` logs."
+    )
+    log_reports: bool = Field(
+        False, description="Log the text of every report: for finding faults, never where reports are of real people."
     )
 
     @classmethod

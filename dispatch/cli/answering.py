@@ -5,15 +5,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from dispatch.cli.output import note
-from dispatch.cli.processors import limit_threads, usable_threads
-from dispatch.client import Client, DispatchError
+from dispatch.client import Client, DispatchError, TlsFiles
 from dispatch.decoding import DecodingConfig
-from dispatch.engine import Engine, choose_engine
+from dispatch.engine import Engine, choose_engine, limit_threads
 from dispatch.engine import open_engine as open_named_engine
 from dispatch.model import load_bundle
 from dispatch.offline.answers import Answer, JsonObject, result_object
 from dispatch.offline.lines import ReportLine
-from dispatch.settings import load_settings
+from dispatch.settings import Settings, load_settings
 from dispatch.store import Store
 from dispatch.workflow import Intake, IntakeRequest
 
@@ -21,12 +20,12 @@ from dispatch.workflow import Intake, IntakeRequest
 def open_engine(bundle: Path | None) -> Engine:
     """The engine of a bundle, or of the one that the settings name; a note says where it is not the one expected."""
     settings = load_settings()
-    limit_threads(settings.threads)
+    threads = limit_threads(settings.threads)
     loaded = load_bundle(bundle or settings.bundle)
     choice = choose_engine(loaded, settings.engine)
     if not choice.expected:
         note(f"answering with {choice.name}: {choice.why}")
-    return open_named_engine(loaded, choice.name, settings.compute_type, usable_threads(settings.threads))
+    return open_named_engine(loaded, choice.name, settings.compute_type, threads)
 
 
 @contextmanager
@@ -50,13 +49,14 @@ def open_local(
 @contextmanager
 def open_remote(server: str, decoding: DecodingConfig, prefix: str) -> Iterator[Answer]:
     """Answers by a server. ValueError where it refuses a report, DispatchError where it cannot answer."""
-    timeout_s = load_settings().timeout_s
-    with Client(server, timeout_s) as client:
+    settings = load_settings()
+    timeout_s = settings.timeout_s
+    with Client(server, timeout_s, tls=_tls_files(settings), token=_token(settings)) as client:
 
         def ask(line: ReportLine) -> JsonObject:
             context = line.context
             try:
-                return client.generate(
+                answer = client.generate(
                     line.report, location=context.location, issued=context.issued, decoding=decoding, prefix=prefix
                 )
             except DispatchError as error:
@@ -66,5 +66,16 @@ def open_remote(server: str, decoding: DecodingConfig, prefix: str) -> Iterator[
                     message = f"no answer from {server} within {timeout_s:g} s (DISPATCH_TIMEOUT_S); is it running?"
                     raise TimeoutError(message) from error
                 raise
+            return answer.to_dict()
 
         yield lambda reports: [ask(line) for line in reports]
+
+
+def _tls_files(settings: Settings) -> TlsFiles | None:
+    """None where calls go in the clear."""
+    files = (settings.server_ca, settings.client_certificate, settings.client_key)
+    return TlsFiles(*files) if any(files) else None
+
+
+def _token(settings: Settings) -> str:
+    return settings.token_file.read_text(encoding="utf-8").strip() if settings.token_file else ""

@@ -88,13 +88,14 @@ class _Answers:
 
 def _answers(engine: "Engine", examples: "Sequence[Example]") -> _Answers:
     from dispatch.domain import default_doctrine
+    from dispatch.engine import generate_all
     from dispatch.model import Calibration
     from dispatch.workflow import rank
     from training.evaluate import request_of, respond_to_all
     from training.judging import Answer, judge
 
     with progress_of("calibrate", len(examples)) as show:
-        generations = respond_to_all(lambda rows: engine.generate(list(map(request_of, rows))), examples, show)
+        generations = respond_to_all(lambda rows: generate_all(engine, list(map(request_of, rows))), examples, show)
     doctrine, known = default_doctrine(), engine.calibration
     kind_threshold = _kind_threshold(examples, generations)
     silencing = Calibration(_SURE, {}, kind_threshold)  # it never warns: the other checks alone do

@@ -1,22 +1,63 @@
 """Engines: what answers reports with a bundle."""
 
+from dispatch.engine.batcher import (
+    BatchDone,
+    Batcher,
+    BatcherClosed,
+    BatcherConfig,
+    DeadlineUnreachable,
+    Lane,
+    Load,
+    Overloaded,
+    Ticket,
+)
 from dispatch.engine.choice import EngineChoice, EngineName, choose_engine, open_engine
 from dispatch.engine.ctranslate2_engine import ComputeType, CTranslate2Engine
-from dispatch.engine.engine import CUT_SHORT, Candidate, Engine, Generation, GenerationRequest, UnusableRequest
+from dispatch.engine.engine import (
+    CUT_SHORT,
+    Candidate,
+    Engine,
+    Generation,
+    GenerationRequest,
+    UnusableRequest,
+    generate_all,
+)
+from dispatch.engine.processors import available_processors, limit_threads, processor_quota
+from dispatch.engine.registry import LABELS, Label, LabelConflict, LoadedModel, Registry, UnknownModel, UnusableBundle
 from dispatch.engine.torch_engine import TorchEngine
 
 __all__ = [
     "CUT_SHORT",
+    "LABELS",
+    "BatchDone",
+    "Batcher",
+    "BatcherClosed",
+    "BatcherConfig",
     "CTranslate2Engine",
     "Candidate",
     "ComputeType",
+    "DeadlineUnreachable",
     "Engine",
     "EngineChoice",
     "EngineName",
     "Generation",
     "GenerationRequest",
+    "Label",
+    "LabelConflict",
+    "Lane",
+    "Load",
+    "LoadedModel",
+    "Overloaded",
+    "Registry",
+    "Ticket",
     "TorchEngine",
+    "UnknownModel",
+    "UnusableBundle",
     "UnusableRequest",
+    "available_processors",
     "choose_engine",
+    "generate_all",
+    "limit_threads",
     "open_engine",
+    "processor_quota",
 ]
