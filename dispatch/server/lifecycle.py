@@ -1,7 +1,6 @@
 """Start, serve, stop: nothing that was accepted is lost when the server goes."""
 
 import asyncio
-import ipaddress
 import logging
 import signal
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from grpc_reflection.v1alpha import reflection
 
 from dispatch.server.dispatch_service import DispatchService
 from dispatch.server.messages import MessageGuard
-from dispatch.settings import split_address
+from dispatch.settings import is_loopback, split_address
 from dispatch.store import Store
 from dispatch.v1 import dispatch_service_pb2, dispatch_service_pb2_grpc
 from dispatch.workflow import Intake
@@ -41,7 +40,7 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         host, _ = split_address(self.listen)
-        if not self.insecure and not _is_loopback(host):
+        if not self.insecure and not is_loopback(host):
             raise ValueError(
                 f"listen: {self.listen} can be reached from other machines, and calls are neither encrypted nor "
                 "authenticated; listen on 127.0.0.1, or permit it with --insecure"
@@ -107,10 +106,3 @@ async def _serve(config: ServerConfig, intake: Intake, announce: Callable[[str],
     logger.info("stopping: work in flight has %g s", config.grace_s)
     await server.stop()
     logger.info("stopped")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

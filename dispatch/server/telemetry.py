@@ -1,0 +1,224 @@
+"""What is told of each call: metrics, a span with its stages, and the ids that its lines in the log carry.
+
+Two interceptors, because a call is seen whole only from outside (also one that is refused before its message is
+read), and its messages only from inside: `CallTelemetry` comes first of all, `MessageTelemetry` last.
+"""
+
+import asyncio
+import inspect
+import logging
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import Future
+from contextlib import aclosing, asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import grpc
+import structlog
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+
+from dispatch.server.authentication import current_caller
+from dispatch.server.errors import Context
+from dispatch.server.interception import Handler, behaviour, like, surround
+from dispatch.server.logs import CALL_FIELDS
+from dispatch.server.metrics import UNKNOWN_METHOD, Metrics
+from dispatch.server.tracing import CallSpan, NoTracing, Tracing
+from dispatch.v1.dispatch_service_pb2 import (
+    GenerateInstructionRequest,
+    GenerateInstructionResponse,
+    StreamInstructionRequest,
+    StreamInstructionResponse,
+    TranslateReportsResponse,
+)
+
+Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]
+
+FAULTS = frozenset({"UNKNOWN", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
+"""Status codes that say something about the server rather than about the call."""
+
+_STATUS_DETAILS = "grpc-status-details-bin"
+_CODES = {code.value[0]: code.name for code in grpc.StatusCode}
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_BACKGROUND = ("grpc.health.", "grpc.reflection.")
+"""Services that are asked all the time: their calls are counted, and logged only at debug."""
+
+_span: ContextVar[CallSpan | None] = ContextVar("span", default=None)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call ended. The reason is that of its ErrorInfo, "" where there is none."""
+
+    code: str
+    reason: str = ""
+
+
+class CallTelemetry(grpc.aio.ServerInterceptor):
+    """Counts, times, traces and logs every call. The first interceptor."""
+
+    def __init__(self, metrics: Metrics, tracing: Tracing | None = None) -> None:
+        self._metrics = metrics
+        self._tracing = tracing or NoTracing()
+
+    async def intercept_service(self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            self._metrics.count_call(UNKNOWN_METHOD, grpc.StatusCode.UNIMPLEMENTED.name, "", 0.0)
+            return None
+        method = handler_call_details.method.lstrip("/")
+        return surround(handler, partial(self._around, method, _metadata(handler_call_details)))
+
+    @asynccontextmanager
+    async def _around(self, method: str, metadata: Mapping[str, str], context: Context) -> AsyncIterator[None]:
+        span = self._tracing.start(method, metadata)
+        _span.set(span)  # each call has a task of its own, and with it a context of its own
+        structlog.contextvars.bind_contextvars(
+            **{**dict.fromkeys(CALL_FIELDS, ""), "call_id": uuid.uuid4().hex, "method": method, **_ids(span)}
+        )
+        in_progress = self._metrics.calls_in_progress.labels(method)
+        in_progress.inc()
+        began = time.perf_counter()
+        error: BaseException | None = None
+        try:
+            yield
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            in_progress.dec()
+            outcome = outcome_of(context, error)
+            seconds = time.perf_counter() - began
+            self._metrics.count_call(method, outcome.code, outcome.reason, seconds)
+            span.end(outcome.code, outcome.reason, outcome.code in FAULTS)
+            _log_end(method, outcome, seconds)
+
+
+class MessageTelemetry(grpc.aio.ServerInterceptor):
+    """Takes the ids of a call from its request, and counts its answers. The last interceptor, next to the handler."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def intercept_service(self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        handler = await continuation(handler_call_details)
+        if handler is None or handler_call_details.method.lstrip("/").startswith(_BACKGROUND):
+            return handler
+        return self._tap(handler, handler_call_details.method.lstrip("/"))
+
+    def _tap(self, handler: Handler, method: str) -> Handler:
+        handle = behaviour(handler)
+
+        async def respond(request: Any, context: Context) -> Any:
+            _note_request(request)
+            reply = await handle(request, context)
+            self._count(method, reply)
+            return reply
+
+        async def stream(request: Any, context: Context) -> None:
+            _note_request(request)
+            replies = handle(request, context)
+            if inspect.isawaitable(replies):  # it writes to the context itself
+                await replies
+                return
+            async with aclosing(replies):
+                async for reply in replies:
+                    self._count(method, reply)
+                    await context.write(reply)
+
+        return like(handler, stream if handler.response_streaming else respond)
+
+    def _count(self, method: str, reply: Any) -> None:
+        if isinstance(reply, GenerateInstructionResponse):
+            self._metrics.count_answer(reply)
+        elif isinstance(reply, StreamInstructionResponse) and reply.HasField("instruction"):
+            self._metrics.count_answer(reply.instruction)
+        elif isinstance(reply, TranslateReportsResponse):
+            if reply.status.code:
+                reason = _reason(reply.status) or _CODES.get(reply.status.code, "UNKNOWN")
+                self._metrics.count_failure(method, reason)
+            else:
+                self._metrics.count_answer(reply.instruction)
+
+
+def log_request_id(request_id: str) -> None:
+    """Have the lines of this task carry a request_id, for the items of a bulk call; one that is no id is left out."""
+    known = request_id if _ID.fullmatch(request_id) else ""  # nothing has been validated yet
+    structlog.contextvars.bind_contextvars(request_id=known)
+
+
+def outcome_of(context: Context, error: BaseException | None) -> Outcome:
+    """How the call ended whose handler has returned, or has raised ``error``."""
+    if isinstance(error, asyncio.CancelledError):
+        late = context.time_remaining() == 0
+        return Outcome((grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED).name)
+    if error is not None and not isinstance(error, grpc.aio.AbortError):
+        return Outcome(grpc.StatusCode.UNKNOWN.name)
+    code: Any = context.code()
+    number = code.value[0] if isinstance(code, grpc.StatusCode) else code
+    if not number:
+        return Outcome(grpc.StatusCode.OK.name)
+    details = dict(context.trailing_metadata() or ()).get(_STATUS_DETAILS)
+    return Outcome(_CODES.get(number, "UNKNOWN"), _reason(Status.FromString(details)) if details else "")
+
+
+def record_commit(metrics: Metrics, timings: Mapping[str, float]) -> Callable[["Future[Any]"], None]:
+    """What to call when the commit that begins now is done: it is timed, and a span of this task's call."""
+    span = _span.get()
+    began, began_ns = time.perf_counter(), time.time_ns()
+
+    def done(future: "Future[Any]") -> None:
+        error = None if future.cancelled() else future.exception()
+        if error is None:
+            metrics.observe_commit(time.perf_counter() - began)
+        if span is not None:
+            span.stages(timings, began_ns, time.time_ns(), type(error).__name__ if error else "")
+
+    return done
+
+
+def _note_request(request: Any) -> None:
+    """Where the request is one message, and has an id."""
+    caller = current_caller().name
+    structlog.contextvars.bind_contextvars(caller=caller)
+    if isinstance(request, StreamInstructionRequest):
+        request = request.request
+    if isinstance(request, GenerateInstructionRequest):
+        log_request_id(request.request_id)
+    span = _span.get()
+    if span is not None:
+        span.annotate("dispatch.caller", caller)
+
+
+def _log_end(method: str, outcome: Outcome, seconds: float) -> None:
+    if method.startswith(_BACKGROUND):
+        level = logging.DEBUG
+    else:
+        level = logging.WARNING if outcome.code in FAULTS else logging.INFO
+    if logger.isEnabledFor(level):
+        facts = {"code": outcome.code, "reason": outcome.reason, "seconds": round(seconds, 6)}
+        logger.log(level, "call ended", extra=facts)
+
+
+def _ids(span: CallSpan) -> dict[str, str]:
+    return {"trace_id": span.ids.trace_id, "span_id": span.ids.span_id}
+
+
+def _metadata(details: grpc.HandlerCallDetails) -> dict[str, str]:
+    pairs: Any = details.invocation_metadata or ()
+    return {key: value for key, value in pairs if isinstance(value, str)}
+
+
+def _reason(status: Status) -> str:
+    for detail in status.details:
+        info = ErrorInfo()
+        if detail.Unpack(info):
+            return str(info.reason)
+    return ""
