@@ -1,0 +1,433 @@
+"""The batcher: requests that are in flight together are decoded together, urgent ones first, none beyond its time.
+
+One thread decodes. Whoever hands a request in gets a ticket at once, or is refused at once; no method waits for the
+decoding but `close`.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dispatch.decoding import DecodingCancelled
+from dispatch.engine.engine import Engine, Generation, GenerationRequest
+from dispatch.engine.pace import Pace
+
+Lane = Literal["urgent", "bulk"]
+LANES: tuple[Lane, ...] = ("urgent", "bulk")
+
+_FIRST_RETRY_S = 1.0
+"""When to try again, as long as nothing was measured."""
+_HALF_LIFE_S = 10.0
+"""An idle batcher believes half as much in its measure after this time: else one slow moment might refuse for ever."""
+_STOP_S = 10.0
+"""What an engine that was told to stop may take for it before it is left alone."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BatcherConfig:
+    """Sizes and limits. Raises ValueError for one that is out of its range.
+
+    A request counts for the tokens of its source, times the hypotheses that its search keeps.
+    """
+
+    max_batch_tokens: int = 4096
+    """The most tokens decoded together; a request that has more is decoded alone."""
+    max_batch_rows: int = 32
+    window_s: float = 0.002
+    """How long a batch with room waits for others, where requests have been coming together."""
+    max_waiting: int = 256
+    """The most requests that wait, in each lane: bulk never takes the room of what is urgent."""
+    max_waiting_tokens: int = 65_536
+    """The most tokens that wait, in each lane; into an empty lane any request is let."""
+    bulk_share: float = 0.25
+    """The part of the tokens that bulk gets at least while it waits."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_batch_tokens", "max_batch_rows", "max_waiting", "max_waiting_tokens"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
+        if not 0 <= self.window_s <= 1:
+            raise ValueError(f"window_s must be from 0 to 1, not {self.window_s}")
+        if not 0 < self.bulk_share < 1:
+            raise ValueError(f"bulk_share must be above 0 and below 1, not {self.bulk_share}")
+
+
+class Overloaded(Exception):
+    """Refused before any work: too much waits. In ``retry_after_s`` seconds what waits now will have been decoded."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(f"too many requests are waiting; try again in {retry_after_s:.1f} s")
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineUnreachable(Exception):
+    """Refused at once: the answer is expected in ``expected_s`` seconds, and the deadline is before that.
+
+    The future has it with 0 where the deadline passed after all before there was an answer.
+    """
+
+    def __init__(self, expected_s: float) -> None:
+        expected = (
+            f"the answer is expected in {expected_s:.1f} s, after the deadline" if expected_s else "it has passed"
+        )
+        super().__init__(f"the deadline cannot be met: {expected}")
+        self.expected_s = expected_s
+
+
+class BatcherClosed(Exception):
+    """The batcher takes no more requests; what it had was not decoded in time."""
+
+
+@dataclass(frozen=True)
+class BatchDone:
+    """One decoded batch. ``waited_s`` has what each row waited before it; ``tokens`` are counted as for the limits."""
+
+    rows: int
+    tokens: int
+    waited_s: tuple[float, ...]
+    decode_s: float
+    lanes: Mapping[Lane, int]
+    """Rows by lane."""
+    failed: int = 0
+    """Rows that ended with an exception of the engine's."""
+    stopped: int = 0
+    """Rows whose caller had left, or whose deadline had passed, before there was an answer."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a batcher has to do at a moment."""
+
+    waiting: Mapping[Lane, int]
+    """Requests by lane."""
+    waiting_tokens: Mapping[Lane, int]
+    decoding: int
+    """Rows of the batch that is being decoded."""
+    alive: bool
+    """Whether there is a thread that decodes."""
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A request that was admitted. The future has its Generation, or what stood against it.
+
+    Its exceptions: UnusableRequest, DeadlineUnreachable, BatcherClosed, or what the engine raised.
+    """
+
+    future: Future[Generation]
+    ahead: int
+    """Requests that were waiting before it: the urgent ones, and for a bulk request all."""
+
+    def cancel(self) -> None:
+        """Nobody wants the answer any more: it is dropped, or stops being decoded at the next step."""
+        self.future.cancel()
+
+
+@dataclass(eq=False)
+class _Entry:
+    """One request on its way. Its future is done as soon as nobody waits for it any more, for whatever reason."""
+
+    request: GenerationRequest
+    lane: Lane
+    deadline: float
+    tokens: int
+    arrived: float
+    future: Future[Generation] = field(default_factory=Future)
+
+    def is_gone(self, now: float) -> bool:
+        return self.future.done() or now >= self.deadline
+
+    def fail(self, error: BaseException) -> None:
+        with suppress(InvalidStateError):  # whoever was first
+            self.future.set_exception(error)
+
+    def answer(self, generation: Generation) -> None:
+        with suppress(InvalidStateError):
+            self.future.set_result(generation)
+
+
+_Queue = dict[_Entry, None]
+_Outcome = Generation | Exception | None
+
+
+class Batcher:
+    """Decodes requests in batches, in a thread of its own. Threads may share one."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        config: BatcherConfig = BatcherConfig(),
+        observe: Callable[[BatchDone], None] = lambda done: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``observe`` is told of each batch, in the decoding thread, after its requests were answered."""
+        self._engine = engine
+        self._config = config
+        self._observe = observe
+        self._clock = clock
+        self._pace = Pace()
+        self._changed = threading.Condition()  # guards all below; no future is resolved while it is held
+        self._waiting: dict[Lane, _Queue] = {lane: {} for lane in LANES}
+        self._tokens: dict[Lane, int] = dict.fromkeys(LANES, 0)
+        self._decoding: Sequence[_Entry] = ()
+        self._owed = 0.0  # tokens that bulk is behind its share
+        self._together = False  # whether requests have been coming while others were decoded
+        self._began = self._ended = clock()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="decoding", daemon=True)
+        self._thread.start()
+
+    def submit(self, request: GenerationRequest, *, lane: Lane = "urgent", deadline: float | None = None) -> Ticket:
+        """Hands in a request; ``deadline`` is a moment of time.monotonic().
+
+        Raises Overloaded, DeadlineUnreachable, or BatcherClosed.
+        """
+        tokens = max(1, _source_tokens(request)) * request.decoding.width
+        entry = _Entry(request, lane, math.inf if deadline is None else deadline, tokens, self._clock())
+        entry.future.add_done_callback(lambda _: self._forget(entry))
+        late: list[_Entry] = []
+        try:
+            with self._changed:
+                if self._closing:
+                    raise BatcherClosed("the server is closing, or the model was replaced")
+                if self._is_full(entry):
+                    late = self._take_late()
+                return self._admit(entry)
+        finally:
+            _expire(late)
+
+    def load(self) -> Load:
+        """What there is to do now."""
+        with self._changed:
+            waiting: dict[Lane, int] = {lane: len(self._waiting[lane]) for lane in LANES}
+            return Load(waiting, dict(self._tokens), len(self._decoding), self._thread.is_alive())
+
+    def drain(self) -> None:
+        """Takes nothing more. What was admitted is decoded still, and then the thread ends. Does not wait."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+
+    def close(self, grace_s: float) -> None:
+        """Takes nothing more, and returns when all is decoded; what is left after the grace fails with BatcherClosed.
+
+        A second time does nothing.
+        """
+        self.drain()
+        with self._changed:
+            self._changed.wait_for(lambda: not (self._decoding or any(self._waiting.values())), grace_s)
+        self._abandon()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(_STOP_S)
+
+    # What follows down to `_run` is called with the lock held.
+
+    def _admit(self, entry: _Entry) -> Ticket:
+        if self._is_full(entry):
+            backlog_s = self._seconds_for(entry.lane, 0, 0)
+            raise Overloaded(backlog_s if self._pace.is_known else _FIRST_RETRY_S)
+        expected_s = self._seconds_for(entry.lane, 1, entry.tokens)
+        if entry.arrived + expected_s >= entry.deadline:
+            raise DeadlineUnreachable(expected_s)
+        before = LANES[: LANES.index(entry.lane) + 1]
+        ahead = sum(len(self._waiting[lane]) for lane in before)
+        self._waiting[entry.lane][entry] = None
+        self._tokens[entry.lane] += entry.tokens
+        self._together |= bool(self._decoding)
+        self._changed.notify_all()
+        return Ticket(entry.future, ahead)
+
+    def _is_full(self, entry: _Entry) -> bool:
+        queue, tokens = self._waiting[entry.lane], self._tokens[entry.lane]
+        limits = self._config
+        return len(queue) >= limits.max_waiting or (bool(queue) and tokens + entry.tokens > limits.max_waiting_tokens)
+
+    def _seconds_for(self, lane: Lane, rows: int, tokens: float) -> float:
+        """When rows that come now will have been decoded, behind what goes before them."""
+        now = self._clock()
+        rows += len(self._waiting["urgent"])
+        tokens += self._tokens["urgent"]
+        if lane == "bulk":
+            rows += len(self._waiting["bulk"])
+            tokens += self._tokens["bulk"]
+        elif self._waiting["bulk"]:
+            tokens /= 1 - self._config.bulk_share
+        limits = self._config
+        batches = max(math.ceil(rows / limits.max_batch_rows), math.ceil(tokens / limits.max_batch_tokens))
+        seconds = self._pace.seconds(tokens, batches)
+        if self._decoding:
+            current = self._pace.seconds(sum(entry.tokens for entry in self._decoding))
+            return seconds + max(0.0, current - (now - self._began))
+        return float(seconds * 0.5 ** ((now - self._ended) / _HALF_LIFE_S))
+
+    def _remove(self, entry: _Entry) -> None:
+        if entry in self._waiting[entry.lane]:
+            del self._waiting[entry.lane][entry]
+            self._tokens[entry.lane] -= entry.tokens
+
+    def _take_late(self) -> list[_Entry]:
+        now = self._clock()
+        late = [entry for queue in self._waiting.values() for entry in queue if entry.is_gone(now)]
+        for entry in late:
+            self._remove(entry)
+        return late
+
+    def _window_left(self) -> float:
+        """How long to wait for more."""
+        limits = self._config
+        full = (
+            sum(map(len, self._waiting.values())) >= limits.max_batch_rows
+            or sum(self._tokens.values()) >= limits.max_batch_tokens
+        )
+        if full or self._closing or not self._together:
+            return 0.0
+        oldest = min(next(iter(queue)).arrived for queue in self._waiting.values() if queue)
+        return limits.window_s - (self._clock() - max(oldest, self._ended))
+
+    def _fill(self) -> list[_Entry]:
+        """The next batch: what bulk is owed, then what is urgent, then bulk where nothing urgent is left waiting.
+
+        The oldest of the first that come settles the options; those with others wait for a batch of their own.
+        """
+        urgent, bulk = self._waiting["urgent"], self._waiting["bulk"]
+        both = bool(urgent and bulk)
+        batch: list[_Entry] = []
+        if both and next(iter(bulk)).tokens <= self._owed:
+            self._move(bulk, batch, self._owed)
+        self._move(urgent, batch)
+        if not urgent:
+            self._move(bulk, batch)
+        if both:
+            of_bulk = sum(entry.tokens for entry in batch if entry.lane == "bulk")
+            self._owed += self._config.bulk_share * sum(entry.tokens for entry in batch) - of_bulk
+        self._owed = max(0.0, self._owed) if bulk else 0.0
+        return batch
+
+    def _move(self, queue: _Queue, batch: list[_Entry], most: float = math.inf) -> None:
+        """Moves what has the batch's options and fits into the budget, oldest first."""
+        left = min(most, self._config.max_batch_tokens - sum(entry.tokens for entry in batch))
+        for entry in list(queue):
+            if len(batch) == self._config.max_batch_rows:
+                return
+            if batch and (entry.tokens > left or entry.request.decoding != batch[0].request.decoding):
+                continue
+            self._remove(entry)
+            batch.append(entry)
+            left -= entry.tokens
+
+    # The decoding thread.
+
+    def _run(self) -> None:
+        try:
+            while (batch := self._take()) is not None:
+                self._decode(batch)
+        finally:  # whatever ended it, nobody may wait for an answer that never comes
+            self.drain()
+            self._abandon()
+            with self._changed:
+                self._decoding = ()
+                self._changed.notify_all()
+
+    def _take(self) -> list[_Entry] | None:
+        """The next batch, which may be empty; None when there will be none any more."""
+        with self._changed:
+            self._decoding = ()
+            self._ended = self._clock()
+            self._changed.notify_all()
+            while True:
+                if not any(self._waiting.values()):
+                    if self._closing:
+                        return None
+                    self._changed.wait()
+                elif (left := self._window_left()) > 0:
+                    self._changed.wait(left)
+                else:
+                    break
+            late = self._take_late()
+            batch = self._fill()
+            self._decoding = batch
+            self._together = len(batch) > 1
+            self._began = self._clock()
+        _expire(late)
+        return batch
+
+    def _decode(self, batch: Sequence[_Entry]) -> None:
+        if not batch:
+            return
+        began = self._began
+        outcomes = self._generate(batch)
+        done = self._clock()
+        tokens = sum(entry.tokens for entry in batch)
+        failed = sum(isinstance(outcome, Exception) for outcome in outcomes)
+        stopped = sum(outcome is None for outcome in outcomes)
+        if not (failed or stopped):
+            with self._changed:
+                self._pace.note(tokens, done - began)
+        for entry, outcome in zip(batch, outcomes, strict=True):
+            if outcome is None:
+                entry.fail(DeadlineUnreachable(0.0) if done >= entry.deadline else DecodingCancelled())
+            elif isinstance(outcome, Exception):
+                entry.fail(outcome)
+            else:
+                entry.answer(outcome)
+        lanes: dict[Lane, int] = {lane: sum(entry.lane == lane for entry in batch) for lane in LANES}
+        waited = tuple(began - entry.arrived for entry in batch)
+        self._tell(BatchDone(len(batch), tokens, waited, done - began, lanes, failed, stopped))
+
+    def _generate(self, batch: Sequence[_Entry]) -> list[_Outcome]:
+        """What becomes of each. Where a batch fails, each of its requests is tried alone: most likely one is bad."""
+
+        def should_stop() -> bool:
+            now = self._clock()
+            return all(entry.is_gone(now) for entry in batch)
+
+        try:
+            outcomes: list[_Outcome] = [*self._engine.generate([entry.request for entry in batch], should_stop)]
+            if len(outcomes) != len(batch):
+                raise RuntimeError(f"the engine gave {len(outcomes)} answers to {len(batch)} requests")
+            return outcomes
+        except DecodingCancelled:
+            return [None] * len(batch)
+        except Exception as error:
+            if len(batch) == 1:
+                return [error]
+            name = type(error).__name__  # its text may quote a report
+            logger.warning("a batch of %d failed with %s: each of its requests is tried alone", len(batch), name)
+            return [outcome for entry in batch for outcome in self._generate([entry])]
+
+    def _tell(self, done: BatchDone) -> None:
+        try:
+            self._observe(done)
+        except Exception:
+            logger.exception("what observes batches has failed")
+
+    # Any thread, without the lock.
+
+    def _forget(self, entry: _Entry) -> None:
+        with self._changed:
+            self._remove(entry)
+            self._changed.notify_all()
+
+    def _abandon(self) -> None:
+        with self._changed:
+            left = [*self._decoding, *(entry for queue in self._waiting.values() for entry in queue)]
+        for entry in left:
+            entry.fail(BatcherClosed("the server closed before there was an answer"))
+
+
+def _expire(late: Iterable[_Entry]) -> None:
+    for entry in late:
+        entry.fail(DeadlineUnreachable(0.0))
+
+
+def _source_tokens(request: GenerationRequest) -> int:
+    context = request.context
+    return len(request.report) + len(context.location) + sum(map(len, context.issued))
