@@ -70,7 +70,8 @@ class Settings(BaseSettings):
         False, description="Permit metrics_listen off loopback; metrics are neither encrypted nor authenticated."
     )
     otlp_endpoint: str = Field(
-        OFF, description="http://HOST:PORT or https://… of the OpenTelemetry collector that gets traces by gRPC, or off."
+        OFF,
+        description="http://HOST:PORT or https://HOST:PORT of the collector that gets traces by OTLP over gRPC, or off.",
     )
 
     @classmethod

@@ -4,20 +4,21 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from dispatch.server.dispatch_service import DispatchService
+from dispatch.server.health import NOTHING_TO_PROBE, SERVICE, HealthMonitor, Probes
 from dispatch.server.messages import MessageGuard
+from dispatch.server.metrics import StateSources
+from dispatch.server.telemetry import Telemetry
 from dispatch.settings import is_loopback, split_address
 from dispatch.store import Store
-from dispatch.v1 import dispatch_service_pb2, dispatch_service_pb2_grpc
+from dispatch.v1 import dispatch_service_pb2_grpc
 from dispatch.workflow import Intake
-
-SERVICE = dispatch_service_pb2.DESCRIPTOR.services_by_name["DispatchService"].full_name
 
 _OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second server on the port must fail, not take half of the calls
@@ -50,13 +51,23 @@ class ServerConfig:
 class DispatchServer:
     """A grpc.aio server with DispatchService, health and reflection. Made and used inside a running event loop."""
 
-    def __init__(self, config: ServerConfig, intake: Intake) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        intake: Intake,
+        telemetry: Telemetry | None = None,
+        probes: Probes = NOTHING_TO_PROBE,
+        state: StateSources = StateSources(),
+    ) -> None:
         self._config = config
         self._service = DispatchService(intake)
-        self._health = health.aio.HealthServicer()
-        self._server = grpc.aio.server(interceptors=(MessageGuard(),), options=_OPTIONS)
+        self._telemetry = telemetry or Telemetry()
+        self._health = HealthMonitor(probes)
+        self._state = replace(state, health=lambda: self._health.parts)
+        interceptors = (self._telemetry.first, MessageGuard(), self._telemetry.last)
+        self._server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)
         dispatch_service_pb2_grpc.add_DispatchServiceServicer_to_server(self._service, self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, self._server)
         names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
 
@@ -67,19 +78,22 @@ class DispatchServer:
         except RuntimeError as error:
             message = f"cannot listen on {self._config.listen}: in use already, or no address of this machine"
             raise OSError(message) from error
+        if metrics := self._telemetry.start(self._state):
+            logger.info("metrics at http://%s/metrics", metrics)
         await self._server.start()
-        await self._health.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
+        await self._health.start()
         host = self._config.listen.rpartition(":")[0]
         return f"{host}:{port}"
 
     async def stop(self) -> None:
         """Says NOT_SERVING, accepts nothing more, and returns when work in flight is done or grace is over."""
-        await self._health.enter_graceful_shutdown()
+        await self._health.shut_down()
         stopping = asyncio.create_task(self._server.stop(self._config.grace_s))
         await self._service.drained(self._config.grace_s)
         await self._server.stop(None)  # ends those who watch health: they would hold the server all of the grace
         await stopping
         await self._service.close()
+        await self._telemetry.stop()
 
 
 def serve(config: ServerConfig, intake: Intake, store: Store, announce: Callable[[str], None]) -> None:

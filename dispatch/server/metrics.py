@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from dispatch.domain.labels import KINDS
 from dispatch.engine.batcher import LANES, BatchDone, Load
+from dispatch.engine.registry import Registry
 from dispatch.settings import OFF, is_loopback, split_address
 from dispatch.v1.dispatch_service_pb2 import GenerateInstructionResponse
 
@@ -73,6 +74,26 @@ class StateSources:
     """Where new instructions go: store or spool."""
     health: Callable[[], Mapping[str, bool]] = dict
     """By part: live, model, store, service."""
+
+
+def state_of(
+    registry: Registry, serving_mode: Callable[[], str], store_state: Callable[[], str] = lambda: "store"
+) -> StateSources:
+    """The state of a server that answers by the models of a registry."""
+
+    def models() -> list[ServedModel]:
+        return [
+            ServedModel(model.identity.name, model.identity.digest, label, model.engine, model.share)
+            for model in registry.models()
+            for label in model.labels or ("",)
+        ]
+
+    return StateSources(
+        load=lambda: [model.batcher.load() for model in registry.models()],
+        models=models,
+        serving_mode=serving_mode,
+        store_state=store_state,
+    )
 
 
 class Metrics:
@@ -267,9 +288,7 @@ class _State(Collector):
         yield _gauge("dispatch_model_share", what, ["name", "label"], shares)
 
 
-def _gauge(
-    name: str, what: str, labels: Sequence[str], values: Mapping[tuple[str, ...], float]
-) -> GaugeMetricFamily:
+def _gauge(name: str, what: str, labels: Sequence[str], values: Mapping[tuple[str, ...], float]) -> GaugeMetricFamily:
     family: Any = GaugeMetricFamily(name, what, labels=labels)
     for key, value in values.items():
         family.add_metric(list(key), value)

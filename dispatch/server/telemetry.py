@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -27,8 +27,11 @@ from dispatch.server.authentication import current_caller
 from dispatch.server.errors import Context
 from dispatch.server.interception import Handler, behaviour, like, surround
 from dispatch.server.logs import CALL_FIELDS
-from dispatch.server.metrics import UNKNOWN_METHOD, Metrics
-from dispatch.server.tracing import CallSpan, NoTracing, Tracing
+from dispatch.server.metrics import UNKNOWN_METHOD, Metrics, MetricsConfig, MetricsEndpoint, StateSources
+from dispatch.server.observed_store import ObservedStore
+from dispatch.server.tracing import CallSpan, Tracing, open_tracing
+from dispatch.settings import OFF
+from dispatch.store import InstructionStore
 from dispatch.v1.dispatch_service_pb2 import (
     GenerateInstructionRequest,
     GenerateInstructionResponse,
@@ -61,12 +64,49 @@ class Outcome:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class TelemetryConfig:
+    """What is told, and to whom; nothing to anybody by default."""
+
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    otlp_endpoint: str = OFF
+    """Of the collector that gets the traces: http://HOST:PORT, https://… or off."""
+
+
+class Telemetry:
+    """All the telemetry of one server: made before its parts, started and stopped with it."""
+
+    def __init__(self, config: TelemetryConfig = TelemetryConfig(), tracing: Tracing | None = None) -> None:
+        """``tracing`` takes the place of what the config asks for."""
+        self.metrics = Metrics()
+        self._tracing = tracing or open_tracing(config.otlp_endpoint)
+        self._endpoint = MetricsEndpoint(config.metrics, self.metrics)
+        self.first = CallTelemetry(self.metrics, self._tracing)
+        """The interceptor that comes before all others."""
+        self.last = MessageTelemetry(self.metrics)
+        """The interceptor that comes behind all others."""
+
+    def observe(self, store: InstructionStore) -> ObservedStore:
+        """The store, with every commit timed and traced."""
+        return ObservedStore(store, partial(record_commit, self.metrics))
+
+    def start(self, sources: StateSources) -> str:
+        """Returns the address at which Prometheus may read, or "". Raises OSError where it cannot be had."""
+        self.metrics.watch_state(sources)
+        return self._endpoint.start()
+
+    async def stop(self) -> None:
+        """Sends what is left of the traces, for at most a few seconds."""
+        await asyncio.to_thread(self._endpoint.stop)
+        await asyncio.to_thread(self._tracing.close)
+
+
 class CallTelemetry(grpc.aio.ServerInterceptor):
     """Counts, times, traces and logs every call. The first interceptor."""
 
-    def __init__(self, metrics: Metrics, tracing: Tracing | None = None) -> None:
+    def __init__(self, metrics: Metrics, tracing: Tracing) -> None:
         self._metrics = metrics
-        self._tracing = tracing or NoTracing()
+        self._tracing = tracing
 
     async def intercept_service(self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails) -> Any:
         handler = await continuation(handler_call_details)
