@@ -40,6 +40,9 @@ class Settings(BaseSettings):
         "sqlite:///dispatch.db", description="Where instructions are stored: sqlite:///FILE or postgresql://…"
     )
     bundle: Path = Field(SHIPPED_BUNDLE, description="Folder of the model bundle.")
+    models_dir: Path | None = Field(
+        None, description="Folder below which operators may load other bundles by LoadModel; without one none may."
+    )
     engine: Literal["auto", "torch", "ctranslate2"] = Field(
         "auto",
         description="What runs the model: torch, ctranslate2, or auto: ctranslate2 where the bundle holds an export "

@@ -1,21 +1,49 @@
 """Engines: what answers reports with a bundle."""
 
+from dispatch.engine.batcher import (
+    BatchDone,
+    Batcher,
+    BatcherClosed,
+    BatcherConfig,
+    DeadlineUnreachable,
+    Lane,
+    Load,
+    Overloaded,
+    Ticket,
+)
 from dispatch.engine.choice import EngineChoice, EngineName, choose_engine, open_engine
 from dispatch.engine.ctranslate2_engine import ComputeType, CTranslate2Engine
 from dispatch.engine.engine import CUT_SHORT, Candidate, Engine, Generation, GenerationRequest, UnusableRequest
+from dispatch.engine.registry import LABELS, Label, LabelConflict, LoadedModel, Registry, UnknownModel, UnusableBundle
 from dispatch.engine.torch_engine import TorchEngine
 
 __all__ = [
     "CUT_SHORT",
+    "LABELS",
+    "BatchDone",
+    "Batcher",
+    "BatcherClosed",
+    "BatcherConfig",
     "CTranslate2Engine",
     "Candidate",
     "ComputeType",
+    "DeadlineUnreachable",
     "Engine",
     "EngineChoice",
     "EngineName",
     "Generation",
     "GenerationRequest",
+    "Label",
+    "LabelConflict",
+    "Lane",
+    "Load",
+    "LoadedModel",
+    "Overloaded",
+    "Registry",
+    "Ticket",
     "TorchEngine",
+    "UnknownModel",
+    "UnusableBundle",
     "UnusableRequest",
     "choose_engine",
     "open_engine",

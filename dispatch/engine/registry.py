@@ -23,6 +23,10 @@ class UnknownModel(ValueError):
     """No loaded model has the label, name or digest that was asked for."""
 
 
+class LabelConflict(ValueError):
+    """The label cannot be given to this model as things stand; the message says what to do first."""
+
+
 class UnusableBundle(ValueError):
     """A bundle that cannot be served; the message names it and says what is wrong."""
 
@@ -201,7 +205,9 @@ class Registry:
         is_new = not self._serves(loaded)
         try:
             if not is_new and label != "stable" and "stable" in loaded.labels:
-                raise ValueError(f"{label}: {loaded.identity.name} is stable; make another model stable first")
+                raise LabelConflict(
+                    f"{loaded.identity.name} is stable and cannot be {label}; make another stable first"
+                )
             confirm(loaded.identity)
         except BaseException:
             if is_new:
@@ -255,7 +261,7 @@ def _fraction(label: Label, key: str) -> float:
     """Where a key falls between 0 and 1: elsewhere for each label, and always the same."""
     if not key:
         return random.random()
-    return int.from_bytes(hashlib.sha256(f"{label}/{key}".encode()).digest()[:8]) / 2**64
+    return int.from_bytes(hashlib.sha256(f"{label}/{key}".encode("utf-8", "surrogatepass")).digest()[:8]) / 2**64
 
 
 def _check_label(label: Label) -> None:

@@ -32,6 +32,9 @@ class AuditEvent:
     hash: str
 
 
+_COLUMNS = tuple(AUDIT.c[name] for name in AuditEvent.__dataclass_fields__)
+
+
 @dataclass(frozen=True)
 class Fault:
     """Something that is not as it was recorded."""
@@ -64,12 +67,19 @@ class Audit:
 
     def events(self, *, after: int = 0, subject: str = "", limit: int) -> list[AuditEvent]:
         """Events in their order, those after a number, of one subject where it is given."""
-        query = select(*(AUDIT.c[name] for name in AuditEvent.__dataclass_fields__)).where(AUDIT.c.seq > after)
+        query = select(*_COLUMNS).where(AUDIT.c.seq > after)
         if subject:
             query = query.where(AUDIT.c.subject == subject)
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(AUDIT.c.seq).limit(limit))
             return [AuditEvent(**row._mapping) for row in rows]
+
+    def latest(self, subject: str) -> AuditEvent | None:
+        """The last event about a subject."""
+        query = select(*_COLUMNS).where(AUDIT.c.subject == subject).order_by(AUDIT.c.seq.desc()).limit(1)
+        with self._database.reading() as connection:
+            row = connection.execute(query).one_or_none()
+            return None if row is None else AuditEvent(**row._mapping)
 
     def head(self) -> ChainHead:
         """The end of the chain now: kept elsewhere, it proves later that the chain was not cut or made anew."""
