@@ -36,6 +36,23 @@ class Settings(BaseSettings):
 
     listen: str = Field("127.0.0.1:50051", description="HOST:PORT on which `dispatch serve` answers gRPC.")
     insecure: bool = Field(False, description="Permit listening off loopback without TLS and tokens.")
+    tls_certificate: Path | None = Field(
+        None, description="PEM file with the server's certificate and those above it; needs `tls_key`."
+    )
+    tls_key: Path | None = Field(None, description="PEM file with the certificate's private key, without passphrase.")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM file with the authorities one of which must have signed a client's certificate."
+    )
+    require_tokens: bool = Field(False, description="Whether a call must show a token that `dispatch token` has made.")
+    token_cache_s: float = Field(
+        2.0, ge=0, le=5, description="Seconds for which a valid token is not looked up again, revoked or not."
+    )
+    rate_per_s: float = Field(
+        1000.0, ge=0, description="Calls a second that one client may make in the long run; 0 is no limit."
+    )
+    rate_burst: int = Field(2000, ge=1, description="Calls that one client may make at once after a rest.")
+    max_open_calls: int = Field(1000, ge=1, description="Calls of one client that may be open at the same time.")
+    max_message_bytes: int = Field(4_194_304, ge=1024, description="Longest message that the server reads.")
     database_url: str = Field(
         "sqlite:///dispatch.db", description="Where instructions are stored: sqlite:///FILE or postgresql://…"
     )
@@ -75,6 +92,9 @@ class Settings(BaseSettings):
     otlp_endpoint: str = Field(
         OFF,
         description="http://HOST:PORT or https://HOST:PORT of the collector that gets traces by OTLP over gRPC, or off.",
+    )
+    log_reports: bool = Field(
+        False, description="Log the text of every report: for finding faults, never where reports are of real people."
     )
 
     @classmethod

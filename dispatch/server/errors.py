@@ -13,8 +13,14 @@ from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 from dispatch.decoding import DecodingCancelled
-from dispatch.engine import DeadlineUnreachable, Overloaded, UnknownModel, UnusableRequest
-from dispatch.model import BundleError
+from dispatch.engine import (
+    BatcherClosed,
+    DeadlineUnreachable,
+    Overloaded,
+    UnknownModel,
+    UnusableBundle,
+    UnusableRequest,
+)
 from dispatch.server.logs import frames
 from dispatch.store import RequestIdConflict, StoreError
 
@@ -113,14 +119,17 @@ def failure_of(error: Exception) -> Failure:
             return invalid_argument("UNUSABLE_REQUEST", "the model cannot answer this request", [violation])
         case UnknownModel():
             return Failure(grpc.StatusCode.NOT_FOUND, "UNKNOWN_MODEL", "no such model is loaded; ListModels names them")
-        case BundleError():
+        case BatcherClosed():
+            return SHUTTING_DOWN
+        case UnusableBundle():
             return Failure(grpc.StatusCode.FAILED_PRECONDITION, "BAD_BUNDLE", str(error))
         case Overloaded():
             message = "too much is waiting already, so this was not begun; try again later"
             code = grpc.StatusCode.RESOURCE_EXHAUSTED
             return Failure(code, "OVERLOADED", message, retry_after_s=error.retry_after_s)
         case DeadlineUnreachable():
-            message = f"an answer would take about {error.expected_s:.1f} s, so this was not begun; allow more time"
+            expected = f"an answer would take about {error.expected_s:.1f} s" if error.expected_s else "it has passed"
+            message = f"the deadline cannot be met: {expected}; allow more time"
             return Failure(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_UNREACHABLE", message)
         case StoreError():
             _log("the store failed", error)

@@ -207,10 +207,6 @@ class Metrics:
         for outcome, count in (("answered", answered), ("failed", batch.failed), ("stopped", batch.stopped)):
             self.decoded.labels(outcome).inc(count)
 
-    def observe_commit(self, seconds: float) -> None:
-        """An instruction has been committed."""
-        self.commit_seconds.observe(seconds)
-
 
 class MetricsEndpoint:
     """Answers Prometheus by HTTP in threads of its own."""

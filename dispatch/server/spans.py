@@ -1,5 +1,6 @@
 """The spans that OpenTelemetry gets. Imported only where traces are on."""
 
+import time
 from collections.abc import Mapping
 
 from opentelemetry import trace
@@ -48,19 +49,16 @@ class RecordedSpan:
     def annotate(self, name: str, value: str) -> None:
         self._span.set_attribute(name, value)
 
-    def stages(self, timings: Mapping[str, float], began_ns: int, ended_ns: int, error: str) -> None:
+    def stages(self, timings: Mapping[str, float]) -> None:
         if not self._span.is_recording():
             return
-        moment = began_ns - round(sum(timings.get(stage, 0.0) for stage in STAGES) * 1e9)
-        for stage in STAGES:
-            if stage in timings:
-                until = moment + round(timings[stage] * 1e9)
-                self._below(stage, moment).end(until)
-                moment = until
-        commit = self._below("commit", began_ns)
-        if error:
-            commit.set_status(Status(StatusCode.ERROR, error))
-        commit.end(ended_ns)
+        context = trace.set_span_in_context(self._span)
+        taken = {span: round(timings[stage] * 1e9) for stage, span in STAGES.items() if stage in timings}
+        moment = time.time_ns() - sum(taken.values())
+        for name, nanoseconds in taken.items():
+            span = self._tracer.start_span(name, context, start_time=moment)
+            moment += nanoseconds
+            span.end(moment)
 
     def end(self, code: str, reason: str, is_fault: bool) -> None:
         self._span.set_attribute("rpc.grpc.status_code", code)
@@ -69,6 +67,3 @@ class RecordedSpan:
         if is_fault:
             self._span.set_status(Status(StatusCode.ERROR, reason or code))
         self._span.end()
-
-    def _below(self, name: str, began_ns: int) -> Span:
-        return self._tracer.start_span(name, trace.set_span_in_context(self._span), start_time=began_ns)

@@ -11,7 +11,6 @@ import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from concurrent.futures import Future
 from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -28,10 +27,8 @@ from dispatch.server.errors import Context
 from dispatch.server.interception import Handler, behaviour, like, surround
 from dispatch.server.logs import CALL_FIELDS
 from dispatch.server.metrics import UNKNOWN_METHOD, Metrics, MetricsConfig, MetricsEndpoint, StateSources
-from dispatch.server.observed_store import ObservedStore
 from dispatch.server.tracing import CallSpan, Tracing, open_tracing
 from dispatch.settings import OFF
-from dispatch.store import InstructionStore
 from dispatch.v1.dispatch_service_pb2 import (
     GenerateInstructionRequest,
     GenerateInstructionResponse,
@@ -86,9 +83,12 @@ class Telemetry:
         self.last = MessageTelemetry(self.metrics)
         """The interceptor that comes behind all others."""
 
-    def observe(self, store: InstructionStore) -> ObservedStore:
-        """The store, with every commit timed and traced."""
-        return ObservedStore(store, partial(record_commit, self.metrics))
+    def observe_commit(self, seconds: float, timings: Mapping[str, float]) -> None:
+        """An instruction has just been committed by the call of this task; for `LiveIntake(observe_commit=…)`."""
+        self.metrics.commit_seconds.observe(seconds)
+        span = _span.get()
+        if span is not None:
+            span.stages({**timings, "commit": seconds})
 
     def start(self, sources: StateSources) -> str:
         """Returns the address at which Prometheus may read, or "". Raises OSError where it cannot be had."""
@@ -207,21 +207,6 @@ def outcome_of(context: Context, error: BaseException | None) -> Outcome:
         return Outcome(grpc.StatusCode.OK.name)
     details = dict(context.trailing_metadata() or ()).get(_STATUS_DETAILS)
     return Outcome(_CODES.get(number, "UNKNOWN"), _reason(Status.FromString(details)) if details else "")
-
-
-def record_commit(metrics: Metrics, timings: Mapping[str, float]) -> Callable[["Future[Any]"], None]:
-    """What to call when the commit that begins now is done: it is timed, and a span of this task's call."""
-    span = _span.get()
-    began, began_ns = time.perf_counter(), time.time_ns()
-
-    def done(future: "Future[Any]") -> None:
-        error = None if future.cancelled() else future.exception()
-        if error is None:
-            metrics.observe_commit(time.perf_counter() - began)
-        if span is not None:
-            span.stages(timings, began_ns, time.time_ns(), type(error).__name__ if error else "")
-
-    return done
 
 
 def _note_request(request: Any) -> None:

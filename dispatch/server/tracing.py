@@ -12,8 +12,14 @@ from typing import Protocol
 from dispatch.settings import OFF
 
 SERVICE_NAME = "dispatch"
-STAGES = ("queue", "decode", "check")
-"""The stages before the commit, in their order, as the timings of an instruction name them."""
+STAGES: Mapping[str, str] = {
+    "wait": "queue",
+    "tokenize": "tokenize",
+    "decode": "decode",
+    "check": "check",
+    "commit": "commit",
+}
+"""The stages of an answer in their order: as its timings name them, and as their spans are named."""
 
 _EXPORT_TIMEOUT_S = 5.0
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
@@ -37,11 +43,8 @@ class CallSpan(Protocol):
         """Adds an attribute."""
         ...
 
-    def stages(self, timings: Mapping[str, float], began_ns: int, ended_ns: int, error: str) -> None:
-        """Adds spans for the stages of an instruction, which ended one after another when its commit began.
-
-        Times are of time.time_ns(); `error` is the type of what made the commit fail, or "".
-        """
+    def stages(self, timings: Mapping[str, float]) -> None:
+        """Adds spans for the stages of an answer, by their seconds: one ended when the next began, the last one now."""
         ...
 
     def end(self, code: str, reason: str, is_fault: bool) -> None:
@@ -100,7 +103,7 @@ class _NoSpan:
     def annotate(self, name: str, value: str) -> None:
         return
 
-    def stages(self, timings: Mapping[str, float], began_ns: int, ended_ns: int, error: str) -> None:
+    def stages(self, timings: Mapping[str, float]) -> None:
         return
 
     def end(self, code: str, reason: str, is_fault: bool) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from dispatch.domain import PRIORITIES
 from dispatch.model import normalize
@@ -20,15 +21,19 @@ MAX_PHRASE = 100
 _ID = re.compile(r"[A-Za-z0-9._:-]*")
 
 
-def find_violations(request: GenerateInstructionRequest) -> list[FieldViolation]:
-    """Everything that is wrong with a request. Descriptions quote no text of the caller's."""
-    return [
+def find_violations(request: GenerateInstructionRequest, path: str = "") -> list[FieldViolation]:
+    """Everything that is wrong with a request. Descriptions quote no text of the caller's.
+
+    ``path`` is where the request stands in its message, such as "request.".
+    """
+    violations = [
         *_texts(request),
         *_ids(request),
         *_decoding(request),
         *_phrases(request),
         *_priority(request),
     ]
+    return [replace(violation, field=path + violation.field) for violation in violations] if path else violations
 
 
 def find_item_violations(item_id: str) -> list[FieldViolation]:
