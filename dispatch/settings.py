@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     )
     otlp_endpoint: str = Field(
         OFF,
-        description="http://HOST:PORT or https://HOST:PORT of the collector that gets traces by OTLP over gRPC, or off.",
+        description="http://HOST:PORT or https://HOST:PORT of a collector that takes traces by OTLP over gRPC, or off.",
     )
     log_reports: bool = Field(
         False, description="Log the text of every report: for finding faults, never where reports are of real people."

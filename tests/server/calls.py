@@ -48,17 +48,24 @@ class ScriptedService(DispatchServiceServicer):
 
 
 @asynccontextmanager
-async def serving(service: ScriptedService, telemetry: Telemetry) -> AsyncIterator[Any]:
-    """A stub that reaches the service; the server has ended behind it."""
+async def connected(service: ScriptedService, telemetry: Telemetry) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel that reaches the service; the server has ended behind it."""
     server = grpc.aio.server(interceptors=(telemetry.first, MessageGuard(), telemetry.last))
     add_DispatchServiceServicer_to_server(service, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield DispatchServiceStub(channel)
+            yield channel
     finally:
         await server.stop(None)
+
+
+@asynccontextmanager
+async def serving(service: ScriptedService, telemetry: Telemetry) -> AsyncIterator[Any]:
+    """A stub that reaches the service; the server has ended behind it."""
+    async with connected(service, telemetry) as channel:
+        yield DispatchServiceStub(channel)
 
 
 class Reading:

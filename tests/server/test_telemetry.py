@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import itertools
 import json
 import logging
 import subprocess
@@ -22,7 +23,7 @@ from dispatch.server.logs import CALL_FIELDS, configure_logs
 from dispatch.server.spans import SpanTracing
 from dispatch.server.telemetry import Telemetry, log_request_id
 from dispatch.server.tracing import open_tracing
-from dispatch.store import Instruction, Store, StoreError
+from dispatch.store import StoreUnavailable
 from dispatch.v1.dispatch_service_pb2 import (
     GenerateInstructionRequest,
     GenerateInstructionResponse,
@@ -31,7 +32,7 @@ from dispatch.v1.dispatch_service_pb2 import (
     TranslateReportsRequest,
     TranslateReportsResponse,
 )
-from tests.server.calls import Reading, ScriptedService, serving
+from tests.server.calls import Reading, ScriptedService, connected, serving
 
 PATIENCE_S = 20.0
 GENERATE = "dispatch.v1.DispatchService/GenerateInstruction"
@@ -117,10 +118,10 @@ async def test_a_refusal_is_counted_by_its_reason(telemetry: Telemetry) -> None:
 
 async def test_bytes_that_are_no_message_are_counted_though_no_handler_sees_them(telemetry: Telemetry) -> None:
     service = ScriptedService(generate=reply_with_answer)
-    async with serving(service, telemetry) as stub:
-        stub.GenerateInstruction._request_serializer = lambda request: b"\x1a\x01\xff"
+    async with connected(service, telemetry) as channel:
+        call: Any = channel.unary_unary(f"/{GENERATE}")
         with pytest.raises(grpc.aio.AioRpcError):
-            await stub.GenerateInstruction(REQUEST)
+            await call(b"\x1a\x01\xff")
     assert Reading.of(telemetry)("dispatch_failures_total", method=GENERATE, reason="MALFORMED_MESSAGE") == 1
 
 
@@ -146,11 +147,11 @@ async def test_a_deadline_that_passes_and_a_call_that_is_cancelled_are_told_apar
 
 
 async def test_methods_that_callers_make_up_share_one_series(telemetry: Telemetry) -> None:
-    async with serving(ScriptedService(), telemetry) as stub:
+    async with connected(ScriptedService(), telemetry) as channel:
         for name in ("/made.up/One", "/made.up/Two"):
-            stub.GenerateInstruction._method = name.encode()
+            call: Any = channel.unary_unary(name)
             with pytest.raises(grpc.aio.AioRpcError):
-                await stub.GenerateInstruction(REQUEST)
+                await call(b"")
     reading = Reading.of(telemetry)
     assert reading("dispatch_calls_total", method="unknown", code="UNIMPLEMENTED") == 2
 
@@ -277,35 +278,16 @@ class Kept(SpanProcessor):
         return found
 
 
-def draft(**timings: float) -> Instruction:
-    return Instruction(
-        report=REPORT,
-        context={},
-        decoding={},
-        instruction="派1台挖掘机至B村",
-        candidates=[],
-        situations=[],
-        plan=[],
-        checks=[],
-        confidence=1.0,
-        model={"name": "default", "digest": "ab12"},
-        doctrine="cd34",
-        timings=timings,
-    )
-
-
-async def test_a_trace_goes_from_the_client_to_the_commit(store: Store) -> None:
+async def test_a_trace_goes_from_the_client_to_the_commit() -> None:
     kept = Kept()
     telemetry = Telemetry(tracing=SpanTracing(kept))
-    observed = telemetry.observe(store)
 
-    async def store_it(request: Any, context: Any) -> Any:
-        stored = observed.submit(draft(queue=0.25, decode=0.5, check=0.125))
-        await asyncio.wrap_future(stored)
+    async def commit(request: Any, context: Any) -> Any:
+        telemetry.observe_commit(0.0625, {"wait": 0.25, "decode": 0.5, "check": 0.125})
         return answer()
 
     with logged() as lines:
-        async with serving(ScriptedService(generate=store_it), telemetry) as stub:
+        async with serving(ScriptedService(generate=commit), telemetry) as stub:
             await stub.GenerateInstruction(REQUEST, metadata=TRACED)
         (ended,) = [line for line in lines() if line["event"] == "call ended"]
     call = kept.named(GENERATE)
@@ -314,40 +296,25 @@ async def test_a_trace_goes_from_the_client_to_the_commit(store: Store) -> None:
     assert f"{call.parent.span_id:016x}" == PARENT_ID
     assert f"{call.context.span_id:016x}" == ended["span_id"]
     assert all(span.parent.span_id == call.context.span_id for span in stages)
-    seconds = [(span.end_time - span.start_time) / 1e9 for span in stages]
-    assert seconds[:3] == [0.25, 0.5, 0.125]
-    assert all(one.end_time == other.start_time for one, other in zip(stages, stages[1:], strict=False))
+    assert [(span.end_time - span.start_time) / 1e9 for span in stages] == [0.25, 0.5, 0.125, 0.0625]
+    assert all(one.end_time == other.start_time for one, other in itertools.pairwise(stages))
     assert stages[-1].end_time <= call.end_time
     assert Reading.of(telemetry)("dispatch_commit_seconds_count") == 1
     await telemetry.stop()
 
 
-class LostStore:
-    """Cannot store anything."""
-
-    def submit(self, draft: Instruction, principal: str = "") -> Any:
-        raise AssertionError
-
-
-async def test_a_commit_that_fails_is_an_error_in_the_trace_and_no_commit_in_the_metrics(store: Store) -> None:
+async def test_a_failure_of_the_servers_own_is_an_error_in_its_span() -> None:
     kept = Kept()
     telemetry = Telemetry(tracing=SpanTracing(kept))
-    observed = telemetry.observe(store)
-    store.database.write("lose the tables", lambda transaction: transaction.connection.exec_driver_sql("DROP TABLE orders"))
 
-    async def store_it(request: Any, context: Any) -> Any:
-        try:
-            await asyncio.wrap_future(observed.submit(draft()))
-        except StoreError as error:
-            await abort(context, failure_of(error))
+    async def fail(request: Any, context: Any) -> Any:
+        await abort(context, failure_of(StoreUnavailable("cannot save")))
 
-    async with serving(ScriptedService(generate=store_it), telemetry) as stub:
+    async with serving(ScriptedService(generate=fail), telemetry) as stub:
         with pytest.raises(grpc.aio.AioRpcError):
             await stub.GenerateInstruction(REQUEST)
-    assert not kept.named("commit").status.is_ok
     assert not kept.named(GENERATE).status.is_ok
     assert kept.named(GENERATE).attributes["dispatch.reason"] == "STORE_UNAVAILABLE"
-    assert Reading.of(telemetry)("dispatch_commit_seconds_count") == 0
     await telemetry.stop()
 
 
