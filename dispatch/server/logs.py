@@ -61,8 +61,8 @@ def configure_logs(log_format: LogFormat, level: str, stream: TextIO | None = No
 
 def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
     """Instead of Python's own way, which writes the error's text to standard error."""
-    name = ended.thread.name if ended.thread else ""
-    logging.getLogger(__name__).error("a thread ended by an error", exc_info=ended.exc_value, extra={"thread": name})
+    name = ended.thread.name if ended.thread else "unknown"
+    logging.getLogger(__name__).error("the thread %s has ended by an error", name, exc_info=ended.exc_value)
 
 
 def frames(error: BaseException) -> Iterator[str]:

@@ -78,7 +78,7 @@ class Reading:
             for sample in family.samples
         }
 
-    def __call__(self, name: str, **labels: str) -> float | None:
+    def __call__(self, name: str, /, **labels: str) -> float | None:
         return self._values.get((name, frozenset(labels.items())))
 
     @classmethod
