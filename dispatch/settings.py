@@ -53,8 +53,22 @@ class Settings(BaseSettings):
     rate_burst: int = Field(2000, ge=1, description="Calls that one client may make at once after a rest.")
     max_open_calls: int = Field(1000, ge=1, description="Calls of one client that may be open at the same time.")
     max_message_bytes: int = Field(4_194_304, ge=1024, description="Longest message that the server reads.")
+    reflection: bool = Field(True, description="Let callers ask which services and messages there are.")
+    keepalive_s: float = Field(
+        60.0, ge=0, le=86_400, description="Seconds of silence after which a client is asked for a sign; 0 asks nobody."
+    )
+    connection_age_s: float = Field(
+        0.0, ge=0, le=86_400, description="Seconds after which clients are asked to connect anew; 0 is no limit."
+    )
     database_url: str = Field(
         "sqlite:///dispatch.db", description="Where instructions are stored: sqlite:///FILE or postgresql://…"
+    )
+    when_store_lost: Literal["refuse", "spool"] = Field(
+        "refuse",
+        description="While a PostgreSQL store is lost: refuse calls, or spool to a local file and replay it.",
+    )
+    spool: Path = Field(
+        Path("dispatch-spool.db"), description="The file that takes instructions for `when_store_lost`."
     )
     bundle: Path = Field(SHIPPED_BUNDLE, description="Folder of the model bundle.")
     models_dir: Path | None = Field(

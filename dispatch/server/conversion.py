@@ -8,7 +8,6 @@ from google.protobuf.struct_pb2 import Value
 from dispatch.decoding import DecodingConfig, Strategy
 from dispatch.domain import Context, split_orders
 from dispatch.domain.situation import JsonObject
-from dispatch.engine import LoadedModel
 from dispatch.store import Instruction
 from dispatch.v1 import types_pb2
 from dispatch.v1.dispatch_service_pb2 import DraftOrder, GenerateInstructionRequest, GenerateInstructionResponse
@@ -89,16 +88,6 @@ def to_draft_orders(record: Instruction) -> Iterator[DraftOrder]:
             text=text, checks=[check for check in about if start <= check["start"] and check["end"] <= end]
         )
         start = end
-
-
-def to_model(model: LoadedModel) -> types_pb2.Model:
-    """A loaded model as ListModels and AdminService name it."""
-    return types_pb2.Model(
-        identity=types_pb2.ModelIdentity(name=model.identity.name, digest=model.identity.digest),
-        labels=model.labels,
-        share=model.share,
-        engine=model.engine,
-    )
 
 
 def _to_value(fact: bool | float) -> Value:

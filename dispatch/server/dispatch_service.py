@@ -8,9 +8,10 @@ from contextlib import aclosing
 from google.rpc.status_pb2 import Status
 
 from dispatch.engine import Lane, Overloaded
+from dispatch.server.admin_service import to_list_models
 from dispatch.server.authentication import current_caller
 from dispatch.server.bulk import Window
-from dispatch.server.conversion import to_draft_orders, to_intake_request, to_model, to_response, to_situations
+from dispatch.server.conversion import to_draft_orders, to_intake_request, to_response, to_situations
 from dispatch.server.errors import (
     SHUTTING_DOWN,
     Context,
@@ -84,8 +85,7 @@ class DispatchService(DispatchServiceServicer):
             await abort(context, SHUTTING_DOWN)
 
     async def ListModels(self, request: messages.ListModelsRequest, context: Context) -> messages.ListModelsResponse:
-        models = [to_model(model) for model in self._intake.registry.models()]
-        return messages.ListModelsResponse(models=models, serving_mode=self._intake.serving.mode)
+        return to_list_models(self._intake.registry.models(), self._intake.serving.mode)
 
     def stop_admitting(self) -> None:
         """Refuses calls from now on, and has bulk calls read no further; what was admitted is answered still."""

@@ -59,9 +59,7 @@ class Intake:
     Raises ValueError for an engine whose calibration this version cannot use.
     """
 
-    def __init__(
-        self, engine: Engine, store: InstructionStore | None = None, doctrine: Doctrine | None = None
-    ) -> None:
+    def __init__(self, engine: Engine, store: InstructionStore | None = None, doctrine: Doctrine | None = None) -> None:
         require_known(engine.calibration)
         self.engine = engine
         self.doctrine = doctrine or default_doctrine()
@@ -92,9 +90,7 @@ class Intake:
 
     def _draft(self, request: IntakeRequest, generation: Generation) -> Instruction:
         engine = self.engine
-        return make_draft(
-            request, request.digest(), generation, engine.identity, engine.calibration, self.doctrine
-        )
+        return make_draft(request, request.digest(), generation, engine.identity, engine.calibration, self.doctrine)
 
     def _keep(self, draft: Instruction) -> Instruction:
         if self._store is None or self._recent is None:
@@ -124,7 +120,10 @@ def make_draft(
     calibration: Calibration | None,
     doctrine: Doctrine,
 ) -> Instruction:
-    """What is to be stored and answered: a model's candidates, ranked and checked. ``digest`` is the caller's request's."""
+    """What is to be stored and answered: a model's candidates, ranked and checked.
+
+    ``digest`` is of what the caller sent, beside which the request may hold what was issued for the incident.
+    """
     started = time.perf_counter()
     ranked = rank(request.generation_request, generation, doctrine, calibration)
     best, plans = ranked[0].candidate, ranked[0].plans

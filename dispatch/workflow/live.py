@@ -194,9 +194,7 @@ class LiveIntake:
         self, asked: _Asked, model: LoadedModel, generation: Generation, left: Event
     ) -> tuple[Instruction, Future[Instruction]]:
         """In the thread that computes: the checked draft, and its commit that has been asked for."""
-        draft = make_draft(
-            asked.request, asked.digest, generation, model.identity, model.calibration, self.doctrine
-        )
+        draft = make_draft(asked.request, asked.digest, generation, model.identity, model.calibration, self.doctrine)
         return self._hand_in(draft, asked.principal, left)
 
     def _store_as_it_is(self, asked: _Asked, left: Event) -> Future[Instruction]:

@@ -69,9 +69,7 @@ class Shadow:
         with suppress(RuntimeError):  # the server is closing
             self._checking.submit(self._compare, model, request, answer, done.result())
 
-    def _compare(
-        self, model: LoadedModel, request: IntakeRequest, answer: Instruction, generation: Generation
-    ) -> None:
+    def _compare(self, model: LoadedModel, request: IntakeRequest, answer: Instruction, generation: Generation) -> None:
         ranked = rank(request.generation_request, generation, self._doctrine, model.calibration)
         agrees = ranked[0].candidate.text == answer.instruction
         self._observe(ShadowReading(answer.name, model.identity, agrees))

@@ -35,7 +35,7 @@ def test_command_is_documented(name: str) -> None:
 @pytest.mark.parametrize("name", list(Settings.model_fields))
 def test_setting_is_documented_as_it_is(name: str) -> None:
     field = Settings.model_fields[name]
-    default = "the shipped one" if name == "bundle" else f"`{json.dumps(field.default)}`".replace('"', "")
+    default = "the shipped one" if name == "bundle" else f"`{json.dumps(field.default, default=str)}`".replace('"', "")
     assert f"| `{name}` | `DISPATCH_{name.upper()}` | {default} | {field.description} |" in TEXT
 
 
