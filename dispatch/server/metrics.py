@@ -18,8 +18,8 @@ from dispatch.engine.batcher import LANES, BatchDone, Load
 from dispatch.engine.registry import Registry
 from dispatch.settings import OFF, is_loopback, split_address
 from dispatch.v1.dispatch_service_pb2 import GenerateInstructionResponse
+from dispatch.workflow.serving import MODES
 
-SERVING_MODES = ("assist", "pass-through")
 UNKNOWN_METHOD = "unknown"
 """The method label of calls of a method that there is not: callers could make up any number of names."""
 
@@ -69,7 +69,7 @@ class StateSources:
     load: Callable[[], Sequence[Load]] = lambda: ()
     """Of each loaded model's batcher."""
     models: Callable[[], Sequence[ServedModel]] = lambda: ()
-    serving_mode: Callable[[], str] = lambda: SERVING_MODES[0]
+    serving_mode: Callable[[], str] = lambda: MODES[0]
     store_state: Callable[[], str] = lambda: "store"
     """Where new instructions go: store or spool."""
     health: Callable[[], Mapping[str, bool]] = dict
@@ -252,7 +252,7 @@ class _State(Collector):
             "dispatch_serving_mode",
             "1 for the mode that is on.",
             ["mode"],
-            {(mode,): float(mode == self._sources.serving_mode()) for mode in SERVING_MODES},
+            {(mode,): float(mode == self._sources.serving_mode()) for mode in MODES},
         )
         spooling = float(self._sources.store_state() == "spool")
         yield _gauge(

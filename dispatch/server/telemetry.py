@@ -126,15 +126,19 @@ class CallTelemetry(grpc.aio.ServerInterceptor):
         in_progress = self._metrics.calls_in_progress.labels(method)
         in_progress.inc()
         began = time.perf_counter()
-        error: BaseException | None = None
+        outcome = Outcome(grpc.StatusCode.UNKNOWN.name)
         try:
             yield
-        except BaseException as raised:
-            error = raised
+            outcome = outcome_of(context)
+        except asyncio.CancelledError:
+            late = context.time_remaining() == 0
+            outcome = Outcome((grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED).name)
+            raise
+        except grpc.aio.AbortError:
+            outcome = outcome_of(context)
             raise
         finally:
             in_progress.dec()
-            outcome = outcome_of(context, error)
             seconds = time.perf_counter() - began
             self._metrics.count_call(method, outcome.code, outcome.reason, seconds)
             span.end(outcome.code, outcome.reason, outcome.code in FAULTS)
@@ -194,13 +198,8 @@ def log_request_id(request_id: str) -> None:
     structlog.contextvars.bind_contextvars(request_id=known)
 
 
-def outcome_of(context: Context, error: BaseException | None) -> Outcome:
-    """How the call ended whose handler has returned, or has raised ``error``."""
-    if isinstance(error, asyncio.CancelledError):
-        late = context.time_remaining() == 0
-        return Outcome((grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED).name)
-    if error is not None and not isinstance(error, grpc.aio.AbortError):
-        return Outcome(grpc.StatusCode.UNKNOWN.name)
+def outcome_of(context: Context) -> Outcome:
+    """How the call ended whose handler has returned or aborted it."""
     code: Any = context.code()
     number = code.value[0] if isinstance(code, grpc.StatusCode) else code
     if not number:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -84,3 +85,17 @@ class Reading:
     @classmethod
     def of(cls, telemetry: Telemetry) -> "Reading":
         return cls(generate_latest(telemetry.metrics.registry).decode())
+
+
+class Kept(SpanProcessor):
+    """Keeps the spans that have ended."""
+
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.spans.append(span)
+
+    def named(self, name: str) -> Any:
+        (found,) = [span for span in self.spans if span.name == name]
+        return found
