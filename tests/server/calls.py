@@ -1,6 +1,6 @@
 """A server whose handlers do as a test says, with all of the telemetry around them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -49,14 +49,16 @@ class ScriptedService(DispatchServiceServicer):
 
 
 @asynccontextmanager
-async def connected(service: ScriptedService, telemetry: Telemetry) -> AsyncIterator[grpc.aio.Channel]:
-    """A channel that reaches the service; the server has ended behind it."""
+async def connected(
+    service: ScriptedService, telemetry: Telemetry, interceptors: Sequence[grpc.aio.ClientInterceptor] = ()
+) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel that reaches the service; the server has ended behind it. ``interceptors`` are the client's."""
     server = grpc.aio.server(interceptors=(telemetry.first, MessageGuard(), telemetry.last))
     add_DispatchServiceServicer_to_server(service, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", interceptors=interceptors) as channel:
             yield channel
     finally:
         await server.stop(None)

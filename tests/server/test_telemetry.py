@@ -15,6 +15,8 @@ from typing import Any
 import grpc
 import pytest
 from google.rpc.status_pb2 import Status
+from opentelemetry.instrumentation.grpc import aio_client_interceptors
+from opentelemetry.sdk.trace import TracerProvider
 
 from dispatch.engine import Overloaded
 from dispatch.server.errors import abort, failure_of, status_of
@@ -31,6 +33,7 @@ from dispatch.v1.dispatch_service_pb2 import (
     TranslateReportsRequest,
     TranslateReportsResponse,
 )
+from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceStub
 from tests.server.calls import Kept, Reading, ScriptedService, connected, serving
 
 PATIENCE_S = 20.0
@@ -288,6 +291,21 @@ async def test_a_trace_goes_from_the_client_to_the_commit() -> None:
     await telemetry.stop()
 
 
+async def test_the_span_of_a_client_that_opentelemetry_instruments_is_the_parent() -> None:
+    clients, servers = Kept(), Kept()
+    of_client = TracerProvider(shutdown_on_exit=False)
+    of_client.add_span_processor(clients)
+    telemetry = Telemetry(tracing=SpanTracing(servers))
+    service = ScriptedService(generate=reply_with_answer)
+    async with connected(service, telemetry, aio_client_interceptors(of_client)) as channel:
+        await DispatchServiceStub(channel).GenerateInstruction(REQUEST)
+    (sent,) = clients.spans
+    handled = servers.named(GENERATE)
+    assert handled.parent.span_id == sent.context.span_id
+    assert handled.context.trace_id == sent.context.trace_id
+    await telemetry.stop()
+
+
 async def test_a_failure_of_the_servers_own_is_an_error_in_its_span() -> None:
     kept = Kept()
     telemetry = Telemetry(tracing=SpanTracing(kept))
@@ -339,6 +357,8 @@ async def test_spans_reach_a_collector_by_otlp() -> None:
 
 
 def test_without_an_endpoint_nothing_of_opentelemetry_is_imported() -> None:
-    look = "import sys; from dispatch.server.telemetry import Telemetry as T; T(); print('opentelemetry' in sys.modules)"
+    look = (
+        "import sys; from dispatch.server.telemetry import Telemetry as T; T(); print('opentelemetry' in sys.modules)"
+    )
     found = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
