@@ -5,10 +5,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from dispatch.cli.output import note
-from dispatch.cli.processors import limit_threads, usable_threads
 from dispatch.client import Client, DispatchError
 from dispatch.decoding import DecodingConfig
-from dispatch.engine import Engine, choose_engine
+from dispatch.engine import Engine, choose_engine, limit_threads
 from dispatch.engine import open_engine as open_named_engine
 from dispatch.model import load_bundle
 from dispatch.offline.answers import Answer, JsonObject, result_object
@@ -21,12 +20,12 @@ from dispatch.workflow import Intake, IntakeRequest
 def open_engine(bundle: Path | None) -> Engine:
     """The engine of a bundle, or of the one that the settings name; a note says where it is not the one expected."""
     settings = load_settings()
-    limit_threads(settings.threads)
+    threads = limit_threads(settings.threads)
     loaded = load_bundle(bundle or settings.bundle)
     choice = choose_engine(loaded, settings.engine)
     if not choice.expected:
         note(f"answering with {choice.name}: {choice.why}")
-    return open_named_engine(loaded, choice.name, settings.compute_type, usable_threads(settings.threads))
+    return open_named_engine(loaded, choice.name, settings.compute_type, threads)
 
 
 @contextmanager

@@ -74,13 +74,16 @@ def _answers(
 ) -> tuple[list[Mapping[str, float]], list[bool], list[float]]:
     """Of what the service would send: its features, whether it is right, and the bundle's confidence until now."""
     from dispatch.domain import default_doctrine
+    from dispatch.engine import generate_all
     from dispatch.model import Calibration
     from dispatch.workflow import rank
     from training.evaluate import request_of, respond_to_all
     from training.judging import Answer, judge
 
     with progress_of(held.name, len(held.examples)) as show:
-        generations = respond_to_all(lambda rows: engine.generate(list(map(request_of, rows))), held.examples, show)
+        generations = respond_to_all(
+            lambda rows: generate_all(engine, list(map(request_of, rows))), held.examples, show
+        )
     doctrine, unweighted, known = default_doctrine(), Calibration(0.0, {}, kind_threshold), engine.calibration
     features, right, before = [], [], []
     for example, generation in zip(held.examples, generations, strict=True):

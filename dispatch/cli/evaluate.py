@@ -160,7 +160,7 @@ def _tell_bad_lines(files: "Sequence[EvaluationFile]") -> None:
 
 
 def _load(path: Path) -> "Bundle":
-    from dispatch.cli.processors import limit_threads
+    from dispatch.engine import limit_threads
     from dispatch.model import load_bundle
     from dispatch.workflow import require_known
 
@@ -191,9 +191,10 @@ def _answerers(bundle: "Bundle | None", answers: Answers) -> "list[Answerer]":
 
 
 def _generate(engine: "Engine", examples: "Sequence[Example]") -> "Sequence[Generation]":
+    from dispatch.engine import generate_all
     from training.evaluate import request_of
 
-    return engine.generate([request_of(example) for example in examples])
+    return generate_all(engine, [request_of(example) for example in examples])
 
 
 def _first(calibration: "Calibration | None", example: "Example", generation: "Generation") -> "Answer":

@@ -16,6 +16,10 @@ class Constraint(Protocol):
         """The ids that may follow `tokens` (forced prefix included, bos not); None for any, and so is an empty one."""
         ...
 
+    def completion(self, tokens: Sequence[int]) -> Sequence[int]:
+        """What must be written where `tokens` would end with a stop token (it may end so); nothing if they may."""
+        ...
+
 
 class Spelling:
     """The UTF-8 bytes that each token of a tokenizer writes: none for control symbols and special ids.
@@ -77,6 +81,10 @@ class SpanConstraint:
         if written not in self._answers:  # the hypotheses of a beam often write the same place
             self._answers[written] = self._following(written)
         return self._answers[written]
+
+    def completion(self, tokens: Sequence[int]) -> Sequence[int]:
+        """Nothing: see :class:`Constraint`."""
+        return ()
 
     def first_violation(self, tokens: Sequence[int], start: int = 0) -> int | None:
         """The first position from `start` on that holds a token which was not allowed there; None where all were."""

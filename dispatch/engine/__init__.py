@@ -13,7 +13,16 @@ from dispatch.engine.batcher import (
 )
 from dispatch.engine.choice import EngineChoice, EngineName, choose_engine, open_engine
 from dispatch.engine.ctranslate2_engine import ComputeType, CTranslate2Engine
-from dispatch.engine.engine import CUT_SHORT, Candidate, Engine, Generation, GenerationRequest, UnusableRequest
+from dispatch.engine.engine import (
+    CUT_SHORT,
+    Candidate,
+    Engine,
+    Generation,
+    GenerationRequest,
+    UnusableRequest,
+    generate_all,
+)
+from dispatch.engine.processors import available_processors, limit_threads, processor_quota
 from dispatch.engine.registry import LABELS, Label, LabelConflict, LoadedModel, Registry, UnknownModel, UnusableBundle
 from dispatch.engine.torch_engine import TorchEngine
 
@@ -45,6 +54,10 @@ __all__ = [
     "UnknownModel",
     "UnusableBundle",
     "UnusableRequest",
+    "available_processors",
     "choose_engine",
+    "generate_all",
+    "limit_threads",
     "open_engine",
+    "processor_quota",
 ]

@@ -28,6 +28,9 @@ _HALF_LIFE_S = 10.0
 _STOP_S = 10.0
 """What an engine that was told to stop may take for it before it is left alone."""
 
+_SMALLEST = GenerationRequest("")
+_CLOSED = "the server is closing, or the model was replaced"
+
 logger = logging.getLogger(__name__)
 
 
@@ -169,7 +172,7 @@ class Batcher:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``observe`` is told of each batch, in the decoding thread, after its requests were answered."""
-        self._engine = engine
+        self._engine: Engine | None = engine
         self._config = config
         self._observe = observe
         self._clock = clock
@@ -178,6 +181,8 @@ class Batcher:
         self._waiting: dict[Lane, _Queue] = {lane: {} for lane in LANES}
         self._tokens: dict[Lane, int] = dict.fromkeys(LANES, 0)
         self._decoding: Sequence[_Entry] = ()
+        self._is_warm = False  # the first batch of an engine takes longer than any other
+        self._soonest = math.inf  # no deadline of what waits is before this
         self._owed = 0.0  # tokens that bulk is behind its share
         self._together = False  # whether requests have been coming while others were decoded
         self._began = self._ended = clock()
@@ -190,19 +195,30 @@ class Batcher:
 
         Raises Overloaded, DeadlineUnreachable, or BatcherClosed.
         """
-        tokens = max(1, _source_tokens(request)) * request.decoding.width
+        engine = self._engine
+        if engine is None:
+            raise BatcherClosed(_CLOSED)
+        tokens = max(1, engine.token_count(request)) * request.decoding.width
         entry = _Entry(request, lane, math.inf if deadline is None else deadline, tokens, self._clock())
         entry.future.add_done_callback(lambda _: self._forget(entry))
         late: list[_Entry] = []
         try:
             with self._changed:
                 if self._closing:
-                    raise BatcherClosed("the server is closing, or the model was replaced")
+                    raise BatcherClosed(_CLOSED)
                 if self._is_full(entry):
                     late = self._take_late()
                 return self._admit(entry)
         finally:
             _expire(late)
+
+    def require_room(self, lane: Lane = "urgent", deadline: float | None = None) -> None:
+        """Raises Overloaded or DeadlineUnreachable where `submit` would for the smallest request: so that nothing need
+        be done for one that would be refused.
+        """
+        probe = _Entry(_SMALLEST, lane, math.inf if deadline is None else deadline, 1, self._clock())
+        with self._changed:
+            self._refuse(probe)
 
     def load(self) -> Load:
         """What there is to do now."""
@@ -230,17 +246,21 @@ class Batcher:
 
     # What follows down to `_run` is called with the lock held.
 
-    def _admit(self, entry: _Entry) -> Ticket:
+    def _refuse(self, entry: _Entry) -> None:
         if self._is_full(entry):
             backlog_s = self._seconds_for(entry.lane, 0, 0)
             raise Overloaded(backlog_s if self._pace.is_known else _FIRST_RETRY_S)
         expected_s = self._seconds_for(entry.lane, 1, entry.tokens)
         if entry.arrived + expected_s >= entry.deadline:
             raise DeadlineUnreachable(expected_s)
+
+    def _admit(self, entry: _Entry) -> Ticket:
+        self._refuse(entry)
         before = LANES[: LANES.index(entry.lane) + 1]
         ahead = sum(len(self._waiting[lane]) for lane in before)
         self._waiting[entry.lane][entry] = None
         self._tokens[entry.lane] += entry.tokens
+        self._soonest = min(self._soonest, entry.deadline)
         self._together |= bool(self._decoding)
         self._changed.notify_all()
         return Ticket(entry.future, ahead)
@@ -274,10 +294,14 @@ class Batcher:
             self._tokens[entry.lane] -= entry.tokens
 
     def _take_late(self) -> list[_Entry]:
+        """Takes what has expired out of the queues."""
         now = self._clock()
-        late = [entry for queue in self._waiting.values() for entry in queue if entry.is_gone(now)]
+        if now < self._soonest:
+            return []
+        late = [entry for queue in self._waiting.values() for entry in queue if now >= entry.deadline]
         for entry in late:
             self._remove(entry)
+        self._soonest = min((entry.deadline for queue in self._waiting.values() for entry in queue), default=math.inf)
         return late
 
     def _window_left(self) -> float:
@@ -314,14 +338,18 @@ class Batcher:
     def _move(self, queue: _Queue, batch: list[_Entry], most: float = math.inf) -> None:
         """Moves what has the batch's options and fits into the budget, oldest first."""
         left = min(most, self._config.max_batch_tokens - sum(entry.tokens for entry in batch))
-        for entry in list(queue):
-            if len(batch) == self._config.max_batch_rows:
-                return
-            if batch and (entry.tokens > left or entry.request.decoding != batch[0].request.decoding):
-                continue
+        options = batch[0].request.decoding if batch else None
+        moved: list[_Entry] = []
+        for entry in queue:
+            if left <= 0 or len(batch) + len(moved) == self._config.max_batch_rows:
+                break
+            options = options or entry.request.decoding
+            if not (batch or moved) or (entry.tokens <= left and entry.request.decoding == options):
+                moved.append(entry)
+                left -= entry.tokens
+        for entry in moved:
             self._remove(entry)
-            batch.append(entry)
-            left -= entry.tokens
+        batch += moved
 
     # The decoding thread.
 
@@ -329,12 +357,15 @@ class Batcher:
         try:
             while (batch := self._take()) is not None:
                 self._decode(batch)
+        except BaseException as error:  # its text may quote a report
+            logger.critical("the decoding thread was ended by %s; nothing is decoded any more", type(error).__name__)
         finally:  # whatever ended it, nobody may wait for an answer that never comes
             self.drain()
             self._abandon()
             with self._changed:
                 self._decoding = ()
                 self._changed.notify_all()
+            self._engine = None  # its memory is wanted, whoever still holds the batcher
 
     def _take(self) -> list[_Entry] | None:
         """The next batch, which may be empty; None when there will be none any more."""
@@ -368,9 +399,10 @@ class Batcher:
         tokens = sum(entry.tokens for entry in batch)
         failed = sum(isinstance(outcome, Exception) for outcome in outcomes)
         stopped = sum(outcome is None for outcome in outcomes)
-        if not (failed or stopped):
-            with self._changed:
+        with self._changed:
+            if self._is_warm and not (failed or stopped):
                 self._pace.note(tokens, done - began)
+            self._is_warm = True
         for entry, outcome in zip(batch, outcomes, strict=True):
             if outcome is None:
                 entry.fail(DeadlineUnreachable(0.0) if done >= entry.deadline else DecodingCancelled())
@@ -385,17 +417,16 @@ class Batcher:
     def _generate(self, batch: Sequence[_Entry]) -> list[_Outcome]:
         """What becomes of each. Where a batch fails, each of its requests is tried alone: most likely one is bad."""
 
-        def should_stop() -> bool:
-            now = self._clock()
-            return all(entry.is_gone(now) for entry in batch)
-
+        assert self._engine is not None
         try:
-            outcomes: list[_Outcome] = [*self._engine.generate([entry.request for entry in batch], should_stop)]
+            outcomes: list[_Outcome] = [
+                *self._engine.generate(
+                    [entry.request for entry in batch], lambda index: batch[index].is_gone(self._clock())
+                )
+            ]
             if len(outcomes) != len(batch):
                 raise RuntimeError(f"the engine gave {len(outcomes)} answers to {len(batch)} requests")
             return outcomes
-        except DecodingCancelled:
-            return [None] * len(batch)
         except Exception as error:
             if len(batch) == 1:
                 return [error]
@@ -426,8 +457,3 @@ class Batcher:
 def _expire(late: Iterable[_Entry]) -> None:
     for entry in late:
         entry.fail(DeadlineUnreachable(0.0))
-
-
-def _source_tokens(request: GenerationRequest) -> int:
-    context = request.context
-    return len(request.report) + len(context.location) + sum(map(len, context.issued))

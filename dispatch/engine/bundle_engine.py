@@ -2,13 +2,13 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from dispatch.decoding import DecodingConfig, Hypothesis
 from dispatch.domain.labels import KINDS
-from dispatch.domain.linear import INSTRUCTION, Symbol, parse_target, source_pieces
+from dispatch.domain.linear import CONTEXT_ISSUED, INSTRUCTION, Symbol, parse_target, source_pieces
 from dispatch.engine.engine import CUT_SHORT, Candidate, Generation, GenerationRequest, UnusableRequest
 from dispatch.model import Bundle, BundleIdentity, Calibration
 
@@ -22,13 +22,21 @@ class Search(Protocol):
         prefixes: Sequence[Sequence[int]],
         decoding: DecodingConfig,
         stop_id: int,
-        should_stop: Callable[[], bool],
+        should_stop: Callable[[int], bool],
     ) -> list[list[Hypothesis]]:
         """The n-best list of each source, behind its forced prefix (which begins with bos), up to ``stop_id``.
 
-        What a row gets does not depend on the others. Raises DecodingCancelled where ``should_stop()`` is true.
+        What a row gets does not depend on the others. Where ``should_stop(row)`` turns true, the list is empty.
         """
         ...
+
+
+@dataclass(frozen=True)
+class _Beginning:
+    """The forced tokens of a row, bos first, and what is wrong with them ("" if nothing)."""
+
+    tokens: Sequence[int]
+    fault: str = ""
 
 
 class BundleEngine:
@@ -49,8 +57,8 @@ class BundleEngine:
         self.calibration: Calibration | None = bundle.config.calibration
 
     def generate(
-        self, requests: Sequence[GenerationRequest], should_stop: Callable[[], bool] = lambda: False
-    ) -> list[Generation]:
+        self, requests: Sequence[GenerationRequest], should_stop: Callable[[int], bool] = lambda index: False
+    ) -> list[Generation | None]:
         """See :class:`dispatch.engine.Engine`. Requests with equal decoding options are decoded as one batch.
 
         Where greedy search has written what cannot be read, the hypotheses of a beam join it: a place that the guard
@@ -59,48 +67,48 @@ class BundleEngine:
         groups: dict[DecodingConfig, list[int]] = {}
         for index, request in enumerate(requests):
             groups.setdefault(request.decoding, []).append(index)
-        answers: dict[int, Generation] = {}
+        answers: dict[int, Generation | None] = {}
         for decoding, indexes in groups.items():
             batch = [requests[index] for index in indexes]
-            answers |= zip(indexes, self._generate_batch(batch, decoding, should_stop), strict=True)
+            answers |= zip(indexes, self._generate_batch(batch, decoding, _of(indexes, should_stop)), strict=True)
         return [answers[index] for index in range(len(requests))]
 
+    def token_count(self, request: GenerationRequest) -> int:
+        """See :class:`dispatch.engine.Engine`."""
+        return min(len(self.encode_source(request)), self._max_length)
+
     def _generate_batch(
-        self, requests: Sequence[GenerationRequest], decoding: DecodingConfig, should_stop: Callable[[], bool]
-    ) -> list[Generation]:
+        self, requests: Sequence[GenerationRequest], decoding: DecodingConfig, should_stop: Callable[[int], bool]
+    ) -> list[Generation | None]:
         started = time.perf_counter()
         whole = [self.encode_source(request) for request in requests]
         sources = [source[: self._max_length] for source in whole]
         tokenized = time.perf_counter()
-        prefixes, faults = self._prefixes(requests, sources, decoding, should_stop)
-        hypotheses = self._search(sources, prefixes, decoding, self._tokenizer.eos_id, should_stop)
-        candidates = [
-            [self._candidate(hypothesis, fault) for hypothesis in best]
-            for best, fault in zip(hypotheses, faults, strict=True)
-        ]
-        illegible = [row for row, (first, *_) in enumerate(candidates) if first.fault and not first.situations]
+        beginnings = self._beginnings(requests, sources, decoding, should_stop)
+        hypotheses = self._search_on(sources, beginnings, decoding, should_stop)
+        candidates = {
+            row: [self._candidate(one, beginnings[row].fault) for one in hypotheses[row]] for row in hypotheses
+        }
+        illegible = [row for row, (first, *_) in candidates.items() if first.fault and not first.situations]
         if illegible and decoding.strategy == "greedy" and self._writes_situations:
             beam = replace(decoding, strategy="beam", num_candidates=decoding.beam_size)
-            again = [sources[row] for row in illegible], [prefixes[row] for row in illegible]
-            found = self._search(*again, beam, self._tokenizer.eos_id, should_stop)
-            for row, best in zip(illegible, found, strict=True):
-                candidates[row] += (self._candidate(hypothesis, faults[row]) for hypothesis in best)
+            found = self._search_on(sources, {row: beginnings[row] for row in illegible}, beam, should_stop)
+            for row in illegible:
+                if row in found:
+                    candidates[row] += (self._candidate(one, beginnings[row].fault) for one in found[row])
+                else:
+                    del candidates[row]
         timings = {"tokenize": tokenized - started, "decode": time.perf_counter() - tokenized}
         return [
-            Generation(tuple(of_source), len(source) > self._max_length, timings)
-            for source, of_source in zip(whole, candidates, strict=True)
+            Generation(tuple(candidates[row]), len(source) > self._max_length, timings) if row in candidates else None
+            for row, source in enumerate(whole)
         ]
 
-    def decode(
-        self,
-        requests: Sequence[GenerationRequest],
-        decoding: DecodingConfig,
-        should_stop: Callable[[], bool] = lambda: False,
-    ) -> list[list[Hypothesis]]:
+    def decode(self, requests: Sequence[GenerationRequest], decoding: DecodingConfig) -> list[list[Hypothesis]]:
         """The n-best list of each request as the search gives it: to compare engines token by token."""
         sources = [self.encode_source(request)[: self._max_length] for request in requests]
-        prefixes, _ = self._prefixes(requests, sources, decoding, should_stop)
-        return self._search(sources, prefixes, decoding, self._tokenizer.eos_id, should_stop)
+        beginnings = self._beginnings(requests, sources, decoding, _never)
+        return list(self._search_on(sources, beginnings, decoding, _never).values())
 
     def encode_source(self, request: GenerationRequest) -> list[int]:
         """The source's ids. Where the context leaves the report no room, the oldest issued instructions are left out.
@@ -108,42 +116,87 @@ class BundleEngine:
         Doctrine still takes them into account: it reads them from the context itself.
         """
         context = request.context
-        while True:
-            ids = self._tokenizer.encode_pieces(source_pieces(request.report, context))
-            if len(ids) <= self._max_length or not context.issued:
-                return ids
-            context = replace(context, issued=context.issued[1:])
+        ids = self._tokenizer.encode_pieces(source_pieces(request.report, replace(context, issued=())))
+        room = self._max_length - len(ids)
+        first = len(context.issued)
+        for text in reversed(context.issued):
+            room -= len(self._tokenizer.encode_pieces([CONTEXT_ISSUED, text]))
+            if room < 0:
+                break
+            first -= 1
+        kept = replace(context, issued=context.issued[first:])
+        return self._tokenizer.encode_pieces(source_pieces(request.report, kept)) if kept.issued else ids
 
-    def _prefixes(
+    def _search_on(
+        self,
+        sources: Sequence[Sequence[int]],
+        beginnings: Mapping[int, _Beginning],
+        decoding: DecodingConfig,
+        should_stop: Callable[[int], bool],
+    ) -> dict[int, list[Hypothesis]]:
+        """The n-best lists by row, of those rows that have a beginning and were not stopped."""
+        rows = list(beginnings)
+        found = self._search(
+            [sources[row] for row in rows],
+            [beginnings[row].tokens for row in rows],
+            decoding,
+            self._tokenizer.eos_id,
+            _of(rows, should_stop),
+        )
+        return {row: best for row, best in zip(rows, found, strict=True) if best}
+
+    def _beginnings(
         self,
         requests: Sequence[GenerationRequest],
         sources: Sequence[Sequence[int]],
         decoding: DecodingConfig,
-        should_stop: Callable[[], bool],
-    ) -> tuple[list[list[int]], list[str]]:
-        """The forced beginnings, and what is wrong with each ("" if nothing).
+        should_stop: Callable[[int], bool],
+    ) -> dict[int, _Beginning]:
+        """How each row must begin, of those that were not stopped.
 
         A typed instruction stands behind the situation, which is decoded first for it.
         """
         bos = self._tokenizer.bos_id
-        prefixes = [[bos] if self._writes_situations else [bos, self._instruction_id] for _ in requests]
-        faults = [""] * len(requests)
-        typed = [index for index, request in enumerate(requests) if request.prefix]
+        start = [bos] if self._writes_situations else [bos, self._instruction_id]
+        beginnings = {row: _Beginning(start) for row in range(len(requests))}
+        typed = [row for row, request in enumerate(requests) if request.prefix]
         if typed and self._writes_situations:
             greedy = DecodingConfig(max_tokens=decoding.max_tokens)
-            starts = [[bos]] * len(typed)
-            read = self._search([sources[i] for i in typed], starts, greedy, self._instruction_id, should_stop)
-            for index, (situation, *_) in zip(typed, read, strict=True):
-                prefixes[index] += situation.tokens
-                if not situation.finished:
-                    # Half a value is a wrong value: 5 of 50 people. The field that was being written is left out.
-                    prefixes[index] = [*self._until_last_symbol(prefixes[index]), self._instruction_id]
-                    faults[index] = f"situation {CUT_SHORT[situation.ending]}"
-        for index in typed:
-            prefixes[index] += self._tokenizer.encode(requests[index].prefix)
-            if len(prefixes[index]) >= self._max_length:
-                raise UnusableRequest("prefix: leaves the model no room to go on; shorten it")
-        return prefixes, faults
+            read = self._search(
+                [sources[row] for row in typed],
+                [start] * len(typed),
+                greedy,
+                self._instruction_id,
+                _of(typed, should_stop),
+            )
+            for row, best in zip(typed, read, strict=True):
+                if best:
+                    beginnings[row] = self._behind(best[0])
+                else:
+                    del beginnings[row]
+        for row in typed:
+            if row in beginnings:
+                beginnings[row] = self._typed(beginnings[row], requests[row])
+        return beginnings
+
+    def _behind(self, situation: Hypothesis) -> _Beginning:
+        """The beginning of an instruction behind its situation."""
+        tokens = [self._tokenizer.bos_id, *situation.tokens]
+        if situation.finished:
+            return _Beginning(tokens)
+        # Half a value is a wrong value: 5 of 50 people. The field that was being written is left out.
+        whole = [*self._until_last_symbol(tokens), self._instruction_id]
+        return _Beginning(whole, f"situation {CUT_SHORT[situation.ending]}")
+
+    def _typed(self, beginning: _Beginning, request: GenerationRequest) -> _Beginning:
+        """A beginning that goes on with what an operator has typed."""
+        typed = self._tokenizer.encode(request.prefix)
+        if any(phrase in self._tokenizer.decode(typed) for phrase in request.decoding.banned_texts):
+            raise UnusableRequest("prefix: holds a banned phrase; change the one or the other")
+        tokens = [*beginning.tokens, *typed]
+        if len(tokens) >= self._max_length:
+            raise UnusableRequest("prefix: leaves the model no room to go on; shorten it")
+        return replace(beginning, tokens=tokens)
 
     def _until_last_symbol(self, tokens: Sequence[int]) -> Sequence[int]:
         places = [place for place, token in enumerate(tokens) if self._tokenizer.is_symbol(token)]
@@ -169,3 +222,12 @@ class BundleEngine:
         except ValueError as error:
             return replace(candidate, fault="; ".join(filter(None, (fault, cut, str(error)))))
         return replace(candidate, situations=parsed.situations, fault="; ".join(filter(None, (fault, cut))))
+
+
+def _never(row: int) -> bool:
+    return False
+
+
+def _of(rows: Sequence[int], should_stop: Callable[[int], bool]) -> Callable[[int], bool]:
+    """The question about some of the rows, who are numbered anew."""
+    return lambda row: should_stop(rows[row])

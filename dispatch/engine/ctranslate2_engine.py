@@ -2,7 +2,7 @@
 
 CTranslate2 decodes nearly every row. What it cannot do, or not surely as the reference does, is decoded again by what
 can: a token of which int8 is not sure by float32; a place that nobody has said, a beam with a cut or repeating
-hypothesis, a beam behind a typed beginning, and sampling by torch.
+hypothesis, a beam behind a typed beginning, sampling, and what is asked of the instruction's text by torch.
 """
 
 import math
@@ -15,16 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dispatch.decoding import (
-    DecodingCancelled,
-    DecodingConfig,
-    Ending,
-    Hypothesis,
-    SpanConstraint,
-    Spelling,
-    is_runaway,
-)
+from dispatch.decoding import DecodingConfig, Ending, Hypothesis, SpanConstraint, Spelling, is_runaway
 from dispatch.engine.bundle_engine import BundleEngine, Search
+from dispatch.engine.processors import available_processors
 from dispatch.engine.torch_engine import TorchSearch
 from dispatch.model import Bundle
 
@@ -52,17 +45,17 @@ class _Row:
     ending: Ending | None = None
     margin: float = math.inf
     """The least lead of a token over the next best, in nats; infinite where nobody looked."""
+    stopped: bool = False
 
 
 class _Listener:
     """Takes down the tokens of a batch as CTranslate2 chooses them, and ends each row where the reference would."""
 
     def __init__(
-        self, batch: Sequence[_Row], limits: Sequence[int], stop_id: int, should_stop: Callable[[], bool]
+        self, batch: Sequence[_Row], limits: Sequence[int], stop_id: int, should_stop: Callable[[int], bool]
     ) -> None:
         self.batch = batch
         self.limits = limits
-        self.stopped = False
         self._stop_id = stop_id
         self._should_stop = should_stop
         self._step = -1
@@ -71,7 +64,7 @@ class _Listener:
     def __call__(self, result: "GenerationStepResult") -> bool:
         """Whether the row of this token is to be ended."""
         if result.step != self._step:
-            self._step, self.stopped = result.step, self._should_stop()
+            self._step = result.step
             # The first row of a step brings the logits of all that are still alive, in the order of their calls.
             self._margins = iter(()) if result.logits is None else iter(_leads(np.asarray(result.logits)))
         row = self.batch[result.batch_id]
@@ -81,7 +74,8 @@ class _Listener:
             row.scores.append(result.log_prob)
             row.margin = min(row.margin, margin)
             row.ending = self._ending(row, self.limits[result.batch_id])
-        return self.stopped or row.ending is not None
+        row.stopped = self._should_stop(row.index)
+        return row.stopped or row.ending is not None
 
     def release(self) -> None:
         """Forgets what it was given.
@@ -89,7 +83,7 @@ class _Listener:
         CTranslate2's own thread lets go of its listener at some time after the call. Were that the last that holds an
         engine (should_stop may), the thread would have to end itself, which ends the process.
         """
-        self.batch, self._should_stop = (), bool
+        self.batch, self._should_stop = (), bool  # bool, because it is no closure
 
     def _ending(self, row: _Row, limit: int) -> Ending | None:
         if row.tokens[-1] == self._stop_id:
@@ -105,7 +99,7 @@ class CTranslate2Search:
     def __init__(
         self, bundle: Bundle, folder: Path, compute_type: ComputeType, threads: int, reference: Search, spans: bool
     ) -> None:
-        """``spans``: every place must be a span of its source. ``threads``: 0 leaves the number to CTranslate2."""
+        """``spans``: every place must be a span of its source."""
         from ctranslate2 import Translator
 
         # float32 decodes again what int8 is not sure of.
@@ -123,7 +117,7 @@ class CTranslate2Search:
         prefixes: Sequence[Sequence[int]],
         decoding: DecodingConfig,
         stop_id: int,
-        should_stop: Callable[[], bool],
+        should_stop: Callable[[int], bool],
     ) -> list[list[Hypothesis]]:
         """See :class:`dispatch.engine.bundle_engine.Search`."""
         decoding.validate()
@@ -132,29 +126,37 @@ class CTranslate2Search:
             for index, (source, prefix) in enumerate(zip(sources, prefixes, strict=True))
         ]
         found: dict[int, list[Hypothesis]] = {}
-        if decoding.strategy == "greedy":
+        if decoding.strategy == "greedy" and not decoding.constrains_instruction:
             found = self._greedy(rows, decoding, stop_id, should_stop)
-        elif decoding.strategy == "beam":
+        elif decoding.strategy == "beam" and not decoding.constrains_instruction:
             found = self._beam([row for row in rows if len(row.forced) <= 1], decoding, stop_id, should_stop)
         left = [row.index for row in rows if row.index not in found]
         if left:
             again = self._reference(
-                [sources[i] for i in left], [prefixes[i] for i in left], decoding, stop_id, should_stop
+                [sources[i] for i in left],
+                [prefixes[i] for i in left],
+                decoding,
+                stop_id,
+                lambda row: should_stop(left[row]),
             )
             found |= zip(left, again, strict=True)
         return [found[row.index] for row in rows]
 
     def _greedy(
-        self, rows: Sequence[_Row], decoding: DecodingConfig, stop_id: int, should_stop: Callable[[], bool]
+        self, rows: Sequence[_Row], decoding: DecodingConfig, stop_id: int, should_stop: Callable[[int], bool]
     ) -> dict[int, list[Hypothesis]]:
-        """The answers that stand; what int8 was not sure of is asked of float32."""
+        """The answers that stand, none for a row that was stopped; what int8 was not sure of is asked of float32."""
         found: dict[int, list[Hypothesis]] = {}
         for translator in self._translators:
             unsure = []
-            for batch in _batches(rows, should_stop):
-                self._write(translator, batch, decoding, stop_id, should_stop)
+            for batch in _batches(rows):
+                self._write(
+                    translator, [row for row in batch if not should_stop(row.index)], decoding, stop_id, should_stop
+                )
                 for row in batch:
-                    if row.margin < _SURE:
+                    if row.ending is None:
+                        found[row.index] = []
+                    elif row.margin < _SURE:
                         unsure.append(_Row(row.index, row.source, row.forced))
                     elif self._keeps_to_spans(row.source, (*row.forced, *row.tokens), len(row.forced)):
                         found[row.index] = [self._hypothesis(translator, row, decoding)]
@@ -167,9 +169,11 @@ class CTranslate2Search:
         batch: Sequence[_Row],
         decoding: DecodingConfig,
         stop_id: int,
-        should_stop: Callable[[], bool],
+        should_stop: Callable[[int], bool],
     ) -> None:
         """Fills in what greedy search writes; stops each row where the reference would."""
+        if not batch:
+            return
         listener = _Listener(batch, [self._limit(row, decoding) for row in batch], stop_id, should_stop)
         translator.translate_batch(
             [self._spelled(row.source) for row in batch],
@@ -183,10 +187,7 @@ class CTranslate2Search:
             return_logits_vocab=translator is not self._translators[-1],  # float32 has nobody to ask
             callback=listener,
         )
-        stopped = listener.stopped
         listener.release()
-        if stopped:
-            raise DecodingCancelled
 
     def _limit(self, row: _Row, decoding: DecodingConfig) -> int:
         return min(len(row.forced) + decoding.max_tokens, self._max_length)
@@ -200,12 +201,15 @@ class CTranslate2Search:
         return Hypothesis((*row.forced, *row.tokens), scores, score, row.ending)
 
     def _beam(
-        self, rows: Sequence[_Row], decoding: DecodingConfig, stop_id: int, should_stop: Callable[[], bool]
+        self, rows: Sequence[_Row], decoding: DecodingConfig, stop_id: int, should_stop: Callable[[int], bool]
     ) -> dict[int, list[Hypothesis]]:
-        """The n-best lists that stand, by the quickest translator: a beam does not say of which token it was unsure."""
-        found: dict[int, list[Hypothesis]] = {}
+        """The n-best lists that stand, by the quickest translator: a beam does not say of which token it was unsure.
+
+        A row that is stopped while its batch is decoded has none.
+        """
+        found: dict[int, list[Hypothesis]] = {row.index: [] for row in rows if should_stop(row.index)}
         translator = self._translators[0]
-        for batch in _batches(rows, should_stop):
+        for batch in _batches([row for row in rows if row.index not in found]):
             results = translator.translate_batch(
                 [self._spelled(row.source) for row in batch],
                 [self._spelled(row.forced) for row in batch],
@@ -219,8 +223,11 @@ class CTranslate2Search:
                 return_end_token=True,
                 return_scores=True,
             )
-            best = {}
+            best: dict[int, list[tuple[tuple[int, ...], float]]] = {}
             for row, result in zip(batch, results, strict=True):
+                if should_stop(row.index):
+                    found[row.index] = []
+                    continue
                 written = [tuple(self._ids[piece] for piece in pieces) for pieces in result.hypotheses]
                 ranked = _rank(written, result.scores, len(row.forced), decoding)
                 if self._stands(row, ranked, stop_id):
@@ -271,25 +278,24 @@ class CTranslate2Engine(BundleEngine):
     ) -> None:
         """Raises ValueError for a bundle without an export, ModuleNotFoundError where the library is not installed.
 
-        ``guard_places`` is as in the torch engine.
+        ``threads`` are as many as there are available processors where 0; ``guard_places`` is as in the torch engine.
         """
         if bundle.ctranslate2 is None:
             raise ValueError(f"{bundle.path} holds no export for CTranslate2: `dispatch export {bundle.path}` makes it")
         reference = TorchSearch(bundle, torch.device("cpu"), guard_places=guard_places)
         spans = guard_places and bundle.config.situations
+        search = CTranslate2Search(
+            bundle, bundle.ctranslate2, compute_type, threads or available_processors(), reference, spans
+        )
         self.compute_type = compute_type
-        super().__init__(bundle, CTranslate2Search(bundle, bundle.ctranslate2, compute_type, threads, reference, spans))
+        super().__init__(bundle, search)
 
 
-def _batches(rows: Sequence[_Row], should_stop: Callable[[], bool]) -> Iterator[list[_Row]]:
-    """Rows of about equal length. Raises DecodingCancelled in between."""
+def _batches(rows: Sequence[_Row]) -> Iterator[list[_Row]]:
+    """Rows of about equal length."""
     ordered = sorted(rows, key=lambda row: len(row.source))
     for first in range(0, len(ordered), _ROWS):
-        if should_stop():
-            raise DecodingCancelled
         yield ordered[first : first + _ROWS]
-    if should_stop():
-        raise DecodingCancelled
 
 
 def _leads(logits_RV: NDArray[np.float32]) -> list[float]:

@@ -71,11 +71,22 @@ class Engine(Protocol):
         ...
 
     def generate(
-        self, requests: Sequence[GenerationRequest], should_stop: Callable[[], bool] = lambda: False
-    ) -> list[Generation]:
+        self, requests: Sequence[GenerationRequest], should_stop: Callable[[int], bool] = lambda index: False
+    ) -> list[Generation | None]:
         """Answers each request, in order; an answer does not depend on the others of the call.
 
-        Raises DecodingCancelled as soon as ``should_stop()`` is true, UnusableRequest for a prefix
-        that is too long for the model, ValueError for a bad decoding option.
+        ``should_stop(index)`` is asked about each request at each step: where it is true, the request is decoded no
+        further, and None stands in its place.
+        Raises UnusableRequest for a prefix that is too long for the model or holds a banned phrase, ValueError for a
+        bad decoding option.
         """
         ...
+
+    def token_count(self, request: GenerationRequest) -> int:
+        """The tokens of what the network reads for a request: the measure of what it costs."""
+        ...
+
+
+def generate_all(engine: Engine, requests: Sequence[GenerationRequest]) -> list[Generation]:
+    """The answers where nobody stops the engine."""
+    return [generation for generation in engine.generate(requests) if generation is not None]

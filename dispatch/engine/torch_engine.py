@@ -6,7 +6,18 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from dispatch.decoding import DecodingConfig, Hypothesis, SpanConstraint, Spelling, TransformerStep, search
+from dispatch.decoding import (
+    Alphabet,
+    Constraint,
+    DecodingConfig,
+    Hypothesis,
+    InstructionConstraint,
+    Phrases,
+    SpanConstraint,
+    Spelling,
+    TransformerStep,
+    search,
+)
 from dispatch.engine.bundle_engine import BundleEngine
 from dispatch.model import Bundle
 
@@ -18,7 +29,8 @@ class TorchSearch:
         self._model = bundle.model.to(device).eval()
         self._device = device
         self._pad_id = bundle.tokenizer.pad_id
-        self._spelling = Spelling(bundle.tokenizer) if guard_places and bundle.config.situations else None
+        self._alphabet = Alphabet(Spelling(bundle.tokenizer))
+        self._guards_places = guard_places and bundle.config.situations
 
     def __call__(
         self,
@@ -26,12 +38,21 @@ class TorchSearch:
         prefixes: Sequence[Sequence[int]],
         decoding: DecodingConfig,
         stop_id: int,
-        should_stop: Callable[[], bool],
+        should_stop: Callable[[int], bool],
     ) -> list[list[Hypothesis]]:
         """See :class:`dispatch.engine.bundle_engine.Search`."""
         step = TransformerStep(self._model, self._pad(sources))
-        constraints = [SpanConstraint(source, self._spelling) for source in sources] if self._spelling else ()
+        constraints = self._constraints(sources, decoding)
         return search(step, prefixes, decoding, frozenset({stop_id}), should_stop, constraints)
+
+    def _constraints(self, sources: Sequence[Sequence[int]], decoding: DecodingConfig) -> Sequence[Constraint | None]:
+        places: list[Constraint | None] = [
+            SpanConstraint(source, self._alphabet.spelling) if self._guards_places else None for source in sources
+        ]
+        if not decoding.constrains_instruction:
+            return places
+        phrases = Phrases(decoding, self._alphabet)
+        return [InstructionConstraint(phrases, decoding.min_tokens, self._alphabet, place) for place in places]
 
     def _pad(self, sources: Sequence[Sequence[int]]) -> Tensor:
         rows = [torch.tensor(source) for source in sources]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
@@ -13,7 +14,7 @@ from dispatch.engine import LABELS, Label, LabelConflict, LoadedModel, Registry,
 from dispatch.model import BundleIdentity
 from dispatch.server.authentication import current_caller
 from dispatch.server.errors import Context, Failure, FieldViolation, abort, failure_of, invalid_argument
-from dispatch.store import Audit
+from dispatch.store import Audit, StoreError
 from dispatch.v1.admin_service_pb2 import (
     LoadModelRequest,
     LoadModelResponse,
@@ -142,6 +143,9 @@ def _failure(error: Exception) -> Failure:
         return Failure(grpc.StatusCode.FAILED_PRECONDITION, "LABEL_CONFLICT", message)
     if isinstance(error, UnusableBundle):
         return Failure(grpc.StatusCode.FAILED_PRECONDITION, "BAD_BUNDLE", message)
+    if isinstance(error, StoreError):
+        message = "the store cannot be written, so nothing was changed, but that a model that was to stop has stopped"
+        return replace(failure_of(error), message=message)
     return failure_of(error)
 
 

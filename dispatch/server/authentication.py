@@ -1,4 +1,4 @@
-"""Who calls, and what they may do: bearer tokens, scopes and roles."""
+"""Who calls, and what they may do: bearer tokens and their scopes."""
 
 import asyncio
 import logging
@@ -15,21 +15,11 @@ from dispatch.server.errors import Context, Failure, abort, failure_of
 from dispatch.server.interception import Continuation, Handler, surround
 from dispatch.server.known_tokens import FindToken, KnownTokens
 from dispatch.server.rates import TokenBuckets, address_of, rate_limited
+from dispatch.store import ALL_SCOPES as ALL_SCOPES
 from dispatch.store import Token
 
 Need = Literal["generate", "review", "admin", "read", "token", "nothing"]
 """A scope; "token" is any valid token, "nothing" not even that."""
-
-ALL_SCOPES: frozenset[str] = frozenset({"generate", "review", "admin", "read"})
-
-ROLES: Mapping[str, frozenset[str]] = {
-    "dispatcher": frozenset({"generate", "read"}),
-    "reviewer": frozenset({"review", "read"}),
-    "supervisor": frozenset({"generate", "review", "read"}),
-    "auditor": frozenset({"read"}),
-    "operator": frozenset({"admin", "read"}),
-}
-"""Named sets of scopes, for whoever makes tokens."""
 
 NEEDS: Mapping[str, Need] = {
     "/dispatch.v1.DispatchService/GenerateInstruction": "generate",
@@ -43,10 +33,10 @@ NEEDS: Mapping[str, Need] = {
     "/grpc.health.v1.Health/List": "nothing",
     "/grpc.health.v1.Health/Watch": "nothing",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": "token",
-    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": "token",
 }
 """What each method asks of its caller. One that is missing here is refused to everybody."""
 
+_LOOK_AGAIN_S = 0.1
 _UNAUTHENTICATED = Failure(
     grpc.StatusCode.UNAUTHENTICATED,
     "UNAUTHENTICATED",
@@ -96,7 +86,7 @@ class AuthenticationConfig:
 class Authentication(grpc.aio.ServerInterceptor):
     """Lets a call in by the token in its metadata, `authorization: Bearer SECRET`, if that has the method's scope.
 
-    Streams end when their token does: it is looked at again while they last.
+    A call ends when its token does: that is looked at again while the call lasts.
     """
 
     def __init__(self, find: FindToken, config: AuthenticationConfig) -> None:
@@ -113,36 +103,44 @@ class Authentication(grpc.aio.ServerInterceptor):
         need = NEEDS.get(method)
         if handler is None or need == "nothing":
             return handler
-        lasts = bool(handler.request_streaming or handler.response_streaming)
-        return surround(handler, partial(self._admitted, method, need, lasts))
+        return surround(handler, partial(self._admitted, method, need))
 
     def close(self) -> None:
         """Looks up no more tokens."""
         self._tokens.close()
 
     @asynccontextmanager
-    async def _admitted(self, method: str, need: Need | None, lasts: bool, context: Context) -> AsyncIterator[None]:
+    async def _admitted(self, method: str, need: Need | None, context: Context) -> AsyncIterator[None]:
         secret = _secret(context)
         token = await self._identify(method, secret, context)
         if need is None or (need != "token" and need not in token.scopes):
             self._log(context, method, f"{token.principal} lacks the scope")
             await abort(context, _lacks_scope(need))
         _caller.set(Caller(token.principal, frozenset(token.scopes), True))
-        if not lasts:
-            yield
-            return
         try:
-            async with asyncio.timeout(None) as limit:
-                watching = asyncio.create_task(self._watch(secret, limit))
-                try:
-                    yield
-                finally:
-                    watching.cancel()
+            async with asyncio.timeout(None) as limit, self._watching(secret, limit):
+                yield
         except TimeoutError:
             if not limit.expired():
                 raise
             self._log(context, method, f"the token of {token.principal} is no longer valid")
             await abort(context, _UNAUTHENTICATED)
+
+    @asynccontextmanager
+    async def _watching(self, secret: str, limit: asyncio.Timeout) -> AsyncIterator[None]:
+        """Sets off the timeout when the token is no longer valid. Most calls end before anybody has to look."""
+        watching: list[asyncio.Task[None]] = []
+
+        def look() -> None:
+            watching.append(asyncio.create_task(self._watch(secret, limit)))
+
+        soon = asyncio.get_running_loop().call_later(self._config.fresh_s, look)
+        try:
+            yield
+        finally:
+            soon.cancel()
+            for task in watching:
+                task.cancel()
 
     async def _identify(self, method: str, secret: str, context: Context) -> Token:
         """The valid token with a secret; the call ends where there is none."""
@@ -162,17 +160,17 @@ class Authentication(grpc.aio.ServerInterceptor):
         return token
 
     async def _watch(self, secret: str, limit: asyncio.Timeout) -> None:
-        """Sets off the timeout when the token is no longer valid."""
-        while True:
-            await asyncio.sleep(max(self._config.fresh_s, 0.1))
-            try:
-                token = await self._tokens.find(secret)
-            except Exception as error:  # nobody can tell, for longer than an outage may last
-                failure_of(error)
-                token = None
-            if token is None:
-                limit.reschedule(asyncio.get_running_loop().time())
-                return
+        """Looks at the token again and again; returns when it is no longer valid."""
+        while await self._is_valid(secret):
+            await asyncio.sleep(max(self._config.fresh_s, _LOOK_AGAIN_S))
+        limit.reschedule(asyncio.get_running_loop().time())
+
+    async def _is_valid(self, secret: str) -> bool:
+        try:
+            return await self._tokens.find(secret) is not None
+        except Exception as error:  # nobody can tell, for longer than an outage may last
+            failure_of(error)
+            return False
 
     def _log(self, context: Context, method: str, why: str) -> None:
         """Some refusals of each address: all of them would let a caller fill the disk."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from dispatch.server.errors import MalformedMessage
 
@@ -45,7 +45,7 @@ class Window(Generic[Item, Answer]):
             if not reading.cancelled():
                 reading.result()  # raises what the stream raised
         finally:
-            tasks = (stopping, reading, *self._working)
+            tasks: list[asyncio.Future[Any]] = [stopping, reading, *self._working]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -21,6 +21,20 @@ STRATEGIES: Mapping[int, Strategy] = {
     DecodingStrategy.DECODING_STRATEGY_SAMPLE: "sample",
 }
 
+# Fields of a record that the reply carries as they are stored.
+_CARRIED = (
+    "name",
+    "instruction",
+    "candidates",
+    "plan",
+    "checks",
+    "confidence",
+    "review_state",
+    "model",
+    "doctrine",
+    "timings",
+)
+
 
 def to_decoding_config(message: Decoding) -> DecodingConfig:
     """The options that are set, the defaults for the others; not validated. The strategy must be a known one."""
@@ -51,21 +65,15 @@ def to_response(record: Instruction) -> GenerateInstructionResponse:
 
     Built by hand: the general way from JSON to messages takes a hundred times as long.
     """
-    return GenerateInstructionResponse(
-        name=record.name,
-        instruction=record.instruction,
-        candidates=record.candidates,
+    carried: dict[str, Any] = {name: getattr(record, name) for name in _CARRIED}
+    response = GenerateInstructionResponse(
         situations=to_situations(record.situations),
-        plan=record.plan,
-        checks=record.checks,
-        confidence=record.confidence,
-        review_state=record.review_state,
         releasable=record.review_state in ("approved", "revised"),
-        due_at=record.due_at,
-        model=record.model,
-        doctrine=record.doctrine,
-        timings=record.timings,
+        **carried,
     )
+    if record.due_at is not None:
+        response.due_at.FromDatetime(record.due_at)
+    return response
 
 
 def to_situations(situations: Sequence[JsonObject]) -> list[types_pb2.Situation]:
@@ -81,12 +89,10 @@ def to_situations(situations: Sequence[JsonObject]) -> list[types_pb2.Situation]
 def to_draft_orders(record: Instruction) -> Iterator[DraftOrder]:
     """The orders of the instruction's text, each with the findings about it; their texts joined are that text."""
     start = 0
-    about = [check for check in record.checks if check["target"] == "instruction" and check["end"]]
+    about = [types_pb2.Check(**check) for check in record.checks if check["target"] == "instruction" and check["end"]]
     for text in split_orders(record.instruction):
         end = start + len(text)
-        yield DraftOrder(
-            text=text, checks=[check for check in about if start <= check["start"] and check["end"] <= end]
-        )
+        yield DraftOrder(text=text, checks=[check for check in about if start <= check.start and check.end <= end])
         start = end
 
 

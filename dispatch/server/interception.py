@@ -1,70 +1,115 @@
 """What every interceptor needs that has a say in calls of all four kinds."""
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 
-from dispatch.server.errors import Context
+from dispatch.server.errors import Context, abort, invalid_argument
 
 Handler = Any
 """A grpc.RpcMethodHandler, whose fields the stubs leave out."""
+Behaviour = Callable[[Any, Context], Any]
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]
 Around = Callable[[Context], AbstractAsyncContextManager[None]]
 ForEach = Callable[[Any, Context], Awaitable[None]]
 
 
-async def pass_on(message: Any, context: Context) -> None:
-    """Nothing to do with a message."""
+def surround(handler: Handler, around: Around) -> Handler:
+    """The handler with each call inside `around`, which may abort it before anything of its request is read.
 
-
-def surround(handler: Handler, around: Around, for_each: ForEach = pass_on) -> Handler:
-    """The handler with each call inside `around`, which may abort it before the handler hears of it.
-
-    The handler gets a request, or each of a stream of requests, when `for_each` has returned. A single request is
-    parsed before `around` is entered only where the handler leaves parsing to gRPC.
+    That makes every method one with a stream of requests: gRPC waits for a single request, and parses it, before it
+    hands over the call, and would do so for anybody.
     """
 
-    async def one_by_one(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
-        async for request in requests:
-            await for_each(request, context)
-            yield request
+    async def begin(requests: Any, context: Context) -> Any:
+        request = requests if handler.request_streaming else await _read_only(handler, context)
+        return _behaviour(handler)(request, context)
+
+    async def respond(requests: Any, context: Context) -> Any:
+        async with around(context):
+            return await (await begin(requests, context))
+
+    async def stream(requests: Any, context: Context) -> None:
+        async with around(context):
+            await _send(await begin(requests, context), context)
+
+    deserializer = handler.request_deserializer if handler.request_streaming else None
+    if handler.response_streaming:
+        return grpc.stream_stream_rpc_method_handler(stream, deserializer, handler.response_serializer)
+    return grpc.stream_unary_rpc_method_handler(respond, deserializer, handler.response_serializer)
+
+
+def for_each_request(handler: Handler, do: ForEach) -> Handler:
+    """The handler, of the same kind, which gets its request, or each of a stream of them, when `do` has returned."""
 
     async def begin(request: Any, context: Context) -> Any:
         if handler.request_streaming:
-            request = one_by_one(request, context)
+            request = _OneByOne(aiter(request), context, do)
         else:
-            await for_each(request, context)
-        return behaviour(handler)(request, context)
+            await do(request, context)
+        return _behaviour(handler)(request, context)
 
     async def respond(request: Any, context: Context) -> Any:
-        async with around(context):
-            return await (await begin(request, context))
+        return await (await begin(request, context))
 
     async def stream(request: Any, context: Context) -> None:
-        async with around(context):
-            replies = await begin(request, context)
-            if inspect.isawaitable(replies):  # it writes to the context itself
-                await replies
-                return
-            async with aclosing(replies):
-                async for reply in replies:
-                    await context.write(reply)
+        await _send(await begin(request, context), context)
 
-    return like(handler, stream if handler.response_streaming else respond)
+    return _like(handler, stream if handler.response_streaming else respond)
 
 
-def behaviour(handler: Handler) -> Callable[[Any, Context], Any]:
+def tap(handler: Handler, at_begin: Callable[[Any], None], at_reply: Callable[[Any], None]) -> Handler:
+    """The handler, of the same kind: ``at_begin`` is told its request, or its stream of them, before it begins, and
+    ``at_reply`` each reply before it leaves; none that the handler writes to the context itself."""
+
+    async def respond(request: Any, context: Context) -> Any:
+        at_begin(request)
+        reply = await _behaviour(handler)(request, context)
+        at_reply(reply)
+        return reply
+
+    async def told(replies: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+        async with aclosing(replies):
+            async for reply in replies:
+                at_reply(reply)
+                yield reply
+
+    async def stream(request: Any, context: Context) -> None:
+        at_begin(request)
+        replies = _behaviour(handler)(request, context)
+        await _send(replies if inspect.isawaitable(replies) else told(replies), context)
+
+    return _like(handler, stream if handler.response_streaming else respond)
+
+
+class _OneByOne:
+    """A stream of requests, each after something was done for it; goes on behind one that raised."""
+
+    def __init__(self, requests: AsyncIterator[Any], context: Context, do: ForEach) -> None:
+        self._requests = requests
+        self._context = context
+        self._do = do
+
+    def __aiter__(self) -> "_OneByOne":
+        return self
+
+    async def __anext__(self) -> Any:
+        request = await anext(self._requests)
+        await self._do(request, self._context)
+        return request
+
+
+def _behaviour(handler: Handler) -> Behaviour:
     """The one of the four that is there."""
-    found: Callable[[Any, Context], Any] = (
-        handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-    )
+    found: Behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
     return found
 
 
-def like(handler: Handler, behaviour: Callable[[Any, Context], Any]) -> Handler:
+def _like(handler: Handler, behaviour: Behaviour) -> Handler:
     """A handler of the same kind that does something else."""
     make: Any = {
         (False, False): grpc.unary_unary_rpc_method_handler,
@@ -73,3 +118,24 @@ def like(handler: Handler, behaviour: Callable[[Any, Context], Any]) -> Handler:
         (True, True): grpc.stream_stream_rpc_method_handler,
     }[bool(handler.request_streaming), bool(handler.response_streaming)]
     return make(behaviour, handler.request_deserializer, handler.response_serializer)
+
+
+async def _send(replies: Any, context: Context) -> None:
+    """A handler of a stream of replies either gives them one by one, or writes them to the context itself."""
+    if inspect.isawaitable(replies):
+        await replies
+        return
+    async with aclosing(replies):
+        async for reply in replies:
+            await context.write(reply)
+
+
+async def _read_only(handler: Handler, context: Context) -> Any:
+    """The one request of a call."""
+    data = await context.read()
+    if data is grpc.aio.EOF:
+        await abort(context, invalid_argument("MALFORMED_MESSAGE", "the call ended before its request"))
+    try:
+        return data if handler.request_deserializer is None else handler.request_deserializer(data)
+    except DecodeError:
+        await abort(context, invalid_argument("MALFORMED_MESSAGE", "the request cannot be read"))

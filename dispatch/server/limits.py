@@ -12,7 +12,7 @@ import grpc
 
 from dispatch.server.authentication import NEEDS, current_caller
 from dispatch.server.errors import Context, abort
-from dispatch.server.interception import Continuation, Handler, pass_on, surround
+from dispatch.server.interception import Continuation, Handler, for_each_request, surround
 from dispatch.server.rates import TokenBuckets, address_of, rate_limited
 
 
@@ -55,7 +55,9 @@ class Limits(grpc.aio.ServerInterceptor):
             return None
         if NEEDS.get(handler_call_details.method) == "nothing":
             return surround(handler, partial(self._counted, "health of "))
-        return surround(handler, self._admitted, self._pace if handler.request_streaming else pass_on)
+        if handler.request_streaming:
+            handler = for_each_request(handler, self._pace)
+        return surround(handler, self._admitted)
 
     @asynccontextmanager
     async def _admitted(self, context: Context) -> AsyncIterator[None]:

@@ -1,13 +1,12 @@
 """The reports in the log, where the operator has asked for them. Nothing else writes a word of a report there."""
 
 import logging
-from contextlib import nullcontext
 from typing import Any
 
 import grpc
 
 from dispatch.server.errors import Context
-from dispatch.server.interception import Continuation, Handler, surround
+from dispatch.server.interception import Continuation, Handler, for_each_request
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +18,7 @@ class ReportLog(grpc.aio.ServerInterceptor):
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler | None:
         handler = await continuation(handler_call_details)
-        return handler and surround(handler, lambda context: nullcontext(), _log)
+        return handler and for_each_request(handler, _log)
 
 
 async def _log(message: Any, context: Context) -> None:

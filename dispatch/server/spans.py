@@ -50,7 +50,7 @@ class RecordedSpan:
         self._span.set_attribute(name, value)
 
     def stages(self, timings: Mapping[str, float]) -> None:
-        if not self._span.is_recording():
+        if not self._span.get_span_context().trace_flags.sampled:
             return
         context = trace.set_span_in_context(self._span)
         taken = {span: round(timings[stage] * 1e9) for stage, span in STAGES.items() if stage in timings}

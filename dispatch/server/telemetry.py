@@ -5,13 +5,12 @@ read), and its messages only from inside: `CallTelemetry` comes first of all, `M
 """
 
 import asyncio
-import inspect
 import logging
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,7 +23,7 @@ from google.rpc.status_pb2 import Status
 
 from dispatch.server.authentication import current_caller
 from dispatch.server.errors import Context
-from dispatch.server.interception import Handler, behaviour, like, surround
+from dispatch.server.interception import Continuation, Handler, surround, tap
 from dispatch.server.logs import CALL_FIELDS
 from dispatch.server.metrics import UNKNOWN_METHOD, Metrics, MetricsConfig, MetricsEndpoint, StateSources
 from dispatch.server.tracing import CallSpan, Tracing, open_tracing
@@ -36,8 +35,6 @@ from dispatch.v1.dispatch_service_pb2 import (
     StreamInstructionResponse,
     TranslateReportsResponse,
 )
-
-Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]
 
 FAULTS = frozenset({"UNKNOWN", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
 """Status codes that say something about the server rather than about the call."""
@@ -84,7 +81,7 @@ class Telemetry:
         """The interceptor that comes behind all others."""
 
     def observe_commit(self, seconds: float, timings: Mapping[str, float]) -> None:
-        """An instruction has just been committed by the call of this task; for `LiveIntake(observe_commit=…)`."""
+        """An instruction has just been committed for the call of this context; for `LiveIntake(observe_commit=…)`."""
         self.metrics.commit_seconds.observe(seconds)
         span = _span.get()
         if span is not None:
@@ -108,7 +105,9 @@ class CallTelemetry(grpc.aio.ServerInterceptor):
         self._metrics = metrics
         self._tracing = tracing
 
-    async def intercept_service(self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails) -> Any:
+    async def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler | None:
         handler = await continuation(handler_call_details)
         if handler is None:
             self._metrics.count_call(UNKNOWN_METHOD, grpc.StatusCode.UNIMPLEMENTED.name, "", 0.0)
@@ -151,33 +150,14 @@ class MessageTelemetry(grpc.aio.ServerInterceptor):
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    async def intercept_service(self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails) -> Any:
+    async def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler | None:
         handler = await continuation(handler_call_details)
-        if handler is None or handler_call_details.method.lstrip("/").startswith(_BACKGROUND):
+        method = handler_call_details.method.lstrip("/")
+        if handler is None or method.startswith(_BACKGROUND):
             return handler
-        return self._tap(handler, handler_call_details.method.lstrip("/"))
-
-    def _tap(self, handler: Handler, method: str) -> Handler:
-        handle = behaviour(handler)
-
-        async def respond(request: Any, context: Context) -> Any:
-            _note_request(request)
-            reply = await handle(request, context)
-            self._count(method, reply)
-            return reply
-
-        async def stream(request: Any, context: Context) -> None:
-            _note_request(request)
-            replies = handle(request, context)
-            if inspect.isawaitable(replies):  # it writes to the context itself
-                await replies
-                return
-            async with aclosing(replies):
-                async for reply in replies:
-                    self._count(method, reply)
-                    await context.write(reply)
-
-        return like(handler, stream if handler.response_streaming else respond)
+        return tap(handler, _note_request, partial(self._count, method))
 
     def _count(self, method: str, reply: Any) -> None:
         if isinstance(reply, GenerateInstructionResponse):

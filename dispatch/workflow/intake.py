@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
-from dispatch.decoding import DecodingConfig
+from dispatch.decoding import DecodingCancelled, DecodingConfig
 from dispatch.domain import PRIORITIES, Check, Context, Doctrine, default_doctrine
 from dispatch.engine import Engine, Generation, GenerationRequest
 from dispatch.model import BundleIdentity, Calibration, NormalizedText, normalize
@@ -15,7 +15,7 @@ from dispatch.workflow.ranking import rank
 
 MAX_REPORT = 4000  # characters
 MAX_ISSUED = 50
-_DEFAULTS = asdict(DecodingConfig())
+_DEFAULTS = DecodingConfig().to_dict()
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class IntakeRequest:
 
         An option at its default does not count, so it stays the same when a version adds options.
         """
-        options = {name: value for name, value in asdict(self.decoding).items() if value != _DEFAULTS[name]}
+        options = {name: value for name, value in self.decoding.to_dict().items() if value != _DEFAULTS.get(name)}
         return body_digest(
             report=self.report,
             context=self.context.to_dict(),
@@ -77,11 +77,16 @@ class Intake:
     def submit_all(
         self, requests: Sequence[IntakeRequest], should_stop: Callable[[], bool] = lambda: False
     ) -> list[Instruction]:
-        """Answers reports as one batch, in order; a request_id that was answered before gets its first answer."""
+        """Answers reports as one batch, in order; a request_id that was answered before gets its first answer.
+
+        Raises what :meth:`submit` raises.
+        """
         answers = [self._answered_before(request) for request in requests]
         new = [index for index, answer in enumerate(answers) if answer is None]
         wanted = [requests[index].generation_request for index in new]
-        for index, generation in zip(new, self.engine.generate(wanted, should_stop), strict=True):
+        for index, generation in zip(new, self.engine.generate(wanted, lambda _: should_stop()), strict=True):
+            if generation is None:
+                raise DecodingCancelled
             answers[index] = self._keep(self._draft(requests[index], generation))
         return [answer for answer in answers if answer is not None]
 
@@ -137,7 +142,7 @@ def make_draft(
         incident_id=request.incident_id,
         report=request.report,
         context=request.context.to_dict(),
-        decoding=asdict(request.decoding),
+        decoding=request.decoding.to_dict(),
         prefix=request.prefix,
         body_digest=digest,
         instruction=best.text,

@@ -1,16 +1,17 @@
 """Live intake: report -> batcher -> checks -> stored instruction, for many callers at the same time."""
 
 import asyncio
+import contextvars
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import aclosing, suppress
-from dataclasses import asdict, dataclass, replace
+from concurrent.futures import CancelledError, Future, InvalidStateError, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from threading import Event
 
 from dispatch.domain import PRIORITIES, Check, Context, Doctrine, default_doctrine
 from dispatch.domain.situation import JsonObject
-from dispatch.engine import Generation, Lane, LoadedModel, Registry
+from dispatch.engine import BatcherClosed, Generation, Lane, LoadedModel, Registry, Ticket, UnknownModel
 from dispatch.store import Instruction, InstructionStore, StoreError
 from dispatch.workflow.duplicates import RecentReports
 from dispatch.workflow.intake import MAX_ISSUED, IntakeRequest, find_answer, make_draft
@@ -51,6 +52,34 @@ class _Asked:
     principal: str
 
 
+class _Work:
+    """A request that is being answered by threads: what they have come to, and whether anybody still wants it."""
+
+    def __init__(self, ticket: Ticket | None = None) -> None:
+        self.ahead = ticket.ahead if ticket else 0
+        self.drafted: Future[Instruction] = Future()
+        self.answered: Future[Instruction] = Future()
+        self.left = Event()
+        self.context = contextvars.copy_context()
+        """Of the call, for what threads do for it: what they log then says which call it is about."""
+        self._ticket = ticket
+
+    def leave(self) -> None:
+        """Nobody waits any more; after the answer this changes nothing."""
+        self.left.set()
+        if self._ticket is not None:
+            self._ticket.cancel()
+
+    def resolve(self, future: Future[Instruction], result: Instruction) -> None:
+        with suppress(InvalidStateError):  # the caller has left
+            future.set_result(result)
+
+    def fail(self, error: BaseException) -> None:
+        for future in (self.drafted, self.answered):
+            with suppress(InvalidStateError):
+                future.set_exception(error)
+
+
 class LiveIntake:
     """Answers reports with the registry's models; every answer is committed before it is given. Of one event loop.
 
@@ -67,8 +96,8 @@ class LiveIntake:
         observe_commit: Callable[[float, Mapping[str, float]], None] = lambda seconds, timings: None,
         observe_shadow: Callable[[ShadowReading], None] = log_reading,
     ) -> None:
-        """``observe_commit`` is told how long each commit took and the stages before it, in the task of the call;
-        ``observe_shadow`` in a thread."""
+        """``observe_commit`` is told how long each commit took, and the stages before it, in a thread and in the context
+        of the call; ``observe_shadow`` is called in a thread."""
         self.registry = registry
         self.serving = serving
         self.doctrine = doctrine or default_doctrine()
@@ -86,41 +115,56 @@ class LiveIntake:
     ) -> Instruction:
         """The stored answer to a request; ``deadline`` is a moment of time.monotonic().
 
-        Raises RequestIdConflict, UnknownModel, Overloaded, DeadlineUnreachable, UnusableRequest, StoreError where
-        nothing could be stored, and BatcherClosed where the registry closes.
+        Where the caller leaves before the commit has begun, nothing is stored. Raises RequestIdConflict, UnknownModel,
+        Overloaded, DeadlineUnreachable, UnusableRequest, StoreError where nothing could be stored, and BatcherClosed
+        where the registry closes.
         """
-        async with aclosing(self.stages(request, principal=principal, lane=lane, deadline=deadline)) as stages:
-            async for stage in stages:
-                if isinstance(stage, Instruction):
-                    return stage
-        raise AssertionError("the last stage is the instruction")
+        self._require_room(request, lane, deadline)
+        async with self._turns.hold(*_turns_of(request, principal, lane)):
+            known, asked = await self._look_up(request, principal)
+            if known is not None:
+                return known
+            work = self._begin(asked, lane, deadline)
+            try:
+                answer = await asyncio.wrap_future(work.answered)
+            finally:
+                work.leave()
+        self._shadow.read_along(asked.request, _key(request), answer)
+        return answer
 
     async def stages(
         self, request: IntakeRequest, *, principal: str = "", lane: Lane = "urgent", deadline: float | None = None
     ) -> AsyncGenerator[Stage, None]:
-        """The same as it comes: Admitted, Reading, and then, committed, the Instruction.
-
-        Where the caller leaves before the commit has begun, nothing is stored.
-        """
-        async with self._turns.hold(*_keys(request, principal, lane)):
+        """The same as it comes: Admitted, Reading, and then, committed, the Instruction."""
+        self._require_room(request, lane, deadline)
+        async with self._turns.hold(*_turns_of(request, principal, lane)):
             known, asked = await self._look_up(request, principal)
             if known is not None:
                 yield Admitted(0)
                 yield Reading(known.situations, known.confidence)
                 yield known
                 return
-            if self.serving.mode == "pass-through":
-                stages = self._pass_through(asked)
-            else:
-                stages = self._assist(asked, lane, deadline)
-            async with aclosing(stages):
-                async for stage in stages:
-                    yield stage
+            work = self._begin(asked, lane, deadline)
+            try:
+                yield Admitted(work.ahead)
+                draft = await asyncio.wrap_future(work.drafted)
+                yield Reading(draft.situations, draft.confidence)
+                answer = await asyncio.wrap_future(work.answered)
+            finally:
+                work.leave()
+        self._shadow.read_along(asked.request, _key(request), answer)
+        yield answer
 
     def close(self) -> None:
         """Let go of the threads when what they do is done; the registry and the store are their owners' to close."""
         self._asking.shutdown(cancel_futures=True)
         self._checking.shutdown(cancel_futures=True)
+
+    def _require_room(self, request: IntakeRequest, lane: Lane, deadline: float | None) -> None:
+        """Raises what the batcher would, before anything is read for the request."""
+        if self.serving.mode == "assist":
+            with suppress(UnknownModel):  # a repeat is answered all the same
+                self.registry.route(request.model, _key(request)).batcher.require_room(lane, deadline)
 
     async def _look_up(self, request: IntakeRequest, principal: str) -> tuple[Instruction | None, _Asked]:
         """The answer given before, if any, and the request with its incident's instructions."""
@@ -152,73 +196,78 @@ class LiveIntake:
         left_out = max(0, len(new) + len(given) - MAX_ISSUED)
         return replace(request, context=Context(request.context.location, (*new[left_out:], *given)))
 
-    async def _assist(self, asked: _Asked, lane: Lane, deadline: float | None) -> AsyncGenerator[Stage, None]:
-        """The model drafts."""
-        request, left = asked.request, Event()
-        key = request.incident_id or request.request_id
-        started = time.perf_counter()
+    def _begin(self, asked: _Asked, lane: Lane, deadline: float | None) -> _Work:
+        """Has a new request answered, by one thread after the other; the event loop hears of the results alone."""
+        if self.serving.mode == "pass-through":
+            work = _Work()
+            self._checking.submit(work.context.copy().run, self._pass_through, asked, work)
+            return work
+        request = asked.request
         model, ticket = self.registry.submit(
-            request.model, key, request.generation_request, lane=lane, deadline=deadline
+            request.model, _key(request), request.generation_request, lane=lane, deadline=deadline
         )
+        work = _Work(ticket)
+        began = time.perf_counter()
+        ticket.future.add_done_callback(
+            lambda done: self._check_later(asked, model, work, done, time.perf_counter() - began)
+        )
+        return work
+
+    def _check_later(
+        self, asked: _Asked, model: LoadedModel, work: _Work, done: Future[Generation], seconds: float
+    ) -> None:
+        """In whichever thread has ended the decoding, which must not be kept."""
         try:
-            yield Admitted(ticket.ahead)
-            generation = await asyncio.wrap_future(ticket.future)
-            waited = time.perf_counter() - started - sum(generation.timings.values())
-            generation = replace(generation, timings={"wait": max(0.0, waited), **generation.timings})
-            loop = asyncio.get_running_loop()
-            draft, stored = await loop.run_in_executor(
-                self._checking, self._check_and_store, asked, model, generation, left
+            self._checking.submit(work.context.copy().run, self._check, asked, model, work, done, seconds)
+        except RuntimeError:
+            work.fail(BatcherClosed("the server is closing"))
+
+    def _check(self, asked: _Asked, model: LoadedModel, work: _Work, done: Future[Generation], seconds: float) -> None:
+        if work.left.is_set():
+            return
+        try:
+            generation = done.result()
+            waited = max(0.0, seconds - sum(generation.timings.values()))
+            generation = replace(generation, timings={"wait": waited, **generation.timings})
+            draft = make_draft(
+                asked.request, asked.digest, generation, model.identity, model.calibration, self.doctrine
             )
-            yield Reading(draft.situations, draft.confidence)
-            answer = await self._committed(stored)
-        finally:
-            left.set()
-            ticket.cancel()
-        self._shadow.read_along(request, key, answer)
-        yield answer
+            self._hand_in(self._recent.mark(draft), asked.principal, work)
+        except (Exception, CancelledError) as error:
+            work.fail(error)
 
-    async def _pass_through(self, asked: _Asked) -> AsyncGenerator[Stage, None]:
-        """No model: the report goes to the reviewers as it is."""
-        yield Admitted(0)
-        left = Event()
+    def _pass_through(self, asked: _Asked, work: _Work) -> None:
         try:
-            loop = asyncio.get_running_loop()
-            stored = await loop.run_in_executor(self._checking, self._store_as_it_is, asked, left)
-            yield Reading((), 0.0)
-            answer = await self._committed(stored)
-        finally:
-            left.set()
-        yield answer
+            draft = _without_model(asked, self.doctrine)
+            self._hand_in(self._recent.mark(draft), asked.principal, work)
+        except Exception as error:
+            work.fail(error)
 
-    def _check_and_store(
-        self, asked: _Asked, model: LoadedModel, generation: Generation, left: Event
-    ) -> tuple[Instruction, Future[Instruction]]:
-        """In the thread that computes: the checked draft, and its commit that has been asked for."""
-        draft = make_draft(asked.request, asked.digest, generation, model.identity, model.calibration, self.doctrine)
-        return self._hand_in(draft, asked.principal, left)
-
-    def _store_as_it_is(self, asked: _Asked, left: Event) -> Future[Instruction]:
-        draft = _without_model(asked, self.doctrine)
-        return self._hand_in(draft, asked.principal, left)[1]
-
-    def _hand_in(self, draft: Instruction, principal: str, left: Event) -> tuple[Instruction, Future[Instruction]]:
+    def _hand_in(self, draft: Instruction, principal: str, work: _Work) -> None:
         """Does not wait for the commit. Nothing is handed in for a caller who has left."""
-        draft = self._recent.mark(draft)
-        if left.is_set():
-            never: Future[Instruction] = Future()
-            never.cancel()
-            return draft, never
-        return draft, self._store.submit(draft, principal)
+        work.resolve(work.drafted, draft)
+        if work.left.is_set():
+            return
+        began = time.perf_counter()
+        stored = self._store.submit(draft, principal)
+        stored.add_done_callback(lambda done: self._committed(work, done, time.perf_counter() - began))
 
-    async def _committed(self, stored: Future[Instruction]) -> Instruction:
-        started = time.perf_counter()
-        answer = await asyncio.wrap_future(stored)
-        self._observe_commit(time.perf_counter() - started, answer.timings)
-        self._recent.add(answer)
-        return answer
+    def _committed(self, work: _Work, done: Future[Instruction], seconds: float) -> None:
+        error = done.exception()
+        if error is not None:
+            work.fail(error)
+            return
+        self._recent.add(done.result())
+        work.resolve(work.answered, done.result())
+        work.context.copy().run(self._observe_commit, seconds, done.result().timings)
 
 
-def _keys(request: IntakeRequest, principal: str, lane: Lane) -> list[str]:
+def _key(request: IntakeRequest) -> str:
+    """Decides between stable and canary: an incident stays with one model."""
+    return request.incident_id or request.request_id
+
+
+def _turns_of(request: IntakeRequest, principal: str, lane: Lane) -> list[str]:
     """What a request must have to itself: its id, and in its lane its incident."""
     keys = [f"request/{principal}/{request.request_id}"] if request.request_id else []
     return [*keys, f"incident/{lane}/{request.incident_id}"] if request.incident_id else keys
@@ -233,7 +282,7 @@ def _without_model(asked: _Asked, doctrine: Doctrine) -> Instruction:
         incident_id=request.incident_id,
         report=request.report,
         context=request.context.to_dict(),
-        decoding=asdict(request.decoding),
+        decoding=request.decoding.to_dict(),
         prefix=request.prefix,
         body_digest=asked.digest,
         instruction=request.report,

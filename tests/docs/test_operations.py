@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -107,7 +107,7 @@ def test_brackets_of_an_expression_are_closed(where: str, expression: str) -> No
 @pytest.mark.parametrize("where", [*RULES, *DASHBOARD["panels"]], ids=lambda it: it.get("alert") or it["title"])
 def test_values_of_closed_sets_exist(where: dict[str, Any]) -> None:
     text = json.dumps(where, ensure_ascii=False).replace('\\"', '"')
-    reasons = {*Reason.__args__, "INTERNAL", "UNKNOWN"}
+    reasons = {*get_args(Reason), "INTERNAL", "UNKNOWN"}
     for names in re.findall(r'reason=~?"([^"]+)"', text):
         assert set(names.split("|")) <= reasons
     for part in re.findall(r'part="([^"]+)"', text):

@@ -1,5 +1,6 @@
 """A server whose handlers do as a test says, with all of the telemetry around them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from dispatch.v1.dispatch_service_pb2_grpc import (
     DispatchServiceStub,
     add_DispatchServiceServicer_to_server,
 )
+
+PATIENCE_S = 20.0
 
 
 async def refuse(request: Any, context: Any) -> Any:
@@ -42,6 +45,9 @@ class ScriptedService(DispatchServiceServicer):
     async def StreamInstruction(self, request: Any, context: Any) -> AsyncIterator[Any]:
         async for reply in self.stream(request, context):
             yield reply
+
+    async def ListModels(self, request: Any, context: Any) -> Any:
+        return await refuse(request, context)
 
     async def TranslateReports(self, request_iterator: Any, context: Any) -> AsyncIterator[Any]:
         async for reply in self.translate(request_iterator, context):
@@ -101,3 +107,10 @@ class Kept(SpanProcessor):
     def named(self, name: str) -> Any:
         (found,) = [span for span in self.spans if span.name == name]
         return found
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits for what the server does behind the end of a call, as its client sees it."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():
+            await asyncio.sleep(0.005)

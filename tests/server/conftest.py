@@ -49,13 +49,20 @@ class ScriptedEngine:
     requests: list[GenerationRequest] = field(default_factory=list)
     identity: BundleIdentity = field(default_factory=lambda: BundleIdentity("default", "ab12"))
     calibration: Calibration | None = None
+    generation: Generation = GENERATION
 
     def generate(
-        self, requests: Sequence[GenerationRequest], should_stop: Callable[[], bool] = lambda: False
-    ) -> list[Generation]:
+        self, requests: Sequence[GenerationRequest], should_stop: Callable[[int], bool] = lambda index: False
+    ) -> list[Generation | None]:
+        def are_stopped() -> bool:
+            return all(should_stop(index) for index in range(len(requests)))
+
         self.requests += requests
-        self.before(should_stop)
-        return [GENERATION] * len(requests)
+        self.before(are_stopped)
+        return [None if should_stop(index) else self.generation for index in range(len(requests))]
+
+    def token_count(self, request: GenerationRequest) -> int:
+        return len(request.report)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from dispatch.server.health import LIVE, MODEL, SERVICE, STORE, HealthConfig, HealthMonitor, Probes, Steady
+from tests.server.calls import PATIENCE_S, until
 
-PATIENCE_S = 20.0
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 QUICK = HealthConfig(interval_s=0.01, timeout_s=PATIENCE_S)
@@ -65,12 +65,6 @@ async def asking(monitor: HealthMonitor) -> AsyncIterator[Callable[[str], Any]]:
     finally:
         await monitor.shut_down()
         await server.stop(None)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 async def test_all_is_well_from_the_start(parts: Parts) -> None:

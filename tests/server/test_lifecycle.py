@@ -15,7 +15,6 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from dispatch.decoding import DecodingCancelled
 from dispatch.server import DispatchServer, ServerConfig
 from dispatch.server.errors import SHUTTING_DOWN
 from dispatch.v1.dispatch_service_pb2 import GenerateInstructionRequest, StreamInstructionRequest
@@ -24,7 +23,7 @@ from dispatch.workflow import LiveIntake
 
 ROOT = Path(__file__).parents[2]
 REQUEST = GenerateInstructionRequest(report="3人被困")
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -75,7 +74,7 @@ class Hold:
         self.entered.set()
         while not self.release.wait(0.001):
             if should_stop():
-                raise DecodingCancelled
+                return
 
 
 async def test_stopping_lets_work_in_flight_finish_and_does_not_wait_for_watchers(
@@ -147,8 +146,8 @@ def child(database: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that serves; its engine works until it is sent a line."""
     command = [sys.executable, "-W", "error", "-c", CHILD, f"sqlite:///{database}"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, env=environment, **pipes) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as process:
         yield process
         process.kill()
 

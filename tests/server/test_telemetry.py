@@ -26,6 +26,7 @@ from dispatch.server.telemetry import Telemetry, log_request_id
 from dispatch.server.tracing import open_tracing
 from dispatch.store import StoreUnavailable
 from dispatch.v1.dispatch_service_pb2 import (
+    Admitted,
     GenerateInstructionRequest,
     GenerateInstructionResponse,
     StreamInstructionRequest,
@@ -34,7 +35,7 @@ from dispatch.v1.dispatch_service_pb2 import (
     TranslateReportsResponse,
 )
 from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceStub
-from tests.server.calls import Kept, Reading, ScriptedService, connected, serving
+from tests.server.calls import Kept, Reading, ScriptedService, connected, serving, until
 
 PATIENCE_S = 20.0
 GENERATE = "dispatch.v1.DispatchService/GenerateInstruction"
@@ -64,13 +65,6 @@ async def overloaded(request: Any, context: Any) -> Any:
 @pytest.fixture
 def telemetry() -> Telemetry:
     return Telemetry()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits for what the server does behind the end of a call, as its client sees it."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 @contextmanager
@@ -160,7 +154,7 @@ async def test_methods_that_callers_make_up_share_one_series(telemetry: Telemetr
 
 async def test_the_last_stage_of_a_stream_counts_as_the_answer(telemetry: Telemetry) -> None:
     async def stages(request: Any, context: Any) -> AsyncIterator[Any]:
-        yield StreamInstructionResponse(admitted={"ahead": 1})
+        yield StreamInstructionResponse(admitted=Admitted(ahead=1))
         yield StreamInstructionResponse(instruction=answer())
 
     async with serving(ScriptedService(stream=stages), telemetry) as stub:
@@ -297,8 +291,10 @@ async def test_the_span_of_a_client_that_opentelemetry_instruments_is_the_parent
     of_client.add_span_processor(clients)
     telemetry = Telemetry(tracing=SpanTracing(servers))
     service = ScriptedService(generate=reply_with_answer)
-    async with connected(service, telemetry, aio_client_interceptors(of_client)) as channel:
-        await DispatchServiceStub(channel).GenerateInstruction(REQUEST)
+    instrumented: Any = aio_client_interceptors(of_client)  # type: ignore[no-untyped-call]
+    async with connected(service, telemetry, instrumented) as channel:
+        stub: Any = DispatchServiceStub(channel)
+        await stub.GenerateInstruction(REQUEST)
     (sent,) = clients.spans
     handled = servers.named(GENERATE)
     assert handled.parent.span_id == sent.context.span_id

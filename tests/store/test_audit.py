@@ -55,6 +55,16 @@ def test_events_are_listed_by_subject_and_by_page(store: Store, audit: Audit, dr
     assert audit.verify().faults == ()
 
 
+def test_the_latest_event_about_a_subject_is_found(store: Store, audit: Audit, draft: Make) -> None:
+    name = store.save(draft()).name
+    audit.record("instruction.read", "auditor", name)
+    store.save(draft())
+    latest = audit.latest(name)
+    assert latest is not None
+    assert (latest.seq, latest.action) == (2, "instruction.read")
+    assert audit.latest("instructions/none") is None
+
+
 @pytest.mark.parametrize(
     "statement",
     [
