@@ -96,8 +96,8 @@ class LiveIntake:
         observe_commit: Callable[[float, Mapping[str, float]], None] = lambda seconds, timings: None,
         observe_shadow: Callable[[ShadowReading], None] = log_reading,
     ) -> None:
-        """``observe_commit`` is told how long each commit took, and the stages before it, in a thread and in the context
-        of the call; ``observe_shadow`` is called in a thread."""
+        """``observe_commit`` is told how long each commit took, and the stages before it, in a thread but in the
+        context of the call; ``observe_shadow`` is called in a thread."""
         self.registry = registry
         self.serving = serving
         self.doctrine = doctrine or default_doctrine()
