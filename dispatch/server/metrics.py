@@ -4,9 +4,8 @@ docs/operations.md has the table of all metrics; a test holds it to this module.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
@@ -248,46 +247,40 @@ class _State(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield from self._queue()
         yield from self._models()
-        yield _gauge(
-            "dispatch_serving_mode",
-            "1 for the mode that is on.",
-            ["mode"],
-            {(mode,): float(mode == self._sources.serving_mode()) for mode in MODES},
-        )
-        spooling = float(self._sources.store_state() == "spool")
-        yield _gauge(
-            "dispatch_store_spooling", "1 while instructions go to the spool, not the store.", [], {(): spooling}
-        )
-        yield _gauge(
-            "dispatch_healthy",
-            "1 for a part that is well, as the health service says.",
-            ["part"],
-            {(part,): float(well) for part, well in self._sources.health().items()},
-        )
+        sources = self._sources
+        modes = [([mode], mode == sources.serving_mode()) for mode in MODES]
+        yield _gauge("dispatch_serving_mode", "1 for the mode that is on.", ["mode"], modes)
+        what = "1 while instructions go to the spool, not the store."
+        yield _gauge("dispatch_store_spooling", what, [], [([], sources.store_state() == "spool")])
+        what = "1 for a part that is well, as the health service says."
+        yield _gauge("dispatch_healthy", what, ["part"], [([part], well) for part, well in sources.health().items()])
 
     def _queue(self) -> Iterator[GaugeMetricFamily]:
         loads = self._sources.load()
-        requests = {(lane,): float(sum(load.waiting[lane] for load in loads)) for lane in LANES}
-        tokens = {(lane,): float(sum(load.waiting_tokens[lane] for load in loads)) for lane in LANES}
-        decoding = float(sum(load.decoding for load in loads))
+        requests = [([lane], sum(load.waiting[lane] for load in loads)) for lane in LANES]
+        tokens = [([lane], sum(load.waiting_tokens[lane] for load in loads)) for lane in LANES]
+        decoding = sum(load.decoding for load in loads)
         yield _gauge("dispatch_queue_requests", "Requests that wait to be decoded, by lane.", ["lane"], requests)
         yield _gauge("dispatch_queue_tokens", "Source tokens that wait to be decoded, by lane.", ["lane"], tokens)
-        yield _gauge("dispatch_decoding_rows", "Requests being decoded now.", [], {(): decoding})
+        yield _gauge("dispatch_decoding_rows", "Requests being decoded now.", [], [([], decoding)])
 
     def _models(self) -> Iterator[GaugeMetricFamily]:
         models = self._sources.models()
-        info = {(model.name, model.digest, model.label, model.engine): 1.0 for model in models}
-        shares = {(model.name, model.label): model.share for model in models}
+        info = [([model.name, model.digest, model.label, model.engine], 1) for model in models]
+        shares = [([model.name, model.label], model.share) for model in models]
         labels = ["name", "digest", "label", "engine"]
         yield _gauge("dispatch_model_info", "1 for each loaded model under each of its labels.", labels, info)
         what = "Part of the calls that a labelled model answers or reads along, 0 to 1."
         yield _gauge("dispatch_model_share", what, ["name", "label"], shares)
 
 
-def _gauge(name: str, what: str, labels: Sequence[str], values: Mapping[tuple[str, ...], float]) -> GaugeMetricFamily:
-    family: Any = GaugeMetricFamily(name, what, labels=labels)
-    for key, value in values.items():
-        family.add_metric(list(key), value)
+def _gauge(
+    name: str, what: str, labels: Sequence[str], values: Iterable[tuple[Sequence[str], float]]
+) -> GaugeMetricFamily:
+    """A family with a value for each combination of its labels."""
+    family = GaugeMetricFamily(name, what, labels=labels)
+    for of_labels, value in values:
+        family.add_metric(of_labels, float(value))
     return family
 
 
