@@ -55,7 +55,7 @@ def open_backend(config: BackendConfig) -> Iterator[Backend]:
         registry = Registry(
             answering.open_engine, config.batcher, accept=lambda engine: require_known(engine.calibration)
         )
-        intake = LiveIntake(registry, _with_spool(store, config.spool, stack), serving)
+        intake = LiveIntake(registry, with_spool(store, config.spool, stack), serving)
         stack.callback(intake.close)
         stack.callback(registry.close, 0)
         registry.add(engine)
@@ -63,7 +63,7 @@ def open_backend(config: BackendConfig) -> Iterator[Backend]:
         yield Backend(intake, admin, Tokens(store.database).find)
 
 
-def _with_spool(store: Store, file: Path | None, stack: ExitStack) -> InstructionStore:
+def with_spool(store: Store, file: Path | None, stack: ExitStack) -> InstructionStore:
     """The store, with a spool behind it where there is to be one, which is replayed when the store is back."""
     if file is None:
         return store
