@@ -65,7 +65,7 @@ def open_backend(config: BackendConfig, telemetry: Telemetry | None = None) -> I
             telemetry.metrics.observe_batch,
             accept=lambda engine: require_known(engine.calibration),
         )
-        keeper = _with_spool(store, config.spool, stack)
+        keeper = with_spool(store, config.spool, stack)
         intake = LiveIntake(registry, keeper, serving, observe_commit=telemetry.observe_commit)
         stack.callback(intake.close)
         stack.callback(registry.close, 0)
@@ -84,7 +84,7 @@ def open_backend(config: BackendConfig, telemetry: Telemetry | None = None) -> I
         )
 
 
-def _with_spool(store: Store, file: Path | None, stack: ExitStack) -> Store | SpoolingStore:
+def with_spool(store: Store, file: Path | None, stack: ExitStack) -> Store | SpoolingStore:
     """The store, with a spool behind it where there is to be one, which is replayed when the store is back."""
     if file is None:
         return store
