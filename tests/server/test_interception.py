@@ -42,7 +42,7 @@ class Log:
 
 @asynccontextmanager
 async def refuse(context: Context) -> AsyncIterator[None]:
-    await abort(context, Failure(grpc.StatusCode.PERMISSION_DENIED, "NO", "no"))
+    await abort(context, Failure(grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING", "no"))
     yield
 
 

@@ -12,7 +12,7 @@ from dispatch.v1.dispatch_service_pb2 import (
     StreamInstructionRequest,
     TranslateReportsRequest,
 )
-from dispatch.workflow import Intake
+from dispatch.workflow import LiveIntake
 from tests.server.every_method import METHODS, EveryMethod, call, outcome, serving
 
 REPORT = "柳叶沟3人被困"
@@ -22,7 +22,7 @@ SERVICE = "/dispatch.v1.DispatchService"
 
 @pytest.mark.parametrize("log_reports", [False, True])
 async def test_the_server_logs_reports_where_it_is_told_to(
-    intake: Intake, caplog: pytest.LogCaptureFixture, log_reports: bool
+    intake: LiveIntake, caplog: pytest.LogCaptureFixture, log_reports: bool
 ) -> None:
     caplog.set_level(logging.DEBUG)
     server = DispatchServer(ServerConfig("127.0.0.1:0", grace_s=0.05, log_reports=log_reports), intake)
