@@ -8,10 +8,11 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal
 
 from dispatch.decoding import DecodingCancelled
@@ -156,7 +157,7 @@ class _Entry:
             self.future.set_result(generation)
 
 
-_Queue = dict[_Entry, None]
+_Queue = dict[Future[Generation], _Entry]
 _Outcome = Generation | Exception | None
 
 
@@ -199,7 +200,7 @@ class Batcher:
             raise BatcherClosed(_CLOSED)
         tokens = max(1, engine.token_count(request)) * request.decoding.width
         entry = _Entry(request, lane, math.inf if deadline is None else deadline, tokens, self._clock())
-        entry.future.add_done_callback(lambda _: self._forget(entry))
+        entry.future.add_done_callback(self._forget)
         late: list[_Entry] = []
         try:
             with self._changed:
@@ -246,7 +247,7 @@ class Batcher:
             raise DeadlineUnreachable(expected_s)
         before = LANES[: LANES.index(entry.lane) + 1]
         ahead = sum(len(self._waiting[lane]) for lane in before)
-        self._waiting[entry.lane][entry] = None
+        self._waiting[entry.lane][entry.future] = entry
         self._tokens[entry.lane] += entry.tokens
         self._soonest = min(self._soonest, entry.deadline)
         self._together |= bool(self._decoding)
@@ -277,19 +278,21 @@ class Batcher:
         return float(seconds * 0.5 ** ((now - self._ended) / _HALF_LIFE_S))
 
     def _remove(self, entry: _Entry) -> None:
-        if entry in self._waiting[entry.lane]:
-            del self._waiting[entry.lane][entry]
+        if self._waiting[entry.lane].pop(entry.future, None) is not None:
             self._tokens[entry.lane] -= entry.tokens
+
+    def _all_waiting(self) -> Iterator[_Entry]:
+        return chain.from_iterable(queue.values() for queue in self._waiting.values())
 
     def _take_late(self) -> list[_Entry]:
         """Takes what has expired out of the queues."""
         now = self._clock()
         if now < self._soonest:
             return []
-        late = [entry for queue in self._waiting.values() for entry in queue if now >= entry.deadline]
+        late = [entry for entry in self._all_waiting() if now >= entry.deadline]
         for entry in late:
             self._remove(entry)
-        self._soonest = min((entry.deadline for queue in self._waiting.values() for entry in queue), default=math.inf)
+        self._soonest = min((entry.deadline for entry in self._all_waiting()), default=math.inf)
         return late
 
     def _window_left(self) -> float:
@@ -301,7 +304,7 @@ class Batcher:
         )
         if full or self._closing or not self._together:
             return 0.0
-        oldest = min(next(iter(queue)).arrived for queue in self._waiting.values() if queue)
+        oldest = min(next(iter(queue.values())).arrived for queue in self._waiting.values() if queue)
         return limits.window_s - (self._clock() - max(oldest, self._ended))
 
     def _fill(self) -> list[_Entry]:
@@ -312,7 +315,7 @@ class Batcher:
         urgent, bulk = self._waiting["urgent"], self._waiting["bulk"]
         both = bool(urgent and bulk)
         batch: list[_Entry] = []
-        if both and next(iter(bulk)).tokens <= self._owed:
+        if both and next(iter(bulk.values())).tokens <= self._owed:
             self._move(bulk, batch, self._owed)
         self._move(urgent, batch)
         if not urgent:
@@ -328,7 +331,7 @@ class Batcher:
         left = min(most, self._config.max_batch_tokens - sum(entry.tokens for entry in batch))
         options = batch[0].request.decoding if batch else None
         moved: list[_Entry] = []
-        for entry in queue:
+        for entry in queue.values():
             if left <= 0 or len(batch) + len(moved) == self._config.max_batch_rows:
                 break
             options = options or entry.request.decoding
@@ -430,14 +433,16 @@ class Batcher:
 
     # Any thread, without the lock.
 
-    def _forget(self, entry: _Entry) -> None:
+    def _forget(self, future: Future[Generation]) -> None:
         with self._changed:
-            self._remove(entry)
-            self._changed.notify_all()
+            entry = self._waiting["urgent"].get(future) or self._waiting["bulk"].get(future)
+            if entry is not None:
+                self._remove(entry)
+                self._changed.notify_all()
 
     def _abandon(self) -> None:
         with self._changed:
-            left = [*self._decoding, *(entry for queue in self._waiting.values() for entry in queue)]
+            left = [*self._decoding, *self._all_waiting()]
         for entry in left:
             entry.fail(BatcherClosed("the server closed before there was an answer"))
 
