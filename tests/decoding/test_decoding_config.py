@@ -72,7 +72,7 @@ def test_a_required_phrase_that_holds_a_banned_one_contradicts_however_it_is_wri
 
 def test_what_is_wrong_with_a_phrase_is_told_without_its_text() -> None:
     with pytest.raises(
-        ValueError, match=r"required_phrases must have 1 to 100 characters each, got 101 at \[0\]"
+        ValueError, match=r"required_phrases must be of 1 to 100 characters each, got 101 at \[0\]"
     ) as told:
         DecodingConfig(required_phrases=("秘" * 101,)).validate()
     assert "秘" not in str(told.value)

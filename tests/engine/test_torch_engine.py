@@ -125,7 +125,7 @@ def test_phrases_bind_the_instruction_whatever_was_typed(
 
 def test_a_typed_beginning_that_holds_a_banned_phrase_is_refused(engine: TorchEngine) -> None:
     decoding = DecodingConfig(banned_phrases=("Ａ7",))
-    with pytest.raises(UnusableRequest, match="^prefix: holds a banned phrase"):
+    with pytest.raises(UnusableRequest, match="prefix: holds a banned phrase"):
         engine.generate([GenerationRequest(REPORTS[0], decoding=decoding, prefix="派3台至A7公路")])
 
 
