@@ -2,7 +2,7 @@
 
 from dispatch.decoding.config import MAX_BANNED, MAX_PHRASE, MAX_REQUIRED, MAX_WIDTH, DecodingConfig, Strategy
 from dispatch.decoding.constraints import Constraint, SpanConstraint, Spelling
-from dispatch.decoding.phrases import Alphabet, InstructionConstraint, Phrases
+from dispatch.decoding.phrases import Alphabet, InstructionConstraint, Phrases, complete
 from dispatch.decoding.repetition import is_runaway
 from dispatch.decoding.search import DecodingCancelled, Ending, Hypothesis, search
 from dispatch.decoding.step import StepFunction, TransformerStep
@@ -25,6 +25,7 @@ __all__ = [
     "StepFunction",
     "Strategy",
     "TransformerStep",
+    "complete",
     "is_runaway",
     "search",
 ]

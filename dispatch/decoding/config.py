@@ -60,10 +60,14 @@ class DecodingConfig:
         return tuple(normalize(phrase).text for phrase in self.banned_phrases)
 
     def keeps_phrases(self, text: str) -> bool:
-        """Whether a text, as the model writes it, holds every required phrase and no banned one."""
-        return all(phrase in text for phrase in self.required_texts) and not any(
-            phrase in text for phrase in self.banned_texts
-        )
+        """Whether a text holds every required phrase and no banned one."""
+        return not self.broken_phrases(text)
+
+    def broken_phrases(self, text: str) -> list[str]:
+        """What a text lacks or holds against the phrases, such as ``required_phrases[0]``."""
+        text = normalize(text).text
+        lacking = [f"required_phrases[{at}]" for at, phrase in enumerate(self.required_texts) if phrase not in text]
+        return lacking + [f"banned_phrases[{at}]" for at, phrase in enumerate(self.banned_texts) if phrase in text]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON; what may be asked of the instruction stands in it only where it is."""
@@ -126,11 +130,11 @@ class DecodingConfig:
 def _fault(phrases: Sequence[str], most: int) -> str:
     """What is wrong with phrases ("" if nothing); it quotes none of them, since they may tell of people."""
     if len(phrases) > most:
-        return f"must hold at most {most} phrases, got {len(phrases)}"
+        return f"must be at most {most} phrases, got {len(phrases)}"
     for place, phrase in enumerate(phrases):
         if not 1 <= len(phrase) <= MAX_PHRASE:
-            return f"must have 1 to {MAX_PHRASE} characters each, got {len(phrase)} at [{place}]"
+            return f"must be of 1 to {MAX_PHRASE} characters each, got {len(phrase)} at [{place}]"
         text = normalize(phrase).text
-        if not text.strip() or _ILLEGIBLE in text:
+        if not text or _ILLEGIBLE in text:
             return f"must be legible text, got control characters or nothing at [{place}]"
     return ""

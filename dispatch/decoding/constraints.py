@@ -17,7 +17,7 @@ class Constraint(Protocol):
         ...
 
     def completion(self, tokens: Sequence[int]) -> Sequence[int]:
-        """What must be written where `tokens` would end with a stop token (it may be the end of it); none if they may."""
+        """What must be written where `tokens` would end with a stop token (it may end so); nothing if they may."""
         ...
 
 

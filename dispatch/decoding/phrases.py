@@ -74,28 +74,9 @@ class Phrases:
         return [phrase for phrase in self._required if phrase not in text]
 
     def completion(self, text: str) -> list[int]:
-        """The tokens that add what is missing, each phrase behind a comma where text precedes it.
-
-        Where a comma would complete a banned phrase, another character stands there.
-        """
-        added = ""
-        for phrase in self._required:
-            if phrase not in text + added:
-                added += self._separator(text + added, phrase) + phrase
+        """The tokens that add what is missing, as :func:`complete` does."""
+        added = _completion(text, self._required, self._banned)
         return self._alphabet.tokenizer.encode(added) if added else []
-
-    def _separator(self, text: str, phrase: str) -> str:
-        none = ("",) if not text or text.endswith(_SEPARATORS) else ()
-        # The last resort is a character of no banned phrase. They cannot hold every ideograph.
-        for separator in chain(none, _SEPARATORS, map(chr, _IDEOGRAPHS)):
-            added = separator + phrase
-            if _is_normal(_last_cluster(text) + added) and not self._completes(text, added):
-                return separator
-        raise AssertionError("more ideographs are banned than can be")
-
-    def _completes(self, text: str, added: str) -> bool:
-        """Whether an added text completes a banned phrase."""
-        return any(phrase in text[max(len(text) - len(phrase) + 1, 0) :] + added for phrase in self._banned)
 
     def _open(self, text: str) -> _Open:
         """What would complete a banned phrase that has begun."""
@@ -120,6 +101,14 @@ class Phrases:
             characters = _characters(pending + bytes([byte]))
             if any(char not in refused and _is_normal(cluster + char) for char in characters):
                 yield token
+
+
+def complete(text: str, decoding: DecodingConfig) -> str:
+    """A text with the required phrases that it lacks at its end, each behind a comma where text precedes it.
+
+    Where a comma would complete a banned phrase, another character stands there.
+    """
+    return text + _completion(text, decoding.required_texts, decoding.banned_texts)
 
 
 class InstructionConstraint:
@@ -164,6 +153,25 @@ class InstructionConstraint:
         begun = next((size for size in (1, 2, 3) if _begins(written[-size:])), 0) if written else 0
         whole = written[: len(written) - begun]
         return _as_text(whole), written[len(whole) :]
+
+
+def _completion(text: str, required: Sequence[str], banned: Sequence[str]) -> str:
+    added = ""
+    for phrase in required:
+        if phrase not in text + added:
+            added += _separator(text + added, phrase, banned) + phrase
+    return added
+
+
+def _separator(text: str, phrase: str, banned: Sequence[str]) -> str:
+    none = ("",) if not text or text.endswith(_SEPARATORS) else ()
+    # The last resort is a character of no banned phrase: these cannot hold every ideograph.
+    for separator in chain(none, _SEPARATORS, map(chr, _IDEOGRAPHS)):
+        added = separator + phrase
+        completes = any(one in text[max(len(text) - len(one) + 1, 0) :] + added for one in banned)
+        if not completes and _is_normal(_last_cluster(text) + added):
+            return separator
+    raise AssertionError("more ideographs are banned than can be")
 
 
 def _as_text(spelled: bytes) -> str:

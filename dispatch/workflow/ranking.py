@@ -7,6 +7,7 @@ network's mistakes, once it has read the situation, is mostly arithmetic that do
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from dispatch.decoding import complete
 from dispatch.domain import Check, Doctrine, Plan, Situation, make_plans, render_instruction, run_checks
 from dispatch.domain.checks import Candidate as CheckedCandidate
 from dispatch.domain.findings import Severity
@@ -26,7 +27,8 @@ _SEVERITIES: Sequence[Severity] = ("error", "warning", "info")
 class Ranked:
     """A candidate with doctrine's plans for its situations, the findings of all checks, and how likely it is right.
 
-    ``features`` are those that the confidence is made of.
+    ``features`` are those that the confidence is made of. It follows doctrine where its text is that of the plans, with
+    the required phrases that this lacks behind it.
     """
 
     candidate: Candidate
@@ -34,6 +36,7 @@ class Ranked:
     checks: tuple[Check, ...]
     confidence: float
     features: Mapping[str, float]
+    follows_doctrine: bool
 
     @property
     def errors(self) -> int:
@@ -43,10 +46,6 @@ class Ranked:
     def worst(self) -> Severity | None:
         """The severity of its worst finding; None without one."""
         return min((check.severity for check in self.checks), key=_SEVERITIES.index, default=None)
-
-    @property
-    def follows_doctrine(self) -> bool:
-        return bool(self.plans) and self.candidate.text == _text_of(self.plans)
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,8 @@ def rank(
 ) -> list[Ranked]:
     """The network's candidates and doctrine's texts for their situations, the one to send first.
 
-    The guard bars what must not be sent. Of the others fewest errors win, then agreement with doctrine, then the
+    What keeps to the phrases that the request requires and bans goes before what does not. The guard bars what must not
+    be sent. Of the others fewest errors win, then agreement with doctrine, then the
     network's score less a penalty for numbers that were not read, then its order. A typed prefix is always kept. What
     is sent with an error, or although it may be no request, has somebody call back.
     """
@@ -96,6 +96,7 @@ class _Ranking:
         self.report = normalize(request.report).text
         self.context = normalize_context(request.context)
         self.prefix = normalize(request.prefix).text
+        self.decoding = request.decoding
         self.generation = generation
         self.doctrine = doctrine
         self.calibration = calibration
@@ -103,7 +104,8 @@ class _Ranking:
 
     def ranked(self) -> list[Ranked]:
         entries = [(draft, self._checked(draft)) for draft in self._drafts()]
-        entries = _each_text_once(sorted(entries, key=lambda entry: _sort_key(*entry)))
+        entries.sort(key=lambda entry: (not self._keeps_phrases(entry[0]), *_sort_key(*entry)))
+        entries = _each_text_once(entries)
         best, checked = entries[0]
         sent = self._asking_back(best, checked)
         if sent is not best:
@@ -114,7 +116,7 @@ class _Ranking:
     def _drafts(self) -> Iterator[_Draft]:
         for source in self.generation.candidates:
             plans = self._plans(source.situations)
-            own = _Draft(source, source, source.text == _text_of(plans), plans, barred=self._is_doubtful(source))
+            own = _Draft(source, source, source.text == self._text_of(plans), plans, barred=self._is_doubtful(source))
             yield own
             yield from self._guarded(own)
         if not any(_is_legible(source) for source in self.generation.candidates):
@@ -143,15 +145,22 @@ class _Ranking:
         )
 
     def _by_doctrine(self, draft: _Draft, situations: tuple[Situation, ...]) -> Iterator[_Draft]:
-        """Nothing where there is no situation, or the operator has begun otherwise."""
+        """Nothing where there is no situation, the operator has begun otherwise, or doctrine says what is banned."""
         plans = self._plans(situations)
-        text = _text_of(plans)
-        if plans and text.startswith(self.prefix):
+        text = self._text_of(plans)
+        if plans and text.startswith(self.prefix) and self.decoding.keeps_phrases(text):
             candidate = replace(draft.source, text=text, situations=situations, token_scores=(), fault="")
             yield replace(draft, candidate=candidate, plans=plans)
 
     def _plans(self, situations: tuple[Situation, ...]) -> tuple[Plan, ...]:
         return make_plans(situations, self.context, self.doctrine)
+
+    def _text_of(self, plans: tuple[Plan, ...]) -> str:
+        """What doctrine says, and the phrases that are required beside it."""
+        return complete(render_instruction(plans), self.decoding) if plans else ""
+
+    def _keeps_phrases(self, draft: _Draft) -> bool:
+        return self.decoding.keeps_phrases(draft.candidate.text)
 
     def _is_doubtful(self, source: Candidate) -> bool:
         """Whether it would send nobody although somebody may wait: no certainty, a plea, or a first choice to send."""
@@ -174,8 +183,9 @@ class _Ranking:
         if guard.asks_back(best.candidate.text):
             return best
         plans = guard.with_callback(best.plans)
-        text = _text_of(plans) if checked.follows_doctrine else guard.text_with_callback(best.candidate.text)
-        return replace(best, candidate=replace(best.candidate, text=text), plans=plans)
+        text = self._text_of(plans) if checked.follows_doctrine else guard.text_with_callback(best.candidate.text)
+        asking = replace(best, candidate=replace(best.candidate, text=text), plans=plans)
+        return best if self._keeps_phrases(best) and not self._keeps_phrases(asking) else asking
 
     def _checked(self, draft: _Draft) -> Ranked:
         candidate = draft.candidate
@@ -187,14 +197,20 @@ class _Ranking:
             candidate.text,
             self.generation.source_truncated,
         )
-        findings = [*_faults(candidate), *draft.findings]
+        follows_doctrine = bool(draft.plans) and candidate.text == self._text_of(draft.plans)
+        findings = [*_faults(candidate), *_broken(self.decoding.broken_phrases(candidate.text)), *draft.findings]
         findings += [correction.check(candidate.text) for correction in draft.corrections]
-        findings += run_checks(checked, self.doctrine)
+        # A phrase that the caller requires is no mismatch.
+        findings += [
+            check
+            for check in run_checks(checked, self.doctrine)
+            if not (follows_doctrine and check.code == "DOCTRINE_MISMATCH")
+        ]
         features = features_of(draft.source, self.generation, findings, draft.agrees)
         confidence = confidence_of(draft.source, features, self.calibration)
         findings += low_confidence(confidence, self.calibration)
         findings.sort(key=lambda check: _SEVERITIES.index(check.severity))
-        return Ranked(candidate, draft.plans, tuple(findings), confidence, features)
+        return Ranked(candidate, draft.plans, tuple(findings), confidence, features, follows_doctrine)
 
 
 def _sort_key(draft: _Draft, entry: Ranked) -> tuple[bool, int, bool, bool, float]:
@@ -229,10 +245,6 @@ def _invents_place(draft: _Draft, entry: Ranked) -> bool:
     return any(check.code == "UNGROUNDED_PLACE" and check not in corrected for check in entry.checks)
 
 
-def _text_of(plans: tuple[Plan, ...]) -> str:
-    return render_instruction(plans) if plans else ""
-
-
 def _is_legible(candidate: Candidate) -> bool:
     return bool(candidate.situations) or candidate.fault in ("", *CUT_SHORT.values())
 
@@ -241,4 +253,12 @@ def _faults(candidate: Candidate) -> list[Check]:
     if not candidate.fault:
         return []
     message = f"the model's output could not be read whole ({candidate.fault}): do not send it, call back"
+    return [Check("DOCTRINE_MISMATCH", "error", message, "instruction")]
+
+
+def _broken(phrases: Sequence[str]) -> list[Check]:
+    """What is told of a text that does not keep to the request's phrases."""
+    if not phrases:
+        return []
+    message = f"does not keep to what the request asks of the text: {', '.join(phrases)}"
     return [Check("DOCTRINE_MISMATCH", "error", message, "instruction")]

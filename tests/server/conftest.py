@@ -51,11 +51,14 @@ class ScriptedEngine:
     calibration: Calibration | None = None
 
     def generate(
-        self, requests: Sequence[GenerationRequest], should_stop: Callable[[], bool] = lambda: False
-    ) -> list[Generation]:
+        self, requests: Sequence[GenerationRequest], should_stop: Callable[[int], bool] = lambda index: False
+    ) -> list[Generation | None]:
         self.requests += requests
-        self.before(should_stop)
-        return [GENERATION] * len(requests)
+        self.before(lambda: should_stop(0))
+        return [None if should_stop(index) else GENERATION for index in range(len(requests))]
+
+    def token_count(self, request: GenerationRequest) -> int:
+        return len(request.report)
 
 
 @pytest.fixture
