@@ -1,4 +1,4 @@
-"""What holds for every test: one thread per worker, no settings of the machine, and no silent skips in CI."""
+"""What holds for every test: one thread per worker, no settings of the machine, no clock, no silent skips in CI."""
 
 import os
 
@@ -9,6 +9,7 @@ for _name in [name for name in os.environ if name.startswith("DISPATCH_")]:
 from collections.abc import Generator  # noqa: E402
 from pathlib import Path  # noqa: E402
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
@@ -21,6 +22,10 @@ from dispatch.model import (  # noqa: E402
     save_bundle,
     train_tokenizer,
 )
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -5,7 +5,6 @@ can: a token of which int8 is not sure by float32; a place that nobody has said,
 hypothesis, a beam behind a typed beginning, sampling, and what is asked of the instruction's text by torch.
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,13 +42,16 @@ class _Row:
     tokens: list[int] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     ending: Ending | None = None
-    margin: float = math.inf
-    """The least lead of a token over the next best, in nats; infinite where nobody looked."""
+    sure: bool = True
+    """Whether every token led by enough, as far as anybody looked."""
     stopped: bool = False
 
 
 class _Listener:
-    """Takes down the tokens of a batch as CTranslate2 chooses them, and ends each row where the reference would."""
+    """Takes down the tokens of a batch as CTranslate2 chooses them, and ends each row where the reference would.
+
+    It ends a row too that is stopped, or that must be decoded again, since one of its tokens is not sure.
+    """
 
     def __init__(
         self, batch: Sequence[_Row], limits: Sequence[int], stop_id: int, should_stop: Callable[[int], bool]
@@ -59,23 +61,23 @@ class _Listener:
         self._stop_id = stop_id
         self._should_stop = should_stop
         self._step = -1
-        self._margins: Iterator[float] = iter(())
+        self._sure: Iterator[bool] = iter(())
 
     def __call__(self, result: "GenerationStepResult") -> bool:
         """Whether the row of this token is to be ended."""
         if result.step != self._step:
             self._step = result.step
             # The first row of a step brings the logits of all that are still alive, in the order of their calls.
-            self._margins = iter(()) if result.logits is None else iter(_leads(np.asarray(result.logits)))
+            self._sure = iter(()) if result.logits is None else iter(_are_sure(np.asarray(result.logits)))
         row = self.batch[result.batch_id]
-        margin = next(self._margins, math.inf)
+        sure = next(self._sure, True)
         if result.step >= len(row.forced):
             row.tokens.append(result.token_id)
             row.scores.append(result.log_prob)
-            row.margin = min(row.margin, margin)
+            row.sure = sure
             row.ending = self._ending(row, self.limits[result.batch_id])
         row.stopped = self._should_stop(row.index)
-        return row.stopped or row.ending is not None
+        return row.stopped or not row.sure or row.ending is not None
 
     def release(self) -> None:
         """Forgets what it was given.
@@ -150,13 +152,15 @@ class CTranslate2Search:
         for translator in self._translators:
             unsure = []
             for batch in _batches(rows):
-                self._write(
-                    translator, [row for row in batch if not should_stop(row.index)], decoding, stop_id, should_stop
-                )
                 for row in batch:
-                    if row.ending is None:
+                    row.stopped = should_stop(row.index)
+                awaited = [row for row in batch if not row.stopped]
+                if awaited:
+                    self._write(translator, awaited, decoding, stop_id, should_stop)
+                for row in batch:
+                    if row.stopped:
                         found[row.index] = []
-                    elif row.margin < _SURE:
+                    elif not row.sure:
                         unsure.append(_Row(row.index, row.source, row.forced))
                     elif self._keeps_to_spans(row.source, (*row.forced, *row.tokens), len(row.forced)):
                         found[row.index] = [self._hypothesis(translator, row, decoding)]
@@ -172,8 +176,6 @@ class CTranslate2Search:
         should_stop: Callable[[int], bool],
     ) -> None:
         """Fills in what greedy search writes; stops each row where the reference would."""
-        if not batch:
-            return
         listener = _Listener(batch, [self._limit(row, decoding) for row in batch], stop_id, should_stop)
         translator.translate_batch(
             [self._spelled(row.source) for row in batch],
@@ -298,11 +300,11 @@ def _batches(rows: Sequence[_Row]) -> Iterator[list[_Row]]:
         yield ordered[first : first + _ROWS]
 
 
-def _leads(logits_RV: NDArray[np.float32]) -> list[float]:
-    """By how much the best of each row leads."""
-    best_R2 = np.partition(logits_RV, -2)[:, -2:]
-    leads: list[float] = (best_R2[:, 1] - best_R2[:, 0]).tolist()
-    return leads
+def _are_sure(logits_RV: NDArray[np.float32]) -> list[bool]:
+    """Whether the best of each row leads by enough."""
+    near_RV = logits_RV > logits_RV.max(axis=-1, keepdims=True) - _SURE
+    sure: list[bool] = (np.count_nonzero(near_RV, axis=-1) == 1).tolist()
+    return sure
 
 
 def _rank(

@@ -28,9 +28,19 @@ def test_context_and_prefix_reach_the_engine(dispatch: Any, engine: Any) -> None
 
 def test_decoding_options_reach_the_engine(dispatch: Any, engine: Any) -> None:
     options = "--strategy sample --num-candidates 3 --temperature 0.5 --top-k 7 --top-p 0.9 --seed 4 --max-tokens 9"
+    options += " --min-tokens 2 --require 请速报 --require A7 --ban 直升机"
     assert dispatch("generate", REPORT, *options.split()).exit_code == 0
     assert engine.requests[0].decoding == DecodingConfig(
-        strategy="sample", num_candidates=3, temperature=0.5, top_k=7, top_p=0.9, seed=4, max_tokens=9
+        strategy="sample",
+        num_candidates=3,
+        temperature=0.5,
+        top_k=7,
+        top_p=0.9,
+        seed=4,
+        max_tokens=9,
+        min_tokens=2,
+        required_phrases=("请速报", "A7"),
+        banned_phrases=("直升机",),
     )
 
 
@@ -84,6 +94,7 @@ def test_with_a_database_the_row_is_there(dispatch: Any, engine: Any, tmp_path: 
         (["--strategy", "guess"], "guess"),
         (["--strategy", "beam", "--beam-size", "99"], "beam_size"),
         (["--temperature", "0", "--strategy", "sample"], "temperature"),
+        (["--require", "派直升机", "--ban", "直升机"], "required_phrases"),
         (["--num-candidates", "2"], "num_candidates"),
         (["--server", "nowhere"], "HOST:PORT"),
         (["--server", "127.0.0.1:1", "--database-url", "sqlite:///x.db"], "--server"),

@@ -88,7 +88,7 @@ requests = st.builds(
 
 
 @given(requests, st.sampled_from(MODEL_TYPES), st.integers(0, 2**31), st.sampled_from(["", "镇派", "e"]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_banned_phrase_is_ever_completed_and_no_required_one_is_missing_at_the_end(
     config: DecodingConfig, model_type: ModelType, seed: int, typed: str
 ) -> None:
@@ -105,7 +105,7 @@ def test_no_banned_phrase_is_ever_completed_and_no_required_one_is_missing_at_th
 
 
 @given(requests, st.integers(0, 2**31))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_row_under_phrases_does_not_depend_on_the_others(config: DecodingConfig, seed: int) -> None:
     together = decode(Fond([seed, seed + 1], "char"), config, rows=2)
     assert together == [*decode(Fond([seed], "char"), config), *decode(Fond([seed + 1], "char"), config)]

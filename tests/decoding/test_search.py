@@ -169,7 +169,6 @@ def test_a_beam_wide_enough_for_all_is_exhaustive(
 
 
 @given(seeds, penalties, st.integers(2, 6), st.integers(1, 12))
-@settings(deadline=None)
 def test_stopping_early_never_loses_a_hypothesis(
     seed: int, length_penalty: float, beam_size: int, max_tokens: int
 ) -> None:
@@ -408,7 +407,6 @@ def test_the_stop_flag_is_looked_at_before_every_step(config: DecodingConfig, lo
 
 
 @given(seeds, st.permutations(range(4)), prefixes, configs, st.data())
-@settings(deadline=None)
 def test_what_is_stopped_leaves_the_batch_and_the_others_do_not_notice(
     seed: int, sources: list[int], rows: list[list[int]], config: DecodingConfig, data: st.DataObject
 ) -> None:

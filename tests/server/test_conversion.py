@@ -18,6 +18,7 @@ CONFIGS = [
     DecodingConfig(),
     DecodingConfig("beam", beam_size=8, num_candidates=2, length_penalty=0.0, max_tokens=7),
     DecodingConfig("sample", num_candidates=2, temperature=0.5, top_k=3, top_p=0.9, seed=-5),
+    DecodingConfig(required_phrases=("请速报", "A7"), banned_phrases=("直升机",), min_tokens=2),
 ]
 
 

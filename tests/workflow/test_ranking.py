@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatch.decoding import DecodingConfig
@@ -296,7 +296,6 @@ def test_no_callback_is_added_where_it_is_banned() -> None:
         max_size=3,
     ),
 )
-@settings(deadline=None)
 def test_nothing_that_breaks_the_phrases_is_first_while_another_keeps_them(
     required: list[str], banned: list[str], texts: list[str]
 ) -> None:
