@@ -42,9 +42,6 @@ class ScriptedEngine:
     def token_count(self, request: GenerationRequest) -> int:
         return len(request.report)
 
-    def token_count(self, request: GenerationRequest) -> int:
-        return len(request.report)
-
 
 @pytest.fixture
 def engine() -> ScriptedEngine:
