@@ -33,8 +33,39 @@ class Settings(BaseSettings):
 
     listen: str = Field("127.0.0.1:50051", description="HOST:PORT on which `dispatch serve` answers gRPC.")
     insecure: bool = Field(False, description="Permit listening off loopback without TLS and tokens.")
+    tls_certificate: Path | None = Field(
+        None, description="PEM file with the server's certificate and those above it; needs `tls_key`."
+    )
+    tls_key: Path | None = Field(None, description="PEM file with the certificate's private key, without passphrase.")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM file with the authorities one of which must have signed a client's certificate."
+    )
+    require_tokens: bool = Field(False, description="Whether a call must show a token that `dispatch token` has made.")
+    token_cache_s: float = Field(
+        2.0, ge=0, le=5, description="Seconds for which a valid token is not looked up again, revoked or not."
+    )
+    rate_per_s: float = Field(
+        1000.0, ge=0, description="Calls a second that one client may make in the long run; 0 is no limit."
+    )
+    rate_burst: int = Field(2000, ge=1, description="Calls that one client may make at once after a rest.")
+    max_open_calls: int = Field(1000, ge=1, description="Calls of one client that may be open at the same time.")
+    max_message_bytes: int = Field(4_194_304, ge=1024, description="Longest message that the server reads.")
+    reflection: bool = Field(True, description="Let callers ask which services and messages there are.")
+    keepalive_s: float = Field(
+        60.0, ge=0, le=86_400, description="Seconds of silence after which a client is asked for a sign; 0 asks nobody."
+    )
+    connection_age_s: float = Field(
+        0.0, ge=0, le=86_400, description="Seconds after which clients are asked to connect anew; 0 is no limit."
+    )
     database_url: str = Field(
         "sqlite:///dispatch.db", description="Where instructions are stored: sqlite:///FILE or postgresql://…"
+    )
+    when_store_lost: Literal["refuse", "spool"] = Field(
+        "refuse",
+        description="While a PostgreSQL store is lost: refuse calls, or spool to a local file and replay it.",
+    )
+    spool: Path = Field(
+        Path("dispatch-spool.db"), description="The file that takes instructions for `when_store_lost`."
     )
     bundle: Path = Field(SHIPPED_BUNDLE, description="Folder of the model bundle.")
     models_dir: Path | None = Field(
@@ -59,6 +90,9 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe line that `dispatch serve` logs."
+    )
+    log_reports: bool = Field(
+        False, description="Log the text of every report: for finding faults, never where reports are of real people."
     )
 
     @classmethod

@@ -21,6 +21,7 @@ from dispatch.cli import (
     pairs,
     serve,
     synthesize,
+    token,
     train,
     translate,
 )
@@ -69,6 +70,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(doctrine.app, name="doctrine")
 app.command()(doctor.doctor)
 app.add_typer(db.app, name="db")
+app.add_typer(token.app, name="token")
 
 
 def _open_missing_streams() -> None:

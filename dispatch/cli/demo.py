@@ -15,7 +15,7 @@ from dispatch.cli.options import BundleOption, JsonOption
 from dispatch.cli.output import note, print_json, print_result, to_json
 
 if TYPE_CHECKING:
-    from dispatch.workflow import Intake
+    from dispatch.workflow import LiveIntake
 
 JsonObject = dict[str, Any]
 
@@ -64,16 +64,10 @@ def demo(
 
 
 def _run(database: Path, bundle: Path | None) -> list[JsonObject]:
-    from dispatch.cli.answering import open_engine
-    from dispatch.store import Store
-    from dispatch.workflow import Intake
+    from dispatch.cli.backend import BackendConfig, open_backend
 
-    engine = open_engine(bundle)
-    store = Store.open(f"sqlite:///{quote(str(database))}")
-    try:
-        answered = asyncio.run(_ask_server(Intake(engine, store)))
-    finally:
-        store.close()
+    with open_backend(BackendConfig(f"sqlite:///{quote(str(database))}", bundle)) as backend:
+        answered = asyncio.run(_ask_server(backend.intake))
     return [
         {"report": asked.report, "context": {"location": asked.location}}
         | answer
@@ -82,7 +76,7 @@ def _run(database: Path, bundle: Path | None) -> list[JsonObject]:
     ]
 
 
-async def _ask_server(intake: "Intake") -> list[JsonObject]:
+async def _ask_server(intake: "LiveIntake") -> list[JsonObject]:
     from dispatch.client import Client
     from dispatch.server import DispatchServer, ServerConfig
 

@@ -4,6 +4,7 @@ import platform
 import sqlite3
 import sys
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +17,10 @@ from dispatch.cli.output import FAILED, print_json, print_result
 from dispatch.settings import Settings, SettingsError, load_settings, settings_file, unknown_variables
 
 WAL_RESET_FIXED = (3, 51, 3)
+CERTIFICATE_ENDS_SOON = timedelta(days=14)
 PACKAGES = ("torch", "ctranslate2", "sentencepiece", "grpcio", "sqlalchemy", "alembic", "pydantic")
+
+Level = Literal["ok", "warning", "error"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Finding:
     """One thing that was looked at."""
 
     subject: str
-    level: Literal["ok", "warning", "error"]
+    level: Level
     message: str
 
 
@@ -45,6 +49,7 @@ def doctor(bundle: BundleOption = None, database_url: DatabaseOption = None, as_
             *_check_settings(settings),
             *_check_bundle(bundle or settings.bundle, settings),
             _check_database(url),
+            *_check_security(settings),
             _check_sqlite(sqlite3.sqlite_version_info),
             _check_threads(settings.threads),
         ]
@@ -141,6 +146,22 @@ def _check_database(url: str) -> Finding:
     except (ValueError, StoreError) as error:
         return Finding("database", "error", str(error))
     return Finding("database", "ok", f"{_masked(url)} answers and has this version's schema")
+
+
+def _check_security(settings: Settings) -> list[Finding]:
+    """The files of TLS, where there are to be some."""
+    from dispatch.server.tls import tls_config, valid_until
+
+    try:
+        config = tls_config(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+        if config is None:
+            return []
+        end = valid_until(config)
+    except (ValueError, OSError) as error:
+        return [Finding("tls", "error", str(error))]
+    left = end - datetime.now(UTC)
+    level: Level = "warning" if left < CERTIFICATE_ENDS_SOON else "ok"
+    return [Finding("tls", level, f"{config.certificate} is valid until {end:%Y-%m-%d}, for {left.days} more days")]
 
 
 def _check_sqlite(installed: tuple[int, int, int]) -> Finding:

@@ -1,13 +1,18 @@
 """`dispatch serve`: the gRPC server."""
 
 import logging
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dispatch.cli.options import BundleOption, DatabaseOption
 from dispatch.cli.output import note, values_as_usage
-from dispatch.settings import load_settings
+from dispatch.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from dispatch.cli.backend import BackendConfig
+    from dispatch.server import ServerConfig
 
 
 def serve(
@@ -17,7 +22,7 @@ def serve(
     database_url: DatabaseOption = None,
     bundle: BundleOption = None,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Permit an address off loopback, without encryption and tokens.")
+        bool, typer.Option("--insecure", help="Permit an address off loopback without TLS and tokens.")
     ] = False,
 ) -> None:
     """Answer gRPC until SIGTERM or Ctrl-C; every instruction is stored before it is answered.
@@ -27,16 +32,44 @@ def serve(
     Example: `dispatch serve --listen 127.0.0.1:50051 --database-url sqlite:///dispatch.db`
     """
     settings = load_settings()
-    from dispatch.cli.answering import open_engine
-    from dispatch.server import ServerConfig
+    from dispatch.cli.backend import open_backend
+    from dispatch.server import DispatchServer
     from dispatch.server import serve as run_server
-    from dispatch.store import Store
-    from dispatch.workflow import Intake
 
     with values_as_usage():
-        config = ServerConfig(listen or settings.listen, insecure or settings.insecure, settings.grace_s)
+        config = _server_config(settings, listen or settings.listen, insecure or settings.insecure)
+        backend_config = _backend_config(settings, database_url or settings.database_url, bundle)
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    engine = open_engine(bundle)
-    store = Store.open(database_url or settings.database_url)
-    run_server(config, Intake(engine, store), store, lambda address: note(f"listening on {address}"))
+    logging.getLogger("sqlalchemy").setLevel(logging.WARNING)  # at debug it logs every row that it reads
+    with open_backend(backend_config) as backend:
+        run_server(
+            lambda: DispatchServer(config, backend.intake, admin=backend.admin, find_token=backend.find_token),
+            lambda address: note(f"listening on {address}"),
+        )
+
+
+def _server_config(settings: Settings, listen: str, insecure: bool) -> "ServerConfig":
+    from dispatch.server import ConnectionConfig, ServerConfig
+    from dispatch.server.authentication import AuthenticationConfig
+    from dispatch.server.limits import LimitsConfig
+    from dispatch.server.tls import tls_config
+
+    return ServerConfig(
+        listen,
+        insecure,
+        settings.grace_s,
+        tls_config(settings.tls_certificate, settings.tls_key, settings.tls_client_ca),
+        AuthenticationConfig(settings.require_tokens, settings.token_cache_s),
+        LimitsConfig(settings.rate_per_s, settings.rate_burst, settings.max_open_calls, settings.max_message_bytes),
+        settings.log_reports,
+        settings.reflection,
+        ConnectionConfig(keepalive_s=settings.keepalive_s, max_age_s=settings.connection_age_s),
+    )
+
+
+def _backend_config(settings: Settings, database_url: str, bundle: Path | None) -> "BackendConfig":
+    from dispatch.cli.backend import BackendConfig
+
+    spool = settings.spool if settings.when_store_lost == "spool" else None
+    return BackendConfig(database_url, bundle, settings.models_dir, spool)

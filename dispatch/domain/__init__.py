@@ -9,6 +9,7 @@ from dispatch.domain.instruction import (
     make_workings,
     parse_orders,
     render_instruction,
+    split_orders,
 )
 from dispatch.domain.plan import PRIORITIES, Order, Plan
 from dispatch.domain.situation import Context, Count, Requested, Situation
@@ -31,4 +32,5 @@ __all__ = [
     "parse_orders",
     "render_instruction",
     "run_checks",
+    "split_orders",
 ]

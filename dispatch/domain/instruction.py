@@ -21,6 +21,7 @@ _COUNTED = re.compile(rf"(\d{{1,9}})({_UNIT})(.+)")  # 3台除雪车
 _SUPPLY = re.compile(rf"(.+?)(?<!\d)(\d{{1,9}})({_UNIT})")  # 沙袋2000条
 _EXTENT = re.compile(r"(.+?)(?<!\d)(\d{1,9})(米)")  # 警戒半径500米
 _NUMBERED = re.compile(rf"(?:^|;)[{_NUMERALS}]、")
+_CLAUSE_END = re.compile(r"(?<=[,;])")
 _MEDICAL = "医疗120"
 _AMBULANCE = "120派"
 _TRANSPORTING = ("派", "增派", "调运")  # the first clause of these says where to
@@ -68,6 +69,11 @@ def parse_orders_by_incident(text: str, doctrine: Doctrine | None = None) -> lis
     before, *numbered = _NUMBERED.split(text)
     parts = [before, *numbered] if before or not numbered else numbered
     return [_parse_part(part, doctrine) for part in parts]
+
+
+def split_orders(text: str) -> list[str]:
+    """The clauses of an instruction, each with the punctuation behind it: joined they are the text."""
+    return [clause for clause in _CLAUSE_END.split(text) if clause]
 
 
 def _parse_part(part: str, doctrine: Doctrine) -> list[Order]:

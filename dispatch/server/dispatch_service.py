@@ -1,40 +1,95 @@
-"""DispatchService: one thread decodes, the event loop stays free for everything else."""
+"""DispatchService: what callers send, checked, handed to the live intake, and told in messages."""
 
 import asyncio
-import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
-from dispatch.server.conversion import to_intake_request, to_response
-from dispatch.server.errors import Context, abort, failure_of, invalid_argument
-from dispatch.server.validation import find_violations
+from google.rpc.status_pb2 import Status
+
+from dispatch.engine import Lane, Overloaded
+from dispatch.server.admin_service import to_list_models
+from dispatch.server.authentication import current_caller
+from dispatch.server.bulk import Window
+from dispatch.server.conversion import to_draft_orders, to_intake_request, to_response, to_situations
+from dispatch.server.errors import (
+    SHUTTING_DOWN,
+    Context,
+    InvalidFields,
+    MalformedMessage,
+    abort,
+    failure_of,
+    invalid_argument,
+    status_of,
+)
+from dispatch.server.validation import find_item_violations, find_violations
 from dispatch.store import Instruction
-from dispatch.v1.dispatch_service_pb2 import GenerateInstructionRequest, GenerateInstructionResponse
+from dispatch.v1 import dispatch_service_pb2 as messages
 from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceServicer
-from dispatch.workflow import Intake, IntakeRequest
+from dispatch.workflow import Admitted, IntakeRequest, LiveIntake, Reading
+
+WINDOW = 64
+"""The most items of one bulk call that are worked on: enough to fill the largest batch, and the next."""
 
 
 class DispatchService(DispatchServiceServicer):
-    """Answers by `intake`, whose records are committed when it returns them."""
+    """Answers by the live intake, whose records are committed when it returns them."""
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: LiveIntake, window: int = WINDOW) -> None:
         self._intake = intake
-        self._decoding = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decoding")
-        self._closing = threading.Event()
+        self._window = window
+        self._closing = asyncio.Event()
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     async def GenerateInstruction(
-        self, request: GenerateInstructionRequest, context: Context
-    ) -> GenerateInstructionResponse:
-        self._count(context)
-        if violations := find_violations(request, self._intake.engine.identity.name):
-            named = ", ".join(dict.fromkeys(violation.field for violation in violations[:5]))
-            await abort(context, invalid_argument("INVALID_FIELDS", f"the request is not valid: {named}", violations))
+        self, request: messages.GenerateInstructionRequest, context: Context
+    ) -> messages.GenerateInstructionResponse:
+        await self._admit(context)
         try:
-            return to_response(await self._submit(to_intake_request(request)))
+            return to_response(await self._submit(request, "urgent", _deadline(context)))
         except Exception as error:
             await abort(context, failure_of(error))
+
+    async def StreamInstruction(
+        self, request: messages.StreamInstructionRequest, context: Context
+    ) -> AsyncGenerator[messages.StreamInstructionResponse, None]:
+        await self._admit(context)
+        try:
+            asked = _read(request.request, "request.")
+            stages = self._intake.stages(asked, principal=current_caller().name, deadline=_deadline(context))
+            async with aclosing(stages):
+                async for stage in stages:
+                    for told in _tell(stage):
+                        yield told
+        except Exception as error:
+            await abort(context, failure_of(error))
+
+    async def TranslateReports(
+        self, requests: AsyncIterator[messages.TranslateReportsRequest], context: Context
+    ) -> AsyncGenerator[messages.TranslateReportsResponse, None]:
+        await self._admit(context)
+        deadline = _deadline(context)
+
+        async def answer(
+            item: messages.TranslateReportsRequest | MalformedMessage,
+        ) -> messages.TranslateReportsResponse:
+            return await self._answer_item(item, deadline)
+
+        window = Window(requests, answer, self._window, self._closing)
+        async with aclosing(window.answers()) as answers:
+            async for told in answers:
+                yield told
+        if window.was_cut_short:
+            await abort(context, SHUTTING_DOWN)
+
+    async def ListModels(self, request: messages.ListModelsRequest, context: Context) -> messages.ListModelsResponse:
+        return to_list_models(self._intake.registry.models(), self._intake.serving.mode)
+
+    def stop_admitting(self) -> None:
+        """Refuses calls from now on, and has bulk calls read no further; what was admitted is answered still."""
+        self._closing.set()
 
     async def drained(self, timeout_s: float) -> None:
         """Returns when every call has been answered, or after the timeout."""
@@ -43,27 +98,36 @@ class DispatchService(DispatchServiceServicer):
         except TimeoutError:
             return
 
-    async def close(self) -> None:
-        """Stops the work that is left and returns when its thread has ended."""
-        self._closing.set()
-        await asyncio.to_thread(self._decoding.shutdown, cancel_futures=True)
+    async def _answer_item(
+        self, item: messages.TranslateReportsRequest | MalformedMessage, deadline: float | None
+    ) -> messages.TranslateReportsResponse:
+        """Never raises for what is wrong with one item. One for which there is no room yet waits for it."""
+        if isinstance(item, MalformedMessage):
+            return messages.TranslateReportsResponse(status=status_of(failure_of(item)))
+        item_id = item.item_id
+        if violations := find_item_violations(item_id):
+            failure = invalid_argument("INVALID_FIELDS", "the item is not valid: item_id", violations)
+            return messages.TranslateReportsResponse(status=status_of(failure))
+        while True:
+            try:
+                instruction = to_response(await self._submit(item.request, "bulk", deadline, "request."))
+            except Overloaded as error:
+                await asyncio.sleep(error.retry_after_s)
+            except Exception as error:
+                return messages.TranslateReportsResponse(item_id=item_id, status=status_of(failure_of(error)))
+            else:
+                return messages.TranslateReportsResponse(item_id=item_id, status=Status(), instruction=instruction)
 
-    async def _submit(self, request: IntakeRequest) -> Instruction:
-        """Runs in the decoding thread. gRPC cancels this coroutine when the call is cancelled or its deadline passes,
-        but a thread cannot be cancelled: it looks at the flag."""
-        left = threading.Event()
+    async def _submit(
+        self, request: messages.GenerateInstructionRequest, lane: Lane, deadline: float | None, path: str = ""
+    ) -> Instruction:
+        asked = _read(request, path)
+        return await self._intake.submit(asked, principal=current_caller().name, lane=lane, deadline=deadline)
 
-        def should_stop() -> bool:
-            return left.is_set() or self._closing.is_set()
-
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._decoding, self._intake.submit, request, should_stop)
-        finally:
-            left.set()
-
-    def _count(self, context: Context) -> None:
-        """Counts a call until its reply is out, which is after the handler has returned."""
+    async def _admit(self, context: Context) -> None:
+        """Counts a call until its reply is out, which is after the handler has returned; refuses it when stopping."""
+        if self._closing.is_set():
+            await abort(context, SHUTTING_DOWN)
         self._in_flight += 1
         self._idle.clear()
         context.add_done_callback(self._discount)  # type: ignore[arg-type] # the stubs want a class of their own
@@ -72,3 +136,30 @@ class DispatchService(DispatchServiceServicer):
         self._in_flight -= 1
         if not self._in_flight:
             self._idle.set()
+
+
+def _read(request: messages.GenerateInstructionRequest, path: str) -> IntakeRequest:
+    """Raises InvalidFields; ``path`` is where the request stands in its message."""
+    if violations := find_violations(request, path):
+        raise InvalidFields(violations)
+    return to_intake_request(request)
+
+
+def _tell(stage: Admitted | Reading | Instruction) -> list[messages.StreamInstructionResponse]:
+    """The messages that say a stage: of the instruction its orders, and then all of it."""
+    message = messages.StreamInstructionResponse
+    match stage:
+        case Admitted():
+            return [message(admitted=messages.Admitted(ahead=stage.ahead))]
+        case Reading():
+            reading = messages.Reading(situations=to_situations(stage.situations), confidence=stage.confidence)
+            return [message(reading=reading)]
+        case Instruction():
+            orders = [message(order=order) for order in to_draft_orders(stage)]
+            return [*orders, message(instruction=to_response(stage))]
+
+
+def _deadline(context: Context) -> float | None:
+    """The call's, as a moment of time.monotonic(); None where it has none."""
+    remaining = context.time_remaining()
+    return None if remaining is None else time.monotonic() + remaining

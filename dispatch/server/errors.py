@@ -5,7 +5,7 @@ import traceback
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -14,13 +14,42 @@ from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 from dispatch.decoding import DecodingCancelled
-from dispatch.engine import UnusableRequest
+from dispatch.engine import (
+    BatcherClosed,
+    DeadlineUnreachable,
+    Overloaded,
+    UnknownModel,
+    UnusableBundle,
+    UnusableRequest,
+)
 from dispatch.store import RequestIdConflict, StoreError
 
 DOMAIN = "dispatch"
-STORE_RETRY_S = 1
+STORE_RETRY_S = 1.0
+SHUTDOWN_RETRY_S = 1.0
 # gRPC refuses trailing metadata beyond 8 KiB, and would then lose the whole status.
 MAX_VIOLATIONS = 20
+
+Reason = Literal[
+    "INVALID_FIELDS",
+    "MALFORMED_MESSAGE",
+    "REQUEST_ID_REUSED",
+    "UNUSABLE_REQUEST",
+    "UNKNOWN_MODEL",
+    "BAD_BUNDLE",
+    "LABEL_CONFLICT",
+    "LOADING_DISABLED",
+    "UNAUTHENTICATED",
+    "SCOPE_MISSING",
+    "RATE_LIMITED",
+    "OVERLOADED",
+    "DEADLINE_UNREACHABLE",
+    "STORE_UNAVAILABLE",
+    "SHUTTING_DOWN",
+    "DECODING_CANCELLED",
+    "INTERNAL_ERROR",
+]
+"""The reasons that ErrorInfo names; docs/api.md says of each what it means."""
 
 logger = logging.getLogger(__name__)
 
@@ -40,44 +69,81 @@ class Failure:
     """One answer that is no reply; ``retry_after_s`` is 0 where trying again is no help."""
 
     code: grpc.StatusCode
-    reason: str
+    reason: Reason
     message: str
     violations: Sequence[FieldViolation] = ()
-    retry_after_s: int = 0
+    retry_after_s: float = 0.0
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-def invalid_argument(reason: str, message: str, violations: Sequence[FieldViolation] = ()) -> Failure:
+SHUTTING_DOWN = Failure(
+    grpc.StatusCode.UNAVAILABLE,
+    "SHUTTING_DOWN",
+    "the server is stopping and takes nothing more; try again, there or elsewhere",
+    retry_after_s=SHUTDOWN_RETRY_S,
+)
+
+
+class MalformedMessage(ValueError):
+    """Bytes that are no such message; ``violations`` name the fields where they can be named."""
+
+    def __init__(self, violations: Sequence[FieldViolation]) -> None:
+        super().__init__("the request cannot be read")
+        self.violations = tuple(violations)
+
+
+class InvalidFields(ValueError):
+    """A request that can be read and breaks rules; every violation is named."""
+
+    def __init__(self, violations: Sequence[FieldViolation]) -> None:
+        named = ", ".join(dict.fromkeys(violation.field for violation in violations[:5]))
+        super().__init__(f"the request is not valid: {named}")
+        self.violations = tuple(violations)
+
+
+def invalid_argument(reason: Reason, message: str, violations: Sequence[FieldViolation] = ()) -> Failure:
     return Failure(grpc.StatusCode.INVALID_ARGUMENT, reason, message, violations)
 
 
 def failure_of(error: Exception) -> Failure:
     """The failure that stands for an exception; one that nobody expected is logged under a reference."""
-    if isinstance(error, RequestIdConflict):
-        violation = FieldViolation("request_id", "was used for a request with other content")
-        return invalid_argument("REQUEST_ID_REUSED", "request_id was used for another request", [violation])
-    if isinstance(error, UnusableRequest):
-        field, _, description = str(error).partition(": ")
-        violation = FieldViolation(f"decoding.{field}", description)
-        return invalid_argument("UNUSABLE_REQUEST", "the model cannot answer this request", [violation])
-    if isinstance(error, StoreError):
-        _log("the store failed", error)
-        message = "the store cannot be written, so no instruction was issued; try again"
-        return Failure(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", message, retry_after_s=STORE_RETRY_S)
-    if isinstance(error, DecodingCancelled):
-        return Failure(grpc.StatusCode.CANCELLED, "DECODING_CANCELLED", "the call ended before the instruction")
-    reference = uuid.uuid4().hex
-    _log(f"internal error {reference}", error)
-    return Failure(
-        grpc.StatusCode.INTERNAL,
-        "INTERNAL_ERROR",
-        f"internal error; the server's log has it under {reference}",
-        metadata={"reference": reference},
-    )
+    match error:
+        case InvalidFields():
+            return invalid_argument("INVALID_FIELDS", str(error), error.violations)
+        case MalformedMessage():
+            return invalid_argument("MALFORMED_MESSAGE", str(error), error.violations)
+        case RequestIdConflict():
+            violation = FieldViolation("request_id", "was used for a request with other content")
+            return invalid_argument("REQUEST_ID_REUSED", "request_id was used for another request", [violation])
+        case UnusableRequest():
+            field, _, description = str(error).partition(": ")
+            violation = FieldViolation(f"decoding.{field}", description)
+            return invalid_argument("UNUSABLE_REQUEST", "the model cannot answer this request", [violation])
+        case UnknownModel():
+            return Failure(grpc.StatusCode.NOT_FOUND, "UNKNOWN_MODEL", "no such model is loaded; ListModels names them")
+        case BatcherClosed():
+            return SHUTTING_DOWN
+        case UnusableBundle():
+            return Failure(grpc.StatusCode.FAILED_PRECONDITION, "BAD_BUNDLE", str(error))
+        case Overloaded():
+            message = "too much is waiting already, so this was not begun; try again later"
+            code = grpc.StatusCode.RESOURCE_EXHAUSTED
+            return Failure(code, "OVERLOADED", message, retry_after_s=error.retry_after_s)
+        case DeadlineUnreachable():
+            expected = f"an answer would take about {error.expected_s:.1f} s" if error.expected_s else "it has passed"
+            message = f"the deadline cannot be met: {expected}; allow more time"
+            return Failure(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_UNREACHABLE", message)
+        case StoreError():
+            _log("the store failed", error)
+            message = "the store cannot be written, so no instruction was issued; try again"
+            return Failure(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", message, retry_after_s=STORE_RETRY_S)
+        case DecodingCancelled():
+            return Failure(grpc.StatusCode.CANCELLED, "DECODING_CANCELLED", "the call ended before the instruction")
+    return _internal_error(error)
 
 
-async def abort(context: Context, failure: Failure) -> NoReturn:
-    """Ends the call with the failure and its details."""
+def status_of(failure: Failure) -> Status:
+    """The status with its details: ErrorInfo, and BadRequest and RetryInfo where they apply."""
     status = Status(code=failure.code.value[0], message=failure.message)
     status.details.add().Pack(ErrorInfo(reason=failure.reason, domain=DOMAIN, metadata=failure.metadata))
     if failure.violations:
@@ -86,10 +152,28 @@ async def abort(context: Context, failure: Failure) -> NoReturn:
             bad_request.field_violations.add(field=violation.field, description=violation.description)
         status.details.add().Pack(bad_request)
     if failure.retry_after_s:
-        status.details.add().Pack(RetryInfo(retry_delay=Duration(seconds=failure.retry_after_s)))
-    trailing = rpc_status.to_status(status).trailing_metadata
+        delay = Duration()
+        delay.FromMilliseconds(max(1, round(failure.retry_after_s * 1000)))
+        status.details.add().Pack(RetryInfo(retry_delay=delay))
+    return status
+
+
+async def abort(context: Context, failure: Failure) -> NoReturn:
+    """Ends the call with the failure and its details."""
+    trailing = rpc_status.to_status(status_of(failure)).trailing_metadata
     await context.abort(failure.code, failure.message, trailing)
     raise AssertionError("abort returned")
+
+
+def _internal_error(error: Exception) -> Failure:
+    reference = uuid.uuid4().hex
+    _log(f"internal error {reference}", error)
+    return Failure(
+        grpc.StatusCode.INTERNAL,
+        "INTERNAL_ERROR",
+        f"internal error; the server's log has it under {reference}",
+        metadata={"reference": reference},
+    )
 
 
 def _log(what: str, error: BaseException) -> None:

@@ -4,25 +4,32 @@ import asyncio
 import ipaddress
 import logging
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from dispatch.server.admin_service import AdminService
+from dispatch.server.authentication import Authentication, AuthenticationConfig
 from dispatch.server.dispatch_service import DispatchService
+from dispatch.server.known_tokens import FindToken
+from dispatch.server.limits import Limits, LimitsConfig
 from dispatch.server.messages import MessageGuard
+from dispatch.server.report_log import ReportLog
+from dispatch.server.tls import TlsConfig, server_credentials
 from dispatch.settings import split_address
-from dispatch.store import Store
-from dispatch.v1 import dispatch_service_pb2, dispatch_service_pb2_grpc
-from dispatch.workflow import Intake
+from dispatch.v1 import admin_service_pb2, admin_service_pb2_grpc, dispatch_service_pb2, dispatch_service_pb2_grpc
+from dispatch.workflow import LiveIntake
 
 SERVICE = dispatch_service_pb2.DESCRIPTOR.services_by_name["DispatchService"].full_name
+ADMIN_SERVICE = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"].full_name
 
 _OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second server on the port must fail, not take half of the calls
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # clients may ping to find out that we are gone
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
 
@@ -30,41 +37,115 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class ConnectionConfig:
+    """How long connections last."""
+
+    keepalive_s: float = 60.0
+    """A client that says nothing for so long is asked whether it is still there; 0 asks nobody."""
+    keepalive_timeout_s: float = 20.0
+    """How long it may take to answer before its calls are ended."""
+    max_age_s: float = 0.0
+    """Clients are asked to connect anew after this time, so that they spread over servers; calls that are open go on.
+    0 is no limit."""
+
+    @property
+    def options(self) -> list[tuple[str, int]]:
+        """As gRPC names them."""
+        named = {
+            "grpc.keepalive_time_ms": self.keepalive_s,
+            "grpc.keepalive_timeout_ms": self.keepalive_timeout_s,
+            "grpc.max_connection_age_ms": self.max_age_s,
+        }
+        return [(name, round(seconds * 1000)) for name, seconds in named.items() if seconds]
+
+
+@dataclass(frozen=True)
 class ServerConfig:
-    """Where to listen and how long to wait for work in flight. Raises ValueError off loopback unless insecure."""
+    """Where to listen, whom to let in, and how long to wait for work in flight.
+
+    Raises ValueError off loopback without TLS and tokens, unless insecure.
+    """
 
     listen: str = "127.0.0.1:50051"
     """HOST:PORT; port 0 takes a free one."""
     insecure: bool = False
-    """Permits an address off loopback, where calls travel in the clear and nobody is asked who they are."""
+    """Permits an address off loopback where calls travel in the clear, or nobody is asked who they are."""
     grace_s: float = 10.0
+    tls: TlsConfig | None = None
+    authentication: AuthenticationConfig = field(default_factory=AuthenticationConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    log_reports: bool = False
+    reflection: bool = True
+    """Whether callers may ask which services and messages there are."""
+    connections: ConnectionConfig = field(default_factory=ConnectionConfig)
 
     def __post_init__(self) -> None:
         host, _ = split_address(self.listen)
-        if not self.insecure and not _is_loopback(host):
+        missing = [
+            *(["TLS (tls_certificate, tls_key)"] if self.tls is None else []),
+            *(["tokens (require_tokens)"] if not self.authentication.required else []),
+        ]
+        if missing and not self.insecure and not _is_loopback(host):
             raise ValueError(
-                f"listen: {self.listen} can be reached from other machines, and calls are neither encrypted nor "
-                "authenticated; listen on 127.0.0.1, or permit it with --insecure"
+                f"listen: {self.listen} can be reached from other machines, which needs {' and '.join(missing)}; set "
+                "them, listen on 127.0.0.1, or permit it with --insecure"
             )
 
 
 class DispatchServer:
-    """A grpc.aio server with DispatchService, health and reflection. Made and used inside a running event loop."""
+    """A grpc.aio server with DispatchService, health and reflection, and AdminService where it is given.
 
-    def __init__(self, config: ServerConfig, intake: Intake) -> None:
+    Made and used inside a running event loop.
+    """
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        intake: LiveIntake,
+        *,
+        admin: AdminService | None = None,
+        find_token: FindToken | None = None,
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+    ) -> None:
+        """``interceptors`` see a call before all others.
+
+        Raises ValueError where callers must show tokens and ``find_token`` is missing.
+        """
         self._config = config
         self._service = DispatchService(intake)
         self._health = health.aio.HealthServicer()
-        self._server = grpc.aio.server(interceptors=(MessageGuard(),), options=_OPTIONS)
+        self._authentication = _authentication(config.authentication, find_token)
+        self._server = grpc.aio.server(
+            interceptors=(*interceptors, *self._own_interceptors()),
+            options=(
+                *_OPTIONS,
+                *config.connections.options,
+                ("grpc.max_receive_message_length", config.limits.max_message_bytes),
+            ),
+        )
         dispatch_service_pb2_grpc.add_DispatchServiceServicer_to_server(self._service, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._server)
+        names = [SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        if admin is not None:
+            admin_service_pb2_grpc.add_AdminServiceServicer_to_server(admin, self._server)
+            names.append(ADMIN_SERVICE)
+        if config.reflection:
+            reflection.enable_server_reflection(names, self._server)
+
+    def _own_interceptors(self) -> list[grpc.aio.ServerInterceptor]:
+        authentication = [] if self._authentication is None else [self._authentication]
+        log = [ReportLog()] if self._config.log_reports else []
+        return [*authentication, Limits(self._config.limits), MessageGuard(), *log]
 
     async def start(self) -> str:
-        """Returns the address HOST:PORT that answers now. Raises OSError where it cannot be had."""
+        """Returns the address HOST:PORT that answers now. Raises OSError where it cannot be had, and ValueError or
+        OSError where the files of TLS cannot be used."""
+        credentials = server_credentials(self._config.tls) if self._config.tls else None
         try:
-            port = self._server.add_insecure_port(self._config.listen)
+            if credentials is None:
+                port = self._server.add_insecure_port(self._config.listen)
+            else:
+                port = self._server.add_secure_port(self._config.listen, credentials)
         except RuntimeError as error:
             message = f"cannot listen on {self._config.listen}: in use already, or no address of this machine"
             raise OSError(message) from error
@@ -74,39 +155,49 @@ class DispatchServer:
         return f"{host}:{port}"
 
     async def stop(self) -> None:
-        """Says NOT_SERVING, accepts nothing more, and returns when work in flight is done or grace is over."""
+        """Says NOT_SERVING, takes no more calls, and returns when those it took are answered or the grace is over.
+
+        Until then it stays to refuse what comes, with a reason and a time to try again: gRPC itself, once told to stop,
+        would end such a call with CANCELLED, which no client repeats.
+        """
         await self._health.enter_graceful_shutdown()
-        stopping = asyncio.create_task(self._server.stop(self._config.grace_s))
+        self._service.stop_admitting()
         await self._service.drained(self._config.grace_s)
-        await self._server.stop(None)  # ends those who watch health: they would hold the server all of the grace
-        await stopping
-        await self._service.close()
+        await self._server.stop(None)
+        if self._authentication is not None:
+            self._authentication.close()
 
 
-def serve(config: ServerConfig, intake: Intake, store: Store, announce: Callable[[str], None]) -> None:
-    """Serves until SIGTERM or SIGINT, then stops in order and closes the store that `intake` writes to.
+def serve(make_server: Callable[[], DispatchServer], announce: Callable[[str], None]) -> None:
+    """Serves until SIGTERM or SIGINT, then stops in order.
 
-    `announce` gets the address when calls are answered. Raises OSError where the address cannot be had.
+    ``make_server`` is called inside the event loop; ``announce`` gets the address when calls are answered. Raises what
+    `DispatchServer` and its `start` do.
     """
-    try:
-        asyncio.run(_serve(config, intake, announce))
-    finally:
-        store.close()
+    asyncio.run(_serve(make_server, announce))
 
 
-async def _serve(config: ServerConfig, intake: Intake, announce: Callable[[str], None]) -> None:
+async def _serve(make_server: Callable[[], DispatchServer], announce: Callable[[str], None]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    server = DispatchServer(config, intake)
+    server = make_server()
     address = await server.start()
     logger.info("listening on %s", address)
     announce(address)
     await stop.wait()
-    logger.info("stopping: work in flight has %g s", config.grace_s)
+    logger.info("stopping")
     await server.stop()
     logger.info("stopped")
+
+
+def _authentication(config: AuthenticationConfig, find_token: FindToken | None) -> Authentication | None:
+    if not config.required:
+        return None
+    if find_token is None:
+        raise ValueError("callers must show tokens, and nothing says which are valid")
+    return Authentication(find_token, config)
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,6 +1,8 @@
 """Bytes that are no message: answered with INVALID_ARGUMENT that names the fields, where gRPC would say INTERNAL."""
 
-from collections.abc import Awaitable, Callable, Iterator
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -10,13 +12,17 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from dispatch.server.errors import Context, FieldViolation, abort, invalid_argument
+from dispatch.server.errors import Context, FieldViolation, MalformedMessage, abort, failure_of
 
 _LENGTH_DELIMITED = 2  # the wire type of strings and messages
 
 
 class MessageGuard(grpc.aio.ServerInterceptor):
-    """Reads the requests of every call with one request and one reply."""
+    """Reads the requests of every call.
+
+    A stream of requests goes on behind one that cannot be read: the handler's loop gets MalformedMessage for it, and
+    the call ends with it where the handler lets it pass.
+    """
 
     async def intercept_service(
         self,
@@ -24,21 +30,86 @@ class MessageGuard(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
         handler: Any = await continuation(handler_call_details)
-        if handler is None or handler.request_streaming or handler.response_streaming:
-            return handler
+        if handler is None:
+            return None
+        read = _Reader(handler.request_deserializer, handler_call_details.method)
+        if handler.request_streaming:
+            return _guard_stream(handler, read) if handler.response_streaming else handler
+        if handler.response_streaming:
+            return _guard_answers(handler, read)
 
         async def respond(data: bytes, context: Context) -> Any:
             try:
-                request = handler.request_deserializer(data)
-            except DecodeError:
-                violations = [
-                    FieldViolation(path, "must be UTF-8")
-                    for path in not_utf8(data, _request_type(handler_call_details.method))
-                ]
-                await abort(context, invalid_argument("MALFORMED_MESSAGE", "the request cannot be read", violations))
+                request = read(data)
+            except MalformedMessage as error:
+                await abort(context, failure_of(error))
             return await handler.unary_unary(request, context)
 
         return grpc.unary_unary_rpc_method_handler(respond, None, handler.response_serializer)
+
+
+class _Reader:
+    """Makes messages of bytes. Raises MalformedMessage."""
+
+    def __init__(self, deserialize: Callable[[bytes], Any], method: str) -> None:
+        self._deserialize = deserialize
+        self._method = method
+
+    def __call__(self, data: bytes) -> Any:
+        try:
+            return self._deserialize(data)
+        except DecodeError:
+            paths = not_utf8(data, _request_type(self._method))
+            raise MalformedMessage([FieldViolation(path, "must be UTF-8") for path in paths]) from None
+
+
+class _Messages:
+    """Messages as they come; one that cannot be read raises, and the next one is still to be had."""
+
+    def __init__(self, stream: AsyncIterator[bytes], read: _Reader) -> None:
+        self._stream = stream
+        self._read = read
+
+    def __aiter__(self) -> "_Messages":
+        return self
+
+    async def __anext__(self) -> Any:
+        return self._read(await anext(self._stream))
+
+
+def _guard_answers(handler: Any, read: _Reader) -> Any:
+    """Of a call with one request and a stream of replies."""
+
+    async def respond(data: bytes, context: Context) -> None:
+        try:
+            request = read(data)
+        except MalformedMessage as error:
+            await abort(context, failure_of(error))
+        await _write(handler.unary_stream(request, context), context)
+
+    return grpc.unary_stream_rpc_method_handler(respond, None, handler.response_serializer)
+
+
+def _guard_stream(handler: Any, read: _Reader) -> Any:
+    """Of a call that streams both ways."""
+
+    async def respond(stream: AsyncIterator[bytes], context: Context) -> None:
+        try:
+            await _write(handler.stream_stream(_Messages(aiter(stream), read), context), context)
+        except MalformedMessage as error:
+            await abort(context, failure_of(error))
+
+    return grpc.stream_stream_rpc_method_handler(respond, None, handler.response_serializer)
+
+
+async def _write(replies: AsyncGenerator[Any, None] | Awaitable[None], context: Context) -> None:
+    """Sends what a handler yields, and closes it at once where the call ends before it does."""
+    if inspect.isawaitable(replies):  # it writes to the context itself
+        await replies
+        return
+    async with aclosing(replies) as messages:
+        async for message in messages:
+            await context.write(message)
 
 
 def not_utf8(data: bytes, message_type: Descriptor) -> Iterator[str]:

@@ -1,71 +1,101 @@
 """What a request must satisfy before any work is done for it. Every violation is found, not only the first."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from dispatch.decoding import MAX_BANNED, MAX_PHRASE, MAX_REQUIRED
 from dispatch.domain import PRIORITIES
 from dispatch.model import normalize
 from dispatch.server.conversion import STRATEGIES, to_decoding_config
 from dispatch.server.errors import FieldViolation
 from dispatch.v1.dispatch_service_pb2 import GenerateInstructionRequest
-from dispatch.workflow import MAX_REPORT
+from dispatch.workflow import MAX_ISSUED, MAX_REPORT
 
 MAX_LOCATION = 200
-MAX_ISSUED = 50
 MAX_INSTRUCTION = 500
 MAX_ID = 128
 
 _ID = re.compile(r"[A-Za-z0-9._:-]*")
 
 
-def find_violations(request: GenerateInstructionRequest, served_model: str) -> list[FieldViolation]:
-    """Everything that is wrong with a request. Descriptions quote no text of the caller's."""
-    return [
+def find_violations(request: GenerateInstructionRequest, path: str = "") -> list[FieldViolation]:
+    """Everything that is wrong with a request. Descriptions quote no text of the caller's.
+
+    ``path`` is where the request stands in its message, such as "request.".
+    """
+    violations = [
         *_texts(request),
         *_ids(request),
+        *_phrases(request),
         *_decoding(request),
-        *_labels(request, served_model),
+        *_priority(request),
     ]
+    return [replace(violation, field=path + violation.field) for violation in violations] if path else violations
+
+
+def find_item_violations(item_id: str) -> list[FieldViolation]:
+    """What is wrong with the name of an item of a bulk call."""
+    return [*_too_long("item_id", item_id, MAX_ID)]
 
 
 def _texts(request: GenerateInstructionRequest) -> Iterator[FieldViolation]:
     # A report that is too long is refused anyway: normalising megabytes would take seconds.
     if len(request.report) <= MAX_REPORT and not normalize(request.report).text.strip():
         yield FieldViolation("report", "must not be empty")
-    issued = request.context.issued
-    if len(issued) > MAX_ISSUED:
-        yield FieldViolation("context.issued", f"must hold at most {MAX_ISSUED} instructions, not {len(issued)}")
-    limits = [
-        ("report", request.report, MAX_REPORT),
-        ("context.location", request.context.location, MAX_LOCATION),
-        *((f"context.issued[{index}]", text, MAX_INSTRUCTION) for index, text in enumerate(issued)),
-        ("decoding.prefix", request.decoding.prefix, MAX_INSTRUCTION),
-    ]
-    for field, text, most in limits:
-        if len(text) > most:
-            yield FieldViolation(field, f"must have at most {most} characters, not {len(text)}")
-        if "\0" in text:
-            yield FieldViolation(field, "must not hold the character NUL")
+    yield from _text("report", request.report, MAX_REPORT)
+    yield from _text("context.location", request.context.location, MAX_LOCATION)
+    yield from _list("context.issued", request.context.issued, MAX_ISSUED, MAX_INSTRUCTION)
+    yield from _text("decoding.prefix", request.decoding.prefix, MAX_INSTRUCTION)
+
+
+def _phrases(request: GenerateInstructionRequest) -> Iterator[FieldViolation]:
+    decoding = request.decoding
+    yield from _list("decoding.required_phrases", decoding.required_phrases, MAX_REQUIRED, MAX_PHRASE)
+    yield from _list("decoding.banned_phrases", decoding.banned_phrases, MAX_BANNED, MAX_PHRASE)
+
+
+def _list(field: str, texts: Sequence[str], most: int, longest: int) -> Iterator[FieldViolation]:
+    if len(texts) > most:
+        yield FieldViolation(field, f"must hold at most {most} texts, not {len(texts)}")
+        return  # nobody reads thousands of findings
+    for index, text in enumerate(texts):
+        yield from _text(f"{field}[{index}]", text, longest)
+
+
+def _text(field: str, text: str, most: int) -> Iterator[FieldViolation]:
+    yield from _too_long(field, text, most)
+    if "\0" in text:
+        yield FieldViolation(field, "must not hold the character NUL")
+
+
+def _too_long(field: str, text: str, most: int) -> Iterator[FieldViolation]:
+    if len(text) > most:
+        yield FieldViolation(field, f"must have at most {most} characters, not {len(text)}")
 
 
 def _ids(request: GenerateInstructionRequest) -> Iterator[FieldViolation]:
     for field, text in (("request_id", request.request_id), ("incident_id", request.incident_id)):
-        if len(text) > MAX_ID:
-            yield FieldViolation(field, f"must have at most {MAX_ID} characters, not {len(text)}")
+        yield from _too_long(field, text, MAX_ID)
         if _ID.fullmatch(text) is None:
             yield FieldViolation(field, "must be made of A-Z a-z 0-9 . _ : - only")
+    yield from _too_long("model", request.model, MAX_ID)
 
 
 def _decoding(request: GenerateInstructionRequest) -> Iterator[FieldViolation]:
     if request.decoding.strategy not in STRATEGIES:
         yield FieldViolation("decoding.strategy", f"must be one of {', '.join(STRATEGIES.values())}")
         return
-    for field, description in to_decoding_config(request.decoding).violations().items():
+    config = to_decoding_config(request.decoding)
+    if any(_phrases(request)):  # said already, and comparing megabytes would take seconds
+        config = replace(config, required_phrases=(), banned_phrases=())
+    for field, description in config.violations().items():
         yield FieldViolation(f"decoding.{field}", description)
+    prefix = request.decoding.prefix[: MAX_INSTRUCTION + 1]
+    if any(phrase and phrase in normalize(prefix).text for phrase in config.banned_texts):
+        yield FieldViolation("decoding.prefix", "must not hold a banned phrase")
 
 
-def _labels(request: GenerateInstructionRequest, served_model: str) -> Iterator[FieldViolation]:
-    if request.model not in ("", served_model):
-        yield FieldViolation("model", f"is not served here; leave it empty or ask for {served_model}")
+def _priority(request: GenerateInstructionRequest) -> Iterator[FieldViolation]:
     if request.priority not in ("", *PRIORITIES):
         yield FieldViolation("priority", f"must be empty or one of {', '.join(PRIORITIES)}")

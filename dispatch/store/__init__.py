@@ -17,11 +17,14 @@ from dispatch.store.records import EarlierRequest, Instruction, body_digest, new
 from dispatch.store.repository import InstructionStore, Store
 from dispatch.store.retention import Retention, RetentionPolicy
 from dispatch.store.reviews import Decision, Page, ReleasedOrder, Review, Reviews
+from dispatch.store.scopes import ALL_SCOPES, ROLES, scopes_of
 from dispatch.store.spool import Replayer, SpoolingStore
 from dispatch.store.tokens import Token, Tokens
 from dispatch.store.transaction import ChainHead
 
 __all__ = [
+    "ALL_SCOPES",
+    "ROLES",
     "Audit",
     "AuditEvent",
     "ChainHead",
@@ -54,5 +57,6 @@ __all__ = [
     "describe",
     "new_name",
     "parse_url",
+    "scopes_of",
     "upgrade",
 ]

@@ -95,6 +95,7 @@ class EarlierRequest:
     incident_id: str
     report: str
     situations: list[JsonObject]
+    created_at: datetime
 
 
 def body_digest(

@@ -113,6 +113,7 @@ class Store:
                 REQUESTS.c.incident_id,
                 REQUESTS.c.report,
                 INSTRUCTIONS.c.situations,
+                INSTRUCTIONS.c.created_at,
             )
             .join(REQUESTS, INSTRUCTIONS.c.request_key == REQUESTS.c.id)
             .where(INSTRUCTIONS.c.created_at >= moment)
@@ -127,6 +128,7 @@ class Store:
                     incident_id=row.incident_id or "",
                     report=row.report,
                     situations=row.situations,
+                    created_at=row.created_at,
                 )
                 for row in connection.execute(query)
             ]

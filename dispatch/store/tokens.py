@@ -45,8 +45,13 @@ class Tokens:
     def create(
         self, principal: str, scopes: Collection[str], *, expires_at: datetime | None = None, actor: str = ""
     ) -> tuple[str, Token]:
-        """A new token for a principal, who is made where it is new; the secret is told here and never again."""
+        """A new token for a principal, who is made where it is new; the secret is told here and never again.
+
+        Raises ValueError for a principal without a name or one that cannot be stored.
+        """
         check_text("principal", principal)
+        if not principal.strip():
+            raise ValueError("a principal needs a name")
         secret = secrets.token_urlsafe(32)
         values = {
             "id": uuid.uuid4().hex,

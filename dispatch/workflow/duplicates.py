@@ -1,81 +1,157 @@
 """Duplicates: an emergency is called in more than once, and whoever decides should see the draft made for it before."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import timedelta
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from dispatch.domain import Check
 from dispatch.domain.extraction import find_phones
 from dispatch.domain.places import find_place, is_vague_place
-from dispatch.domain.situation import JsonObject
 from dispatch.model import normalize
-from dispatch.store import EarlierRequest, Instruction, Store
+from dispatch.store import EarlierRequest, Instruction, InstructionStore
 
 WINDOW = timedelta(hours=6)
 _MOST = 300  # of the requests in the window, the newest: a disaster's flood of calls must not slow each of them
+_OVERLAP = timedelta(seconds=30)  # a row is committed some time after the moment that it carries
+_FRESH_S = 1.0
 _SHINGLE = 3  # characters
 _NEARLY_THE_SAME = 0.7  # of the shingles of both texts together
 _FEWEST_SHINGLES = 6  # a text of a few characters is like many others
 
 
-def note_duplicates(draft: Instruction, store: Store | None) -> Instruction:
-    """The draft with a POSSIBLE_DUPLICATE check for the newest earlier request that may be about the same emergency.
+@dataclass(frozen=True)
+class _Traits:
+    """What a request is known by."""
 
-    Raises StoreError where the store cannot be read.
+    name: str
+    request_id: str
+    incident_id: str
+    created_at: datetime
+    places: frozenset[tuple[str, str]]
+    """Named places, each with a hazard there."""
+    phones: Mapping[str, tuple[int, int]]
+    """By digits: the span in the report's own characters."""
+    shingles: frozenset[str]
+
+
+class RecentReports:
+    """The requests of the last hours as they are compared with a new one. Threads may share one.
+
+    What other processes store is read again each second; what this one stores is to be added.
     """
-    if store is None:
+
+    def __init__(self, store: InstructionStore) -> None:
+        self._store = store
+        self._lock = threading.Lock()  # of all below
+        self._known: dict[str, _Traits] = {}
+        self._added: deque[Instruction] = deque(maxlen=_MOST)
+        self._read_at = float("-inf")
+        self._newest: datetime | None = None
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether `refresh` would have nothing to do."""
+        return time.monotonic() - self._read_at < _FRESH_S
+
+    def refresh(self) -> None:
+        """Read what others have stored. Raises StoreError where the store cannot be read."""
+        if self.is_fresh:
+            return
+        with self._lock:
+            since = self._newest
+        now = datetime.now(UTC)
+        rows = self._store.list_since(now - WINDOW if since is None else since - _OVERLAP, _MOST)
+        with self._lock:
+            self._newest = now
+            self._read_at = time.monotonic()
+            self._learn(reversed(rows))
+
+    def add(self, stored: Instruction) -> None:
+        """Know one that was just stored."""
+        self._added.append(stored)
+
+    def mark(self, draft: Instruction) -> Instruction:
+        """The draft with a POSSIBLE_DUPLICATE check for the newest earlier request that may be about the same
+        emergency.
+        """
+        own = _traits_of(draft)
+        with self._lock:
+            self._learn(self._take_added())
+            known = list(self._known.values())
+        for earlier in reversed(known):
+            if earlier.created_at < draft.created_at - WINDOW or _is_the_same_by_name(own, earlier):
+                continue
+            if shared := [span for phone, span in own.phones.items() if phone in earlier.phones]:
+                return _with_check(draft, earlier, "the same telephone number", min(shared))
+            if places := own.places & earlier.places:
+                return _with_check(draft, earlier, "the same place and hazard", _span(draft, min(places)[0]))
+            if _alike(own.shingles, earlier.shingles):
+                return _with_check(draft, earlier, "nearly the same words", (0, 0))
         return draft
-    report = normalize(draft.report)
-    phones = {report.text[start:end]: (start, end) for start, end in find_phones(report.text)}
-    own = {_digits(phone): report.span(*span) for phone, span in phones.items()}
-    shingles = _shingles(report.text)
-    for earlier in store.list_since(draft.created_at - WINDOW, _MOST):
-        if _is_the_same_by_name(draft, earlier):
-            continue
-        text = normalize(earlier.report).text
-        theirs = {_digits(text[start:end]) for start, end in find_phones(text)}
-        if shared := [span for phone, span in own.items() if phone in theirs]:
-            return _with_check(draft, earlier, "the same telephone number", min(shared))
-        if place := _shared_place(draft.situations, earlier.situations):
-            start = next(find_place(place, report.text), None)
-            span = (0, 0) if start is None else report.span(start, start + len(place))
-            return _with_check(draft, earlier, "the same place and hazard", span)
-        if _alike(shingles, text):
-            return _with_check(draft, earlier, "nearly the same words", (0, 0))
-    return draft
+
+    def _take_added(self) -> Iterable[Instruction]:
+        while self._added:
+            yield self._added.popleft()
+
+    def _learn(self, requests: Iterable[EarlierRequest | Instruction]) -> None:
+        """Oldest first; with the lock held."""
+        for request in requests:
+            if request.name not in self._known:
+                self._known[request.name] = _traits_of(request)
+        for name in list(self._known)[:-_MOST]:
+            del self._known[name]
 
 
-def _is_the_same_by_name(draft: Instruction, earlier: EarlierRequest) -> bool:
-    """Whether the caller already says that both belong together: a repeat, or another report of one incident."""
-    return bool(
-        (draft.request_id and draft.request_id == earlier.request_id)
-        or (draft.incident_id and draft.incident_id == earlier.incident_id)
+def _traits_of(request: EarlierRequest | Instruction) -> _Traits:
+    report = normalize(request.report)
+    phones = {_digits(report.text[start:end]): report.span(start, end) for start, end in find_phones(report.text)}
+    places = frozenset(
+        (str(situation["location"]), str(hazard))
+        for situation in request.situations
+        if not is_vague_place(situation.get("location", ""))
+        for hazard in situation.get("hazards", ())
+    )
+    return _Traits(
+        request.name,
+        request.request_id,
+        request.incident_id,
+        request.created_at,
+        places,
+        phones,
+        _shingles(report.text),
     )
 
 
-def _with_check(draft: Instruction, earlier: EarlierRequest, why: str, span: tuple[int, int]) -> Instruction:
+def _is_the_same_by_name(own: _Traits, earlier: _Traits) -> bool:
+    """Whether the caller already says that both belong together: a repeat, or another report of one incident."""
+    return bool(
+        (own.request_id and own.request_id == earlier.request_id)
+        or (own.incident_id and own.incident_id == earlier.incident_id)
+    )
+
+
+def _with_check(draft: Instruction, earlier: _Traits, why: str, span: tuple[int, int]) -> Instruction:
     message = f"{why} as in {earlier.name} of the last six hours"
     check = Check("POSSIBLE_DUPLICATE", "info", message, "report", *span)
     return replace(draft, checks=[*draft.checks, check.to_dict()])
 
 
-def _shared_place(situations: Sequence[JsonObject], others: Sequence[JsonObject]) -> str:
-    """The named place at which both tell of one hazard; "" for none."""
-    for situation in situations:
-        place, hazards = situation.get("location", ""), set(situation.get("hazards", ()))
-        if is_vague_place(place):
-            continue
-        for other in others:
-            if other.get("location") == place and hazards & set(other.get("hazards", ())):
-                return str(place)
-    return ""
+def _span(draft: Instruction, place: str) -> tuple[int, int]:
+    """Where a place stands in the report's own characters; 0, 0 where it does not."""
+    report = normalize(draft.report)
+    start = next(find_place(place, report.text), None)
+    return (0, 0) if start is None else report.span(start, start + len(place))
 
 
-def _alike(shingles: frozenset[str], text: str) -> bool:
-    theirs = _shingles(text)
-    if min(len(shingles), len(theirs)) < _FEWEST_SHINGLES:
+def _alike(shingles: frozenset[str], theirs: frozenset[str]) -> bool:
+    fewest, most = sorted((len(shingles), len(theirs)))
+    if fewest < _FEWEST_SHINGLES or fewest < _NEARLY_THE_SAME * most:  # no need to compare them
         return False
-    return len(shingles & theirs) >= _NEARLY_THE_SAME * len(shingles | theirs)
+    shared = len(shingles & theirs)
+    return shared >= _NEARLY_THE_SAME * (fewest + most - shared)
 
 
 def _shingles(text: str) -> frozenset[str]:

@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 from dispatch.cli import app
 from dispatch.client import AsyncClient
 from dispatch.domain import Context, Situation, by_urgency, make_plans, render_instruction
-from dispatch.engine import Engine, TorchEngine
+from dispatch.engine import Engine, Registry, TorchEngine
 from dispatch.model import load_bundle
 from dispatch.server import DispatchServer, ServerConfig
 from dispatch.settings import SHIPPED_BUNDLE
-from dispatch.store import Store
-from dispatch.workflow import Intake
+from dispatch.store import Audit, Store
+from dispatch.workflow import LiveIntake, ServingMode
 
 REPORT = "山区公路积雪3米,断电,50人被困,急需发电机和医疗队"
 REORDERED = "急需医疗队和发电机,50人被困,断电,山区公路积雪3米"
@@ -163,9 +163,14 @@ def test_on_the_command_line(seed: Seed, engine: Engine, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("seed", PARAMETERS)
 async def test_by_a_client_of_a_server(seed: Seed, engine: Engine, store: Store) -> None:
-    server = DispatchServer(ServerConfig("127.0.0.1:0", grace_s=0.05), Intake(engine, store))
+    registry = Registry(lambda path: engine)
+    registry.add(engine)
+    intake = LiveIntake(registry, store, ServingMode(Audit(store.database)))
+    server = DispatchServer(ServerConfig("127.0.0.1:0", grace_s=0.05), intake)
     async with AsyncClient(await server.start(), timeout_s=120) as client:
         answer = await client.generate(seed.report, location=seed.location, issued=seed.issued, prefix=seed.prefix)
     await server.stop()
+    registry.close(0)
+    intake.close()
     check(seed, answer)
     assert answer["review_state"] == "pending"

@@ -5,13 +5,16 @@ import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from dispatch.cli import doctor
 from dispatch.model import load_bundle, save_bundle
+from dispatch.settings import Settings
 from dispatch.store import Instruction, Store
 
 DRAFT = Instruction(
@@ -116,6 +119,17 @@ def test_doctor_shows_no_password(dispatch: Any, tiny_bundle: Path) -> None:
         result = dispatch("doctor", "--bundle", str(tiny_bundle), "--database-url", url, *form)
         assert result.exit_code == 1
         assert "topsecret" not in result.output
+
+
+@pytest.mark.parametrize(("days", "level"), [(30, "ok"), (10, "warning"), (-1, "error")])
+def test_doctor_looks_at_the_certificate(tmp_path: Path, days: int, level: str) -> None:
+    issued = trustme.CA().issue_cert("localhost", not_after=datetime.now(UTC) + timedelta(days=days))
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "server.pem")
+    issued.private_key_pem.write_to_path(tmp_path / "server.key")
+    settings = Settings(tls_certificate=tmp_path / "server.pem", tls_key=tmp_path / "server.key")
+    (finding,) = doctor._check_security(settings)
+    assert (finding.subject, finding.level) == ("tls", level)
+    assert doctor._check_security(Settings()) == []
 
 
 @pytest.mark.parametrize(("installed", "level"), [((3, 51, 2), "warning"), ((3, 40, 1), "warning"), ((3, 51, 3), "ok")])

@@ -4,14 +4,17 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
+import grpc
 import pytest
 import typer.main
 from typer.core import TyperGroup
 
 from dispatch.cli import app
+from dispatch.server.errors import Reason
 from dispatch.settings import Settings
-from dispatch.v1 import dispatch_service_pb2
+from dispatch.v1 import admin_service_pb2, dispatch_service_pb2
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
@@ -35,7 +38,7 @@ def test_command_is_documented(name: str) -> None:
 @pytest.mark.parametrize("name", list(Settings.model_fields))
 def test_setting_is_documented_as_it_is(name: str) -> None:
     field = Settings.model_fields[name]
-    default = "the shipped one" if name == "bundle" else f"`{json.dumps(field.default)}`".replace('"', "")
+    default = "the shipped one" if name == "bundle" else f"`{json.dumps(field.default, default=str)}`".replace('"', "")
     assert f"| `{name}` | `DISPATCH_{name.upper()}` | {default} | {field.description} |" in TEXT
 
 
@@ -43,12 +46,27 @@ def test_setting_is_documented_as_it_is(name: str) -> None:
     "name",
     [
         f"{service.name}.{method.name}"
-        for service in dispatch_service_pb2.DESCRIPTOR.services_by_name.values()
+        for file in (dispatch_service_pb2.DESCRIPTOR, admin_service_pb2.DESCRIPTOR)
+        for service in file.services_by_name.values()
         for method in service.methods
     ],
 )
 def test_rpc_is_documented(name: str) -> None:
     assert f"`{name}`" in TEXT
+
+
+def test_the_reasons_documented_are_those_that_exist() -> None:
+    table = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    statuses = "|".join(code.name for code in grpc.StatusCode)
+    documented = re.findall(rf"^\| (?:{statuses}) \| ([A-Z_]+) \|", table, re.M)
+    assert sorted(documented) == sorted(get_args(Reason))
+
+
+def test_the_stages_documented_are_those_that_exist() -> None:
+    table = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    stages = dispatch_service_pb2.StreamInstructionResponse.DESCRIPTOR.oneofs_by_name["stage"].fields
+    section = table.partition("| stage |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.M) == [field.name for field in stages]
 
 
 def test_the_checks_documented_are_those_that_exist() -> None:

@@ -10,12 +10,12 @@ import grpc
 import pytest
 
 from dispatch.domain import Context, Count, Requested, Situation, make_plans, render_instruction
-from dispatch.engine import Candidate, Generation, GenerationRequest
+from dispatch.engine import BatcherConfig, Candidate, Generation, GenerationRequest, Registry
 from dispatch.model import BundleIdentity, Calibration
 from dispatch.server import DispatchServer, ServerConfig
-from dispatch.store import Store
+from dispatch.store import Audit, Store
 from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceStub
-from dispatch.workflow import Intake
+from dispatch.workflow import LiveIntake, ServingMode
 
 # Every field is filled, also with what is easily lost on the way: zeros, open ends, flags beside numbers.
 SITUATION = Situation(
@@ -49,13 +49,17 @@ class ScriptedEngine:
     requests: list[GenerationRequest] = field(default_factory=list)
     identity: BundleIdentity = field(default_factory=lambda: BundleIdentity("default", "ab12"))
     calibration: Calibration | None = None
+    generation: Generation = GENERATION
 
     def generate(
         self, requests: Sequence[GenerationRequest], should_stop: Callable[[int], bool] = lambda index: False
     ) -> list[Generation | None]:
+        def are_stopped() -> bool:
+            return all(should_stop(index) for index in range(len(requests)))
+
         self.requests += requests
-        self.before(lambda: should_stop(0))
-        return [None if should_stop(index) else GENERATION for index in range(len(requests))]
+        self.before(are_stopped)
+        return [None if should_stop(index) else self.generation for index in range(len(requests))]
 
     def token_count(self, request: GenerationRequest) -> int:
         return len(request.report)
@@ -85,12 +89,40 @@ def store(database: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def intake(engine: ScriptedEngine, store: Store) -> Intake:
-    return Intake(engine, store)
+def limits() -> BatcherConfig:
+    """Of the batcher; tests that need others say so."""
+    return BatcherConfig()
 
 
 @pytest.fixture
-async def address(intake: Intake) -> AsyncIterator[str]:
+def registry(engine: ScriptedEngine, limits: BatcherConfig) -> Iterator[Registry]:
+    def open_engine(path: Path) -> ScriptedEngine:
+        raise ValueError(f"{path}: there is nothing")
+
+    registry = Registry(open_engine, limits)
+    before, engine.before = engine.before, lambda should_stop: None
+    registry.add(engine)
+    engine.before = before
+    engine.requests.clear()  # of the warm-up
+    yield registry
+    registry.close(0)
+
+
+@pytest.fixture
+def serving(store: Store) -> ServingMode:
+    return ServingMode(Audit(store.database))
+
+
+@pytest.fixture
+def intake(registry: Registry, store: Store, serving: ServingMode) -> Iterator[LiveIntake]:
+    intake = LiveIntake(registry, store, serving)
+    yield intake
+    registry.close(0)
+    intake.close()
+
+
+@pytest.fixture
+async def address(intake: LiveIntake) -> AsyncIterator[str]:
     """Of a server that answers by `intake`."""
     server = DispatchServer(ServerConfig("127.0.0.1:0", grace_s=0.05), intake)
     yield await server.start()

@@ -12,7 +12,7 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
-from dispatch.decoding import DecodingCancelled, DecodingConfig
+from dispatch.decoding import DecodingConfig
 from dispatch.domain import Context
 from dispatch.engine import GenerationRequest
 from dispatch.store import Store, StoreError
@@ -45,7 +45,6 @@ class Gate:
         while not should_stop():
             threading.Event().wait(0.001)
         self.left.set()
-        raise DecodingCancelled
 
     async def wait(self, event: threading.Event) -> None:
         assert await asyncio.to_thread(event.wait, PATIENCE_S)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -14,14 +15,15 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from dispatch.decoding import DecodingCancelled
 from dispatch.server import DispatchServer, ServerConfig
-from dispatch.v1.dispatch_service_pb2 import GenerateInstructionRequest
+from dispatch.server.errors import SHUTTING_DOWN
+from dispatch.v1.dispatch_service_pb2 import GenerateInstructionRequest, StreamInstructionRequest
 from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceStub
-from dispatch.workflow import Intake
+from dispatch.workflow import LiveIntake
 
+ROOT = Path(__file__).parents[2]
 REQUEST = GenerateInstructionRequest(report="3人被困")
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -38,7 +40,7 @@ def test_other_addresses_need_insecure(listen: str) -> None:
     assert ServerConfig(listen, insecure=True).listen == listen
 
 
-async def test_an_address_in_use_is_an_error(address: str, intake: Intake) -> None:
+async def test_an_address_in_use_is_an_error(address: str, intake: LiveIntake) -> None:
     second = DispatchServer(ServerConfig(address), intake)
     with pytest.raises(OSError, match=address):
         await second.start()
@@ -72,10 +74,12 @@ class Hold:
         self.entered.set()
         while not self.release.wait(0.001):
             if should_stop():
-                raise DecodingCancelled
+                return
 
 
-async def test_stopping_lets_work_in_flight_finish_and_does_not_wait_for_watchers(intake: Intake, engine: Any) -> None:
+async def test_stopping_lets_work_in_flight_finish_and_does_not_wait_for_watchers(
+    intake: LiveIntake, engine: Any
+) -> None:
     engine.before = hold = Hold()
     server = DispatchServer(ServerConfig("127.0.0.1:0", grace_s=3600), intake)
     address = await server.start()
@@ -95,7 +99,7 @@ async def test_stopping_lets_work_in_flight_finish_and_does_not_wait_for_watcher
 
 
 async def test_work_that_outlasts_the_grace_is_stopped_and_stores_nothing(
-    intake: Intake, engine: Any, stored_names: Callable[[], list[str]]
+    intake: LiveIntake, engine: Any, stored_names: Callable[[], list[str]]
 ) -> None:
     engine.before = hold = Hold()
     server = DispatchServer(ServerConfig("127.0.0.1:0", grace_s=0.05), intake)
@@ -113,51 +117,63 @@ async def test_work_that_outlasts_the_grace_is_stopped_and_stores_nothing(
 
 CHILD = """
 import sys
-from dispatch.server import ServerConfig, serve
+from dispatch.engine import Registry
+from dispatch.server import DispatchServer, ServerConfig, serve
+from dispatch.store import Audit, Store
+from dispatch.workflow import LiveIntake, ServingMode
+from tests.server.conftest import ScriptedEngine
 
-class Intake:
-    class engine:
-        class identity:
-            name = "default"
+def work(should_stop):
+    print("working", flush=True)
+    sys.stdin.readline()
 
-    def submit(self, request, should_stop):
-        print("working", flush=True)
-        sys.stdin.readline()
-        raise KeyError
-
-class Store:
-    def close(self):
-        print("closed", flush=True)
-
-serve(ServerConfig("127.0.0.1:0"), Intake(), Store(), lambda address: print(address, flush=True))
+store, engine = Store.open(sys.argv[1]), ScriptedEngine()
+registry = Registry(lambda path: engine)
+registry.add(engine)
+engine.before = work
+intake = LiveIntake(registry, store, ServingMode(Audit(store.database)))
+config = ServerConfig("127.0.0.1:0", grace_s=3600)
+serve(lambda: DispatchServer(config, intake), lambda address: print(address, flush=True))
+registry.close(0)
+intake.close()
+store.close()
 print("returned", flush=True)
 """
 
 
 @pytest.fixture
-def child() -> Iterator[subprocess.Popen[str]]:
-    """A process that serves; its use case works until it is sent a line."""
-    command = [sys.executable, "-W", "error", "-c", CHILD]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+def child(database: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that serves; its engine works until it is sent a line."""
+    command = [sys.executable, "-W", "error", "-c", CHILD, f"sqlite:///{database}"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as process:
         yield process
         process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_process_in_order(child: subprocess.Popen[str], number: signal.Signals) -> None:
+def test_a_signal_under_load_loses_no_admitted_call(
+    child: subprocess.Popen[str], number: signal.Signals, stored_names: Callable[[], list[str]]
+) -> None:
     assert child.stdout
     assert child.stdin
     address = child.stdout.readline().strip()
     with grpc.insecure_channel(address) as channel:
-        call = DispatchServiceStub(channel).GenerateInstruction.future(REQUEST, timeout=PATIENCE_S)
+        stub = DispatchServiceStub(channel)
+        first = stub.GenerateInstruction.future(REQUEST, timeout=PATIENCE_S)
         assert child.stdout.readline() == "working\n"
+        waiting = [stub.StreamInstruction(StreamInstructionRequest(request=REQUEST), timeout=PATIENCE_S) for _ in "ab"]
+        assert [next(call).WhichOneof("stage") for call in waiting] == ["admitted", "admitted"]
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
         assert next(watch).status == SERVING
         os.kill(child.pid, number)
         assert next(watch).status == NOT_SERVING
-        child.stdin.write("go on\n")
+        late: Any = stub.GenerateInstruction.future(REQUEST, timeout=PATIENCE_S).exception()
+        assert (late.code(), late.details()) == (grpc.StatusCode.UNAVAILABLE, SHUTTING_DOWN.message)
+        child.stdin.write("go on\n" * 3)
         child.stdin.flush()
-        failure: Any = call.exception()
-        assert failure.code() == grpc.StatusCode.INTERNAL  # the end that it came to, not the server's
-    assert child.stdout.readlines() == ["closed\n", "returned\n"]
+        answers = [first.result(), *(list(call)[-1].instruction for call in waiting)]
     assert child.wait(PATIENCE_S) == 0
+    assert child.stdout.readlines()[-1] == "returned\n"
+    assert sorted(stored_names()) == sorted(answer.name for answer in answers)

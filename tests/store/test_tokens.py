@@ -41,3 +41,10 @@ def test_an_expired_or_revoked_token_lets_nobody_in(store: Store, tokens: Tokens
     actions = [event.action for event in Audit(store.database).events(limit=9)]
     assert actions == ["token.created", "token.created", "token.revoked"]
     assert Audit(store.database).verify().faults == ()
+
+
+@pytest.mark.parametrize("principal", ["", " ", "a\0b", "\ud800"])
+def test_a_principal_has_a_name(tokens: Tokens, principal: str) -> None:
+    with pytest.raises(ValueError, match="principal"):
+        tokens.create(principal, ["read"])
+    assert tokens.list() == []

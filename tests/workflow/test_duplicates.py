@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from dispatch.store import Instruction, Store
-from dispatch.workflow.duplicates import WINDOW, note_duplicates
+from dispatch.workflow.duplicates import WINDOW, RecentReports
 
 FIRST = Instruction(
     request_id="r1",
@@ -40,8 +40,14 @@ def other(report: str, location: str = "", hazard: str = "typhoon", request_id: 
     return replace(FIRST, request_id=request_id, report=report, situations=situations)
 
 
-def marked(draft: Instruction, store: Store | None) -> list[str]:
-    checks = note_duplicates(draft, store).checks
+def mark(draft: Instruction, store: Store) -> Instruction:
+    recent = RecentReports(store)
+    recent.refresh()
+    return recent.mark(draft)
+
+
+def marked(draft: Instruction, store: Store) -> list[str]:
+    checks = mark(draft, store).checks
     assert all((check["code"], check["severity"]) == ("POSSIBLE_DUPLICATE", "info") for check in checks)
     return [draft.report[check["start"] : check["end"]] for check in checks]
 
@@ -59,7 +65,7 @@ def test_a_phone_a_place_with_its_hazard_or_the_words_tell_a_duplicate(
 ) -> None:
     name = store.save(FIRST).name
     assert marked(draft, store) == [span]
-    assert name in note_duplicates(draft, store).checks[0]["message"]
+    assert name in mark(draft, store).checks[0]["message"]
 
 
 @pytest.mark.parametrize(
@@ -84,5 +90,26 @@ def test_reports_of_one_incident_are_known_to_belong_together(store: Store) -> N
     assert len(marked(replace(FIRST, request_id="r2", incident_id="i2"), store)) == 1
 
 
-def test_without_a_store_nothing_is_compared() -> None:
-    assert note_duplicates(FIRST, None) is FIRST
+def test_what_was_just_stored_here_is_known_without_reading_it(store: Store) -> None:
+    recent = RecentReports(store)
+    recent.refresh()
+    assert recent.is_fresh
+    recent.add(store.save(FIRST))
+    assert len(recent.mark(other(FIRST.report)).checks) == 1
+
+
+def test_what_others_store_is_read_when_it_is_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    recent = RecentReports(store)
+    recent.refresh()
+    store.save(replace(FIRST, created_at=datetime.now(UTC)))
+    recent.refresh()
+    assert recent.mark(other(FIRST.report)).checks == []
+    monkeypatch.setattr("dispatch.workflow.duplicates.time.monotonic", lambda: float("inf"))
+    recent.refresh()
+    assert len(recent.mark(other(FIRST.report)).checks) == 1
+
+
+def test_of_several_the_newest_is_named(store: Store) -> None:
+    store.save(FIRST)
+    newest = store.save(replace(FIRST, request_id="r9", created_at=FIRST.created_at + timedelta(seconds=1)))
+    assert newest.name in mark(other(FIRST.report), store).checks[0]["message"]

@@ -1,0 +1,76 @@
+"""What a server answers with: models, store and intake, opened and closed in order."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from dispatch.cli import answering
+from dispatch.engine import BatcherConfig, Registry
+from dispatch.server.admin_service import AdminService
+from dispatch.server.known_tokens import FindToken
+from dispatch.store import Audit, InstructionStore, Replayer, SpoolingStore, Store, Tokens, parse_url
+from dispatch.workflow import LiveIntake, ServingMode, require_known
+
+
+@dataclass(frozen=True)
+class BackendConfig:
+    """What to open."""
+
+    database_url: str
+    bundle: Path | None = None
+    """None for the one that the settings name."""
+    models_dir: Path | None = None
+    """The folder below which further bundles may be loaded; None for nowhere."""
+    spool: Path | None = None
+    """The file that takes instructions while a PostgreSQL store is lost; None where they are refused then."""
+    batcher: BatcherConfig = field(default_factory=BatcherConfig)
+
+    def __post_init__(self) -> None:
+        if self.spool is not None and parse_url(self.database_url).get_backend_name() != "postgresql":
+            raise ValueError("when_store_lost: spool is for PostgreSQL; a SQLite store is a local file itself")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What is open."""
+
+    intake: LiveIntake
+    admin: AdminService
+    find_token: FindToken
+
+
+@contextmanager
+def open_backend(config: BackendConfig) -> Iterator[Backend]:
+    """Opens all of it. At the end the models stop, and then the store closes with all that was handed in committed.
+
+    Raises StoreError where the store cannot be used, ValueError where the bundle cannot.
+    """
+    with ExitStack() as stack:
+        engine = answering.open_engine(config.bundle)
+        store = Store.open(config.database_url)
+        stack.callback(store.close)
+        serving = ServingMode(Audit(store.database))
+        registry = Registry(
+            answering.open_engine, config.batcher, accept=lambda engine: require_known(engine.calibration)
+        )
+        intake = LiveIntake(registry, with_spool(store, config.spool, stack), serving)
+        stack.callback(intake.close)
+        stack.callback(registry.close, 0)
+        registry.add(engine)
+        admin = AdminService(registry, serving, Audit(store.database), config.models_dir)
+        yield Backend(intake, admin, Tokens(store.database).find)
+
+
+def with_spool(store: Store, file: Path | None, stack: ExitStack) -> InstructionStore:
+    """The store, with a spool behind it where there is to be one, which is replayed when the store is back."""
+    if file is None:
+        return store
+    spool = Store.open(f"sqlite:///{quote(str(file))}")
+    stack.callback(spool.close)
+    spooling = SpoolingStore(store, spool)
+    replayer = Replayer(spooling)
+    replayer.start()
+    stack.callback(replayer.stop)
+    return spooling
