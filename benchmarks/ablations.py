@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from dispatch.engine import TorchEngine
+from dispatch.engine import TorchEngine, generate_all
 from dispatch.model import TokenizerConfig, load_bundle, read_metrics
 from training.evaluate import EvaluationFile, evaluate, read_files, request_of
 from training.judging import Answer
@@ -101,7 +101,7 @@ def measure(variant: Variant, folder: Path, pairs: int, valid: Path, tests: Sequ
         report.file.removesuffix(".jsonl"): {name: report.measures[name].value for name in MEASURES}
         for test in tests
         for report in evaluate(
-            lambda rows: engine.generate([request_of(row) for row in rows]),
+            lambda rows: generate_all(engine, [request_of(row) for row in rows]),
             lambda _, generation: {"network": Answer(generation.candidates[0])},
             test,
         )

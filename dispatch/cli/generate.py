@@ -32,7 +32,10 @@ def generate(
     top_p: Annotated[float, typer.Option(help="Sampling: among the most probable tokens up to this sum.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Sampling: the same seed draws the same.")] = 0,
     max_tokens: Annotated[int, typer.Option(help="Most tokens to write.")] = 640,
+    min_tokens: Annotated[int, typer.Option(help="Fewest tokens of the instruction.")] = 0,
     prefix: Annotated[str, typer.Option(help="The instruction's beginning, to be completed.")] = "",
+    require: Annotated[list[str] | None, typer.Option(help="Text that the instruction must hold; repeatable.")] = None,
+    ban: Annotated[list[str] | None, typer.Option(help="Text that it must not hold; repeatable.")] = None,
     bundle: BundleOption = None,
     database_url: DatabaseOption = None,
     server: Annotated[str, typer.Option(metavar="HOST:PORT", help="Ask this server instead.")] = "",
@@ -69,6 +72,9 @@ def generate(
             top_p=top_p,
             seed=seed,
             max_tokens=max_tokens,
+            min_tokens=min_tokens,
+            required_phrases=tuple(require or ()),
+            banned_phrases=tuple(ban or ()),
         )
         decoding.validate()
     context = Context(location, tuple(issued or ()))
@@ -76,6 +82,8 @@ def generate(
         ("--location", location),
         ("--prefix", prefix),
         *(("--issued", text) for text in context.issued),
+        *(("--require", text) for text in decoding.required_phrases),
+        *(("--ban", text) for text in decoding.banned_phrases),
     ):
         require_storable(option, value)
     if server:

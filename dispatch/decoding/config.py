@@ -130,11 +130,11 @@ class DecodingConfig:
 def _fault(phrases: Sequence[str], most: int) -> str:
     """What is wrong with phrases ("" if nothing); it quotes none of them, since they may tell of people."""
     if len(phrases) > most:
-        return f"must hold at most {most} phrases, got {len(phrases)}"
+        return f"must be at most {most} phrases, got {len(phrases)}"
     for place, phrase in enumerate(phrases):
         if not 1 <= len(phrase) <= MAX_PHRASE:
-            return f"must have 1 to {MAX_PHRASE} characters each, got {len(phrase)} at [{place}]"
+            return f"must be of 1 to {MAX_PHRASE} characters each, got {len(phrase)} at [{place}]"
         text = normalize(phrase).text
-        if not text.strip() or _ILLEGIBLE in text:
+        if not text or _ILLEGIBLE in text:
             return f"must be legible text, got control characters or nothing at [{place}]"
     return ""

@@ -4,9 +4,7 @@ from dispatch.engine.batcher import (
     BatchDone,
     Batcher,
     BatcherClosed,
-    BatcherConfig,
     DeadlineUnreachable,
-    Lane,
     Load,
     Overloaded,
     Ticket,
@@ -25,10 +23,12 @@ from dispatch.engine.engine import (
 from dispatch.engine.processors import available_processors, limit_threads, processor_quota
 from dispatch.engine.registry import LABELS, Label, LabelConflict, LoadedModel, Registry, UnknownModel, UnusableBundle
 from dispatch.engine.torch_engine import TorchEngine
+from dispatch.engine.waiting import LANES, BatcherConfig, Lane
 
 __all__ = [
     "CUT_SHORT",
     "LABELS",
+    "LANES",
     "BatchDone",
     "Batcher",
     "BatcherClosed",

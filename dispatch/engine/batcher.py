@@ -9,17 +9,15 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Literal
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TypeVar
 
 from dispatch.decoding import DecodingCancelled
 from dispatch.engine.engine import Engine, Generation, GenerationRequest
 from dispatch.engine.pace import Pace
-
-Lane = Literal["urgent", "bulk"]
-LANES: tuple[Lane, ...] = ("urgent", "bulk")
+from dispatch.engine.waiting import LANES as LANES
+from dispatch.engine.waiting import BatcherConfig, Entry, Lane, Waiting
 
 _FIRST_RETRY_S = 1.0
 """When to try again, as long as nothing was measured."""
@@ -32,35 +30,6 @@ _SMALLEST = GenerationRequest("")
 _CLOSED = "the server is closing, or the model was replaced"
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class BatcherConfig:
-    """Sizes and limits. Raises ValueError for one that is out of its range.
-
-    A request counts for the tokens of its source, times the hypotheses that its search keeps.
-    """
-
-    max_batch_tokens: int = 4096
-    """The most tokens decoded together; a request that has more is decoded alone."""
-    max_batch_rows: int = 32
-    window_s: float = 0.002
-    """How long a batch with room waits for others, where requests have been coming together."""
-    max_waiting: int = 256
-    """The most requests that wait, in each lane: bulk never takes the room of what is urgent."""
-    max_waiting_tokens: int = 65_536
-    """The most tokens that wait, in each lane; into an empty lane any request is let."""
-    bulk_share: float = 0.25
-    """The part of the tokens that bulk gets at least while it waits."""
-
-    def __post_init__(self) -> None:
-        for name in ("max_batch_tokens", "max_batch_rows", "max_waiting", "max_waiting_tokens"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
-        if not 0 <= self.window_s <= 1:
-            raise ValueError(f"window_s must be from 0 to 1, not {self.window_s}")
-        if not 0 < self.bulk_share < 1:
-            raise ValueError(f"bulk_share must be above 0 and below 1, not {self.bulk_share}")
 
 
 class Overloaded(Exception):
@@ -134,30 +103,7 @@ class Ticket:
         self.future.cancel()
 
 
-@dataclass(eq=False)
-class _Entry:
-    """One request on its way. Its future is done as soon as nobody waits for it any more, for whatever reason."""
-
-    request: GenerationRequest
-    lane: Lane
-    deadline: float
-    tokens: int
-    arrived: float
-    future: Future[Generation] = field(default_factory=Future)
-
-    def is_gone(self, now: float) -> bool:
-        return self.future.done() or now >= self.deadline
-
-    def fail(self, error: BaseException) -> None:
-        with suppress(InvalidStateError):  # whoever was first
-            self.future.set_exception(error)
-
-    def answer(self, generation: Generation) -> None:
-        with suppress(InvalidStateError):
-            self.future.set_result(generation)
-
-
-_Queue = dict[_Entry, None]
+_T = TypeVar("_T")
 _Outcome = Generation | Exception | None
 
 
@@ -178,12 +124,9 @@ class Batcher:
         self._clock = clock
         self._pace = Pace()
         self._changed = threading.Condition()  # guards all below; no future is resolved while it is held
-        self._waiting: dict[Lane, _Queue] = {lane: {} for lane in LANES}
-        self._tokens: dict[Lane, int] = dict.fromkeys(LANES, 0)
-        self._decoding: Sequence[_Entry] = ()
+        self._waiting = Waiting(config)
+        self._decoding: Sequence[Entry] = ()
         self._is_warm = False  # the first batch of an engine takes longer than any other
-        self._soonest = math.inf  # no deadline of what waits is before this
-        self._owed = 0.0  # tokens that bulk is behind its share
         self._together = False  # whether requests have been coming while others were decoded
         self._began = self._ended = clock()
         self._closing = False
@@ -199,32 +142,23 @@ class Batcher:
         if engine is None:
             raise BatcherClosed(_CLOSED)
         tokens = max(1, engine.token_count(request)) * request.decoding.width
-        entry = _Entry(request, lane, math.inf if deadline is None else deadline, tokens, self._clock())
-        entry.future.add_done_callback(lambda _: self._forget(entry))
-        late: list[_Entry] = []
-        try:
-            with self._changed:
-                if self._closing:
-                    raise BatcherClosed(_CLOSED)
-                if self._is_full(entry):
-                    late = self._take_late()
-                return self._admit(entry)
-        finally:
-            _expire(late)
+        entry = Entry(request, lane, math.inf if deadline is None else deadline, tokens, self._clock())
+        entry.future.add_done_callback(self._forget)
+        return self._decide(entry, self._admit)
 
     def require_room(self, lane: Lane = "urgent", deadline: float | None = None) -> None:
         """Raises Overloaded or DeadlineUnreachable where `submit` would for the smallest request: so that nothing need
         be done for one that would be refused.
         """
-        probe = _Entry(_SMALLEST, lane, math.inf if deadline is None else deadline, 1, self._clock())
-        with self._changed:
-            self._refuse(probe)
+        probe = Entry(_SMALLEST, lane, math.inf if deadline is None else deadline, 1, self._clock())
+        self._decide(probe, self._refuse)
 
     def load(self) -> Load:
         """What there is to do now."""
         with self._changed:
-            waiting: dict[Lane, int] = {lane: len(self._waiting[lane]) for lane in LANES}
-            return Load(waiting, dict(self._tokens), len(self._decoding), self._thread.is_alive())
+            waiting: dict[Lane, int] = {lane: self._waiting.rows(lane) for lane in LANES}
+            tokens: dict[Lane, int] = {lane: self._waiting.tokens(lane) for lane in LANES}
+            return Load(waiting, tokens, len(self._decoding), self._thread.is_alive())
 
     def drain(self) -> None:
         """Takes nothing more. What was admitted is decoded still, and then the thread ends. Does not wait."""
@@ -239,117 +173,57 @@ class Batcher:
         """
         self.drain()
         with self._changed:
-            self._changed.wait_for(lambda: not (self._decoding or any(self._waiting.values())), grace_s)
+            self._changed.wait_for(lambda: not (self._decoding or self._waiting), grace_s)
         self._abandon()
         if threading.current_thread() is not self._thread:
             self._thread.join(_STOP_S)
 
-    # What follows down to `_run` is called with the lock held.
+    def _decide(self, entry: Entry, step: Callable[[Entry], _T]) -> _T:
+        """Takes a step for an entry that comes now, with the lock held; what has expired leaves its room to it."""
+        late: list[Entry] = []
+        try:
+            with self._changed:
+                if not self._waiting.has_room(entry):
+                    late = self._waiting.take_late(self._clock())
+                return step(entry)
+        finally:
+            _expire(late)
 
-    def _refuse(self, entry: _Entry) -> None:
-        if self._is_full(entry):
-            backlog_s = self._seconds_for(entry.lane, 0, 0)
+    # With the lock held.
+
+    def _refuse(self, entry: Entry) -> None:
+        """Raises where the entry cannot be admitted."""
+        if not self._waiting.has_room(entry):
+            backlog_s = self._seconds_for(*self._waiting.backlog(entry.lane))
             raise Overloaded(backlog_s if self._pace.is_known else _FIRST_RETRY_S)
-        expected_s = self._seconds_for(entry.lane, 1, entry.tokens)
+        expected_s = self._seconds_for(*self._waiting.backlog(entry.lane, 1, entry.tokens))
         if entry.arrived + expected_s >= entry.deadline:
             raise DeadlineUnreachable(expected_s)
 
-    def _admit(self, entry: _Entry) -> Ticket:
+    def _admit(self, entry: Entry) -> Ticket:
+        if self._closing:
+            raise BatcherClosed(_CLOSED)
         self._refuse(entry)
-        before = LANES[: LANES.index(entry.lane) + 1]
-        ahead = sum(len(self._waiting[lane]) for lane in before)
-        self._waiting[entry.lane][entry] = None
-        self._tokens[entry.lane] += entry.tokens
-        self._soonest = min(self._soonest, entry.deadline)
+        ahead = sum(self._waiting.rows(lane) for lane in LANES[: LANES.index(entry.lane) + 1])
+        self._waiting.add(entry)
         self._together |= bool(self._decoding)
         self._changed.notify_all()
         return Ticket(entry.future, ahead)
 
-    def _is_full(self, entry: _Entry) -> bool:
-        queue, tokens = self._waiting[entry.lane], self._tokens[entry.lane]
-        limits = self._config
-        return len(queue) >= limits.max_waiting or (bool(queue) and tokens + entry.tokens > limits.max_waiting_tokens)
-
-    def _seconds_for(self, lane: Lane, rows: int, tokens: float) -> float:
-        """When rows that come now will have been decoded, behind what goes before them."""
+    def _seconds_for(self, batches: int, tokens: float) -> float:
+        """When so much more will have been decoded."""
         now = self._clock()
-        rows += len(self._waiting["urgent"])
-        tokens += self._tokens["urgent"]
-        if lane == "bulk":
-            rows += len(self._waiting["bulk"])
-            tokens += self._tokens["bulk"]
-        elif self._waiting["bulk"]:
-            tokens /= 1 - self._config.bulk_share
-        limits = self._config
-        batches = max(math.ceil(rows / limits.max_batch_rows), math.ceil(tokens / limits.max_batch_tokens))
         seconds = self._pace.seconds(tokens, batches)
         if self._decoding:
             current = self._pace.seconds(sum(entry.tokens for entry in self._decoding))
             return seconds + max(0.0, current - (now - self._began))
         return float(seconds * 0.5 ** ((now - self._ended) / _HALF_LIFE_S))
 
-    def _remove(self, entry: _Entry) -> None:
-        if entry in self._waiting[entry.lane]:
-            del self._waiting[entry.lane][entry]
-            self._tokens[entry.lane] -= entry.tokens
-
-    def _take_late(self) -> list[_Entry]:
-        """Takes what has expired out of the queues."""
-        now = self._clock()
-        if now < self._soonest:
-            return []
-        late = [entry for queue in self._waiting.values() for entry in queue if now >= entry.deadline]
-        for entry in late:
-            self._remove(entry)
-        self._soonest = min((entry.deadline for queue in self._waiting.values() for entry in queue), default=math.inf)
-        return late
-
     def _window_left(self) -> float:
         """How long to wait for more."""
-        limits = self._config
-        full = (
-            sum(map(len, self._waiting.values())) >= limits.max_batch_rows
-            or sum(self._tokens.values()) >= limits.max_batch_tokens
-        )
-        if full or self._closing or not self._together:
+        if self._closing or not self._together or self._waiting.fills_a_batch():
             return 0.0
-        oldest = min(next(iter(queue)).arrived for queue in self._waiting.values() if queue)
-        return limits.window_s - (self._clock() - max(oldest, self._ended))
-
-    def _fill(self) -> list[_Entry]:
-        """The next batch: what bulk is owed, then what is urgent, then bulk where nothing urgent is left waiting.
-
-        The oldest of the first that come settles the options; those with others wait for a batch of their own.
-        """
-        urgent, bulk = self._waiting["urgent"], self._waiting["bulk"]
-        both = bool(urgent and bulk)
-        batch: list[_Entry] = []
-        if both and next(iter(bulk)).tokens <= self._owed:
-            self._move(bulk, batch, self._owed)
-        self._move(urgent, batch)
-        if not urgent:
-            self._move(bulk, batch)
-        if both:
-            of_bulk = sum(entry.tokens for entry in batch if entry.lane == "bulk")
-            self._owed += self._config.bulk_share * sum(entry.tokens for entry in batch) - of_bulk
-        self._owed = max(0.0, self._owed) if bulk else 0.0
-        return batch
-
-    def _move(self, queue: _Queue, batch: list[_Entry], most: float = math.inf) -> None:
-        """Moves what has the batch's options and fits into the budget, oldest first."""
-        left = min(most, self._config.max_batch_tokens - sum(entry.tokens for entry in batch))
-        options = batch[0].request.decoding if batch else None
-        moved: list[_Entry] = []
-        for entry in queue:
-            if left <= 0 or len(batch) + len(moved) == self._config.max_batch_rows:
-                break
-            options = options or entry.request.decoding
-            if not (batch or moved) or (entry.tokens <= left and entry.request.decoding == options):
-                moved.append(entry)
-                left -= entry.tokens
-        for entry in moved:
-            self._remove(entry)
-        batch += moved
+        return self._config.window_s - (self._clock() - max(self._waiting.oldest(), self._ended))
 
     # The decoding thread.
 
@@ -367,14 +241,14 @@ class Batcher:
                 self._changed.notify_all()
             self._engine = None  # its memory is wanted, whoever still holds the batcher
 
-    def _take(self) -> list[_Entry] | None:
+    def _take(self) -> list[Entry] | None:
         """The next batch, which may be empty; None when there will be none any more."""
         with self._changed:
             self._decoding = ()
             self._ended = self._clock()
             self._changed.notify_all()
             while True:
-                if not any(self._waiting.values()):
+                if not self._waiting:
                     if self._closing:
                         return None
                     self._changed.wait()
@@ -382,15 +256,15 @@ class Batcher:
                     self._changed.wait(left)
                 else:
                     break
-            late = self._take_late()
-            batch = self._fill()
+            late = self._waiting.take_late(self._clock())
+            batch = self._waiting.take_batch()
             self._decoding = batch
             self._together = len(batch) > 1
             self._began = self._clock()
         _expire(late)
         return batch
 
-    def _decode(self, batch: Sequence[_Entry]) -> None:
+    def _decode(self, batch: Sequence[Entry]) -> None:
         if not batch:
             return
         began = self._began
@@ -414,7 +288,7 @@ class Batcher:
         waited = tuple(began - entry.arrived for entry in batch)
         self._tell(BatchDone(len(batch), tokens, waited, done - began, lanes, failed, stopped))
 
-    def _generate(self, batch: Sequence[_Entry]) -> list[_Outcome]:
+    def _generate(self, batch: Sequence[Entry]) -> list[_Outcome]:
         """What becomes of each. Where a batch fails, each of its requests is tried alone: most likely one is bad."""
 
         assert self._engine is not None
@@ -442,18 +316,18 @@ class Batcher:
 
     # Any thread, without the lock.
 
-    def _forget(self, entry: _Entry) -> None:
+    def _forget(self, future: Future[Generation]) -> None:
         with self._changed:
-            self._remove(entry)
-            self._changed.notify_all()
+            if self._waiting.discard(future):
+                self._changed.notify_all()
 
     def _abandon(self) -> None:
         with self._changed:
-            left = [*self._decoding, *(entry for queue in self._waiting.values() for entry in queue)]
+            left = [*self._decoding, *self._waiting]
         for entry in left:
             entry.fail(BatcherClosed("the server closed before there was an answer"))
 
 
-def _expire(late: Iterable[_Entry]) -> None:
+def _expire(late: Iterable[Entry]) -> None:
     for entry in late:
         entry.fail(DeadlineUnreachable(0.0))

@@ -135,6 +135,8 @@ class BundleEngine:
         should_stop: Callable[[int], bool],
     ) -> dict[int, list[Hypothesis]]:
         """The n-best lists by row, of those rows that have a beginning and were not stopped."""
+        if not beginnings:
+            return {}
         rows = list(beginnings)
         found = self._search(
             [sources[row] for row in rows],

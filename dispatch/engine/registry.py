@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from dispatch.engine.batcher import BatchDone, Batcher, BatcherClosed, BatcherConfig, Lane, Ticket
+from dispatch.engine.batcher import BatchDone, Batcher, BatcherClosed, Ticket
 from dispatch.engine.engine import Engine, GenerationRequest
+from dispatch.engine.waiting import BatcherConfig, Lane
 from dispatch.model import BundleIdentity, Calibration, verify_bundle
 
 Label = Literal["stable", "canary", "shadow"]

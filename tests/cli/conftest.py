@@ -27,8 +27,8 @@ class EchoEngine:
         self.batch_sizes: list[int] = []
 
     def generate(
-        self, requests: Sequence[GenerationRequest], should_stop: Callable[[], bool] = lambda: False
-    ) -> list[Generation]:
+        self, requests: Sequence[GenerationRequest], should_stop: Callable[[int], bool] = lambda index: False
+    ) -> list[Generation | None]:
         for request in requests:
             if "refuse" in request.report:
                 raise ValueError("report: not accepted")
@@ -39,6 +39,9 @@ class EchoEngine:
         self.requests += requests
         self.batch_sizes.append(len(requests))
         return [self._generation(request) for request in requests]
+
+    def token_count(self, request: GenerationRequest) -> int:
+        return len(request.report)
 
     def _generation(self, request: GenerationRequest) -> Generation:
         situation = Situation(location="A7公路", hazards=("snow_road",), people={"trapped": Count(50, 50)})

@@ -3,8 +3,6 @@
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Literal
 
 import pytest
 import torch
@@ -14,53 +12,12 @@ from torch import Tensor
 
 from dispatch.decoding import Constraint, DecodingConfig, SpanConstraint, Spelling, search
 from dispatch.domain import Context
-from dispatch.domain.linear import CONTEXT_LOCATION, INSTRUCTION, LOCATION, SITUATION, SYMBOLS, Symbol, source_pieces
-from dispatch.model import Tokenizer, TokenizerConfig, normalize, train_tokenizer
+from dispatch.domain.linear import CONTEXT_LOCATION, INSTRUCTION, LOCATION, SITUATION, Symbol, source_pieces
+from dispatch.model import normalize
+from tests.decoding.networks import ModelType, RandomStep, spelling
 
-# 砟, 𠮷 and the emoji are in no training text, so they fall to bytes.
-TEXTS = ("壶镇镇大街街道内涝,50人被困", "山区公路积雪3米,A7公路断电", "派3台除雪车至A7公路,甲村 乙村")
-ModelType = Literal["char", "bpe", "unigram"]
 ALPHABET = "壶镇大街道山区公路A7, 砟𠮷😀e\u0301"
 KIND = Symbol("<kind:request>")
-
-
-@cache
-def tokenizer(model_type: ModelType) -> Tokenizer:
-    return train_tokenizer(TEXTS * 20, TokenizerConfig(model_type, 500, 1.0), SYMBOLS)
-
-
-@cache
-def spelling(model_type: ModelType) -> Spelling:
-    return Spelling(tokenizer(model_type))
-
-
-class RandomStep:
-    """Random scores by row and history, the same in any batch; `lift` may change them."""
-
-    max_length = 400
-
-    def __init__(self, seeds: Sequence[int], vocab_size: int, scale: float = 3.0) -> None:
-        self.rows: list[tuple[int, tuple[int, ...]]] = [(seed, ()) for seed in seeds]
-        self.vocab_size, self.scale = vocab_size, scale
-
-    def scores(self, seed: int, history: tuple[int, ...]) -> Tensor:
-        generator = torch.Generator().manual_seed(hash((seed, history)) % 2**31)
-        return self.lift(torch.randn(self.vocab_size, generator=generator) * self.scale, history)
-
-    def lift(self, scores_V: Tensor, history: tuple[int, ...]) -> Tensor:
-        return scores_V
-
-    def step(self, tokens_RT: Tensor) -> Tensor:
-        logits_RTV = []
-        for row, tokens in enumerate(tokens_RT.tolist()):
-            seed, history = self.rows[row]
-            histories = [(*history, *tokens[: count + 1]) for count in range(len(tokens))]
-            logits_RTV.append(torch.stack([self.scores(seed, one) for one in histories]))
-            self.rows[row] = (seed, histories[-1])
-        return torch.stack(logits_RTV)
-
-    def select(self, rows_R: Tensor) -> None:
-        self.rows = [self.rows[row] for row in rows_R.tolist()]
 
 
 class Willing(RandomStep):
@@ -308,6 +265,9 @@ class Only:
 
     def allowed(self, tokens: Sequence[int]) -> Collection[int]:
         return self.tokens
+
+    def completion(self, tokens: Sequence[int]) -> Sequence[int]:
+        return ()
 
 
 ALL = [DecodingConfig(), DecodingConfig("beam", 3), DecodingConfig("sample", seed=1, top_k=2)]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dispatch.decoding import DecodingCancelled, DecodingConfig, Hypothesis, search
+from dispatch.decoding import DecodingConfig, Hypothesis, search
 
 BOS, STOP = 0, 1
 STOPS = frozenset({STOP})
@@ -169,6 +169,7 @@ def test_a_beam_wide_enough_for_all_is_exhaustive(
 
 
 @given(seeds, penalties, st.integers(2, 6), st.integers(1, 12))
+@settings(deadline=None)
 def test_stopping_early_never_loses_a_hypothesis(
     seed: int, length_penalty: float, beam_size: int, max_tokens: int
 ) -> None:
@@ -402,6 +403,32 @@ def test_the_stop_flag_is_looked_at_before_every_step(config: DecodingConfig, lo
             return (0.0, -99.0, 1.0)
 
     step = EndlessStep(0, [0], 3)
-    with pytest.raises(DecodingCancelled):
-        search(step, [[BOS]], config, STOPS, should_stop=lambda: len(step.row_counts) >= looks)
+    assert search(step, [[BOS]], config, STOPS, should_stop=lambda _: len(step.row_counts) >= looks) == [[]]
     assert len(step.row_counts) == looks
+
+
+@given(seeds, st.permutations(range(4)), prefixes, configs, st.data())
+@settings(deadline=None)
+def test_what_is_stopped_leaves_the_batch_and_the_others_do_not_notice(
+    seed: int, sources: list[int], rows: list[list[int]], config: DecodingConfig, data: st.DataObject
+) -> None:
+    sources = sources[: len(rows)]
+    stops = [data.draw(st.integers(0, 6), label="steps") for _ in rows]
+    step = TableStep(seed, sources, 6)
+    asked: list[int] = []
+
+    def should_stop(index: int) -> bool:
+        asked.append(index)
+        return len(step.row_counts) >= stops[index]
+
+    found = search(step, rows, config, STOPS, should_stop)
+    expected = search(TableStep(seed, sources, 6), rows, config, STOPS)
+    assert set(asked) == set(range(len(rows)))
+    for one, other in zip(found, expected, strict=True):
+        if one:
+            assert_same(one, other)
+    assert len(step.row_counts) <= max(stops)
+    assert [row for row, count in enumerate(stops) if count == 0 and found[row]] == []
+    most = {"greedy": 1, "beam": config.beam_size, "sample": config.num_candidates}[config.strategy]
+    for fed, count in enumerate(step.row_counts):
+        assert count <= most * sum(stop > fed for stop in stops)

@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatch.decoding import DecodingCancelled, DecodingConfig, Hypothesis
+from dispatch.decoding import DecodingConfig, Hypothesis
 from dispatch.domain import Context
-from dispatch.engine import CTranslate2Engine, Generation, GenerationRequest, TorchEngine
+from dispatch.engine import CTranslate2Engine, Generation, GenerationRequest, TorchEngine, generate_all
 from dispatch.model import Bundle
 
 REPORTS = (
@@ -73,7 +74,7 @@ def assert_same(found: Sequence[Generation], expected: Sequence[Generation]) -> 
 @pytest.mark.parametrize("decoding", DECODINGS, ids=lambda decoding: f"{decoding.strategy} {decoding.length_penalty}")
 def test_it_answers_as_torch_does(bundle: Bundle, decoding: DecodingConfig, prefix: str) -> None:
     asked = requests(decoding, prefix)
-    assert_same(CTranslate2Engine(bundle, "float32", 1).generate(asked), TorchEngine(bundle).generate(asked))
+    assert_same(generate_all(CTranslate2Engine(bundle, "float32", 1), asked), generate_all(TorchEngine(bundle), asked))
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -83,7 +84,7 @@ def test_networks_of_every_shape_are_carried_exactly(
 ) -> None:
     bundle = make_bundle(**shape)
     asked = [*requests(decoding), *requests(decoding, "派3台")]
-    assert_same(CTranslate2Engine(bundle, "float32", 1).generate(asked), TorchEngine(bundle).generate(asked))
+    assert_same(generate_all(CTranslate2Engine(bundle, "float32", 1), asked), generate_all(TorchEngine(bundle), asked))
 
 
 def test_what_int8_is_not_sure_of_is_decoded_in_float32(
@@ -91,7 +92,7 @@ def test_what_int8_is_not_sure_of_is_decoded_in_float32(
 ) -> None:
     monkeypatch.setattr("dispatch.engine.ctranslate2_engine._SURE", math.inf)  # of nothing
     asked = requests(GREEDY)
-    assert_same(engine.generate(asked), TorchEngine(bundle).generate(asked))
+    assert_same(generate_all(engine, asked), generate_all(TorchEngine(bundle), asked))
 
 
 def test_no_place_comes_from_nowhere(bundle: Bundle, engine: CTranslate2Engine) -> None:
@@ -107,7 +108,7 @@ def test_no_place_comes_from_nowhere(bundle: Bundle, engine: CTranslate2Engine) 
 
     places = [
         situation.location
-        for generation in engine.generate(asked)
+        for generation in generate_all(engine, asked)
         for candidate in generation.candidates
         for situation in candidate.situations
     ]
@@ -115,7 +116,7 @@ def test_no_place_comes_from_nowhere(bundle: Bundle, engine: CTranslate2Engine) 
     written = [best.tokens for best, *_ in free.decode(asked, GREEDY)]
     kept = [best.tokens for best, *_ in engine.decode(asked, GREEDY)]
     assert written != kept, "the network writes no place from nowhere: nothing is tested here"
-    assert from_nowhere(engine.generate(asked)) == 0, places
+    assert from_nowhere(generate_all(engine, asked)) == 0, places
 
 
 @given(data=st.data())
@@ -123,28 +124,52 @@ def test_no_place_comes_from_nowhere(bundle: Bundle, engine: CTranslate2Engine) 
 def test_an_answer_does_not_depend_on_the_batch(engine: CTranslate2Engine, data: st.DataObject) -> None:
     pool = [*requests(GREEDY), *requests(BEAM), *requests(GREEDY, "派3台")]
     batch = data.draw(st.lists(st.sampled_from(pool), min_size=1, max_size=20))
-    together = engine.generate(batch)
+    together = generate_all(engine, batch)
     one = data.draw(st.integers(0, len(batch) - 1))
-    assert_same(engine.generate([batch[one]]), [together[one]])
+    assert_same(generate_all(engine, [batch[one]]), [together[one]])
 
 
 @pytest.mark.parametrize("decoding", DECODINGS, ids=lambda decoding: f"{decoding.strategy} {decoding.length_penalty}")
 def test_decoding_stops_when_it_is_told_to(engine: CTranslate2Engine, decoding: DecodingConfig) -> None:
-    with pytest.raises(DecodingCancelled):
-        engine.generate([GenerationRequest(REPORTS[0], decoding=decoding)], should_stop=lambda: True)
+    assert engine.generate([GenerationRequest(REPORTS[0], decoding=decoding)], should_stop=lambda _: True) == [None]
 
 
 def test_greedy_search_stops_at_the_next_step(engine: CTranslate2Engine) -> None:
-    looks = 0
+    asked = [GenerationRequest(report, decoding=GREEDY) for report in REPORTS]
+    looks = [0] * len(asked)
 
-    def after_five() -> bool:
-        nonlocal looks
-        looks += 1
-        return looks > 5
+    def after_five(index: int) -> bool:
+        looks[index] += 1
+        return index % 2 == 0 and looks[index] > 5
 
-    with pytest.raises(DecodingCancelled):
-        engine.generate([GenerationRequest(report, decoding=GREEDY) for report in REPORTS], after_five)
-    assert looks <= 7
+    found = engine.generate(asked, after_five)
+    assert found[::2] == [None] * 3
+    assert max(looks[::2]) == 6
+    kept = [generation for generation in found if generation is not None]
+    assert_same(kept, generate_all(engine, asked[1::2]))
+
+
+def test_a_beam_runs_out_and_what_was_stopped_is_dropped(engine: CTranslate2Engine) -> None:
+    asked = [GenerationRequest(report, decoding=BEAM) for report in REPORTS]
+    begun: set[int] = set()
+
+    def at_the_second_look(index: int) -> bool:
+        again = index in begun
+        begun.add(index)
+        return again and index == 1
+
+    found = engine.generate(asked, at_the_second_look)
+    assert found[1] is None
+    kept = [generation for generation in found if generation is not None]
+    assert_same(kept, generate_all(engine, [asked[0], *asked[2:]]))
+
+
+@pytest.mark.parametrize("decoding", [GREEDY, BEAM], ids=lambda decoding: decoding.strategy)
+def test_phrases_are_kept_as_torch_keeps_them(
+    bundle: Bundle, engine: CTranslate2Engine, decoding: DecodingConfig
+) -> None:
+    asked = requests(replace(decoding, banned_phrases=("大", "人"), required_phrases=("快来",), min_tokens=3), "派")
+    assert_same(generate_all(engine, asked), generate_all(TorchEngine(bundle), asked))
 
 
 def test_no_requests_no_answers(engine: CTranslate2Engine) -> None:
@@ -167,7 +192,7 @@ def test_a_bundle_without_an_export_is_refused_with_the_remedy(
 def test_a_sequence_of_the_greatest_length_has_all_its_scores(make_bundle: Callable[..., Bundle]) -> None:
     bundle = make_bundle(situations=False, max_length=24)
     asked = [GenerationRequest(report, prefix="派3台") for report in REPORTS]
-    assert_same(CTranslate2Engine(bundle, "float32", 1).generate(asked), TorchEngine(bundle).generate(asked))
+    assert_same(generate_all(CTranslate2Engine(bundle, "float32", 1), asked), generate_all(TorchEngine(bundle), asked))
     longest: list[Hypothesis] = [
         best for best, *_ in CTranslate2Engine(bundle, "float32", 1).decode(asked, DecodingConfig())
     ]

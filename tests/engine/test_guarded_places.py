@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from dispatch.decoding import DecodingCancelled, DecodingConfig
+from dispatch.decoding import DecodingConfig
 from dispatch.domain import Context
 from dispatch.domain.linear import INSTRUCTION, LOCATION, REPORT, SITUATION, SYMBOLS, Symbol
-from dispatch.engine import Candidate, GenerationRequest, TorchEngine
+from dispatch.engine import Candidate, GenerationRequest, TorchEngine, generate_all
 from dispatch.model import (
     Bundle,
     BundleConfig,
@@ -96,7 +96,7 @@ def places(candidates: Iterable[Candidate]) -> list[str]:
 def test_every_place_is_in_the_report_or_the_context(decoding: DecodingConfig, typed: str) -> None:
     requests = [GenerationRequest(report, CONTEXT, decoding, typed) for report in REPORTS]
     requests.append(GenerationRequest(REPORTS[0], decoding=decoding))  # in one batch with and without a typed beginning
-    guarded = engine().generate(requests)
+    guarded = generate_all(engine(), requests)
     for request, generation in zip(requests, guarded, strict=True):
         found = places(generation.candidates)
         assert found
@@ -106,7 +106,7 @@ def test_every_place_is_in_the_report_or_the_context(decoding: DecodingConfig, t
 
 def test_unguarded_the_network_writes_what_it_pleases() -> None:
     requests = [GenerationRequest(report, CONTEXT, DECODINGS[2]) for report in REPORTS[:2]]
-    free = places(c for generation in engine(guard_places=False).generate(requests) for c in generation.candidates)
+    free = places(c for generation in generate_all(engine(guard_places=False), requests) for c in generation.candidates)
     assert any(all(place not in text for text in (*REPORTS, CONTEXT.location)) for place in free)
 
 
@@ -114,7 +114,7 @@ def test_unguarded_the_network_writes_what_it_pleases() -> None:
 def test_a_place_stands_in_the_part_of_the_report_that_the_model_saw(decoding: DecodingConfig) -> None:
     seen = "雪大" * 40
     request = GenerationRequest(seen + "壶镇着火", decoding=decoding)
-    (generation,) = engine(closing=35.0).generate([request])
+    (generation,) = generate_all(engine(closing=35.0), [request])
     assert generation.source_truncated
     assert places(generation.candidates)
     assert all(place in seen for place in places(generation.candidates))
@@ -126,19 +126,18 @@ def test_what_greedy_search_has_made_illegible_is_searched_again() -> None:
     leads[kind] = {need: 61.0, TOKENIZER.symbol_id(LOCATION): 60.0}  # the first look is a need with text: no situation
     leads[need] = {TOKENIZER.encode("积")[-1]: 60.0}
     model = TorchEngine(bundle_of(Led(leads)))
-    first, *others = model.generate([GenerationRequest(REPORTS[0])])[0].candidates
+    first, *others = generate_all(model, [GenerationRequest(REPORTS[0])])[0].candidates
     assert first.fault
     assert first.situations == ()
     assert [candidate for candidate in others if not candidate.fault and places([candidate])[0] in REPORTS[0]]
     as_asked = DecodingConfig("beam", beam_size=1)
-    (alone,) = model.generate([GenerationRequest(REPORTS[0], decoding=as_asked)])[0].candidates
+    (alone,) = generate_all(model, [GenerationRequest(REPORTS[0], decoding=as_asked)])[0].candidates
     assert alone.fault
 
 
 def test_a_place_that_is_decoded_can_be_cancelled() -> None:
     looks = iter([False] * 5)  # the fifth step is within the place
-    with pytest.raises(DecodingCancelled):
-        engine().generate([GenerationRequest(REPORTS[0], prefix="派")], lambda: next(looks, True))
+    assert engine().generate([GenerationRequest(REPORTS[0], prefix="派")], lambda _: next(looks, True)) == [None]
 
 
 @pytest.mark.parametrize("kind", [KIND, OTHER])
@@ -147,7 +146,7 @@ def test_the_confidence_of_the_kind_is_the_networks_own(kind: Symbol, typed: str
     leads = lead_through(kind, 31.0)
     leads[TOKENIZER.symbol_id(SITUATION)] = {TOKENIZER.symbol_id(kind): 12.0, TOKENIZER.symbol_id(KIND): 11.0}
     model = Led(leads)
-    (generation,) = TorchEngine(bundle_of(model)).generate([GenerationRequest(REPORTS[0], prefix=typed)])
+    (generation,) = generate_all(TorchEngine(bundle_of(model)), [GenerationRequest(REPORTS[0], prefix=typed)])
     with torch.inference_mode():
         cache = model.start(model.encode(torch.tensor([TOKENIZER.encode_pieces([REPORT, REPORTS[0]])])))
         logits_V = model.step(torch.tensor([[TOKENIZER.bos_id, TOKENIZER.symbol_id(SITUATION)]]), cache)[0, -1]
@@ -159,13 +158,13 @@ def test_the_confidence_of_the_kind_is_the_networks_own(kind: Symbol, typed: str
 
 
 def test_without_a_kind_there_is_nothing_to_doubt() -> None:
-    (generation,) = engine().generate([GenerationRequest(REPORTS[0], decoding=DecodingConfig(max_tokens=1))])
+    (generation,) = generate_all(engine(), [GenerationRequest(REPORTS[0], decoding=DecodingConfig(max_tokens=1))])
     assert generation.candidates[0].kind_confidence == 1.0
 
 
 def test_a_situation_that_was_cut_is_flagged_and_loses_the_field_that_it_was_cut_in() -> None:
     decoding = DecodingConfig(max_tokens=4)  # ends within the place
-    (generation,) = engine(closing=0.0).generate([GenerationRequest(REPORTS[1], decoding=decoding, prefix="派")])
+    (generation,) = generate_all(engine(closing=0.0), [GenerationRequest(REPORTS[1], decoding=decoding, prefix="派")])
     (candidate,) = generation.candidates
     assert [situation.location for situation in candidate.situations] == [""]
     assert "situation cut at the length limit" in candidate.fault
@@ -175,6 +174,6 @@ def test_a_runaway_is_a_fault_of_its_own() -> None:
     text = next(token for token in range(TOKENIZER.vocab_size) if TOKENIZER.decode([token]) == "雪")
     leads = {TOKENIZER.bos_id: {TOKENIZER.symbol_id(INSTRUCTION): 90.0}, TOKENIZER.symbol_id(INSTRUCTION): {text: 90.0}}
     bundle = bundle_of(Led({**leads, text: {text: 90.0}}))
-    (generation,) = TorchEngine(bundle).generate([GenerationRequest(REPORTS[0])])
+    (generation,) = generate_all(TorchEngine(bundle), [GenerationRequest(REPORTS[0])])
     assert generation.candidates[0].fault == "ended because it only repeated itself"
     assert generation.candidates[0].text == "雪" * 16

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatch.engine.pace import Pace
@@ -19,6 +19,7 @@ def test_expects_nothing_before_it_has_measured_anything() -> None:
     assert Pace().seconds(1000, 3) == 0
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1), st.floats(1e-6, 0.01), st.integers(0, 10_000), st.integers(1, 9))
 def test_learns_what_a_batch_takes_and_what_a_token_takes(
     of_batch: float, of_token: float, tokens: int, number: int
@@ -36,6 +37,7 @@ def test_follows_an_engine_that_becomes_slower() -> None:
     assert learnt(*quick * 50, *slow * 50).seconds(500) == pytest.approx(5, rel=0.02)
 
 
+@settings(deadline=None)
 @given(batches, st.integers(0, 10_000), st.integers(0, 100))
 def test_more_never_takes_less_and_nothing_takes_less_than_no_time(
     measured: list[tuple[int, float]], tokens: int, number: int

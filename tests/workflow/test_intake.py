@@ -37,7 +37,7 @@ class ScriptedEngine:
         self, requests: Sequence[GenerationRequest], should_stop: Callable[[int], bool] = lambda index: False
     ) -> list[Generation | None]:
         self.answered += len(requests)
-        return [Generation((self.candidate,)) for _ in requests]
+        return [None if should_stop(index) else Generation((self.candidate,)) for index in range(len(requests))]
 
     def token_count(self, request: GenerationRequest) -> int:
         return len(request.report)

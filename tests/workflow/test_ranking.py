@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dispatch.decoding import DecodingConfig
 from dispatch.domain import (
     Context,
     Count,
@@ -240,3 +241,67 @@ def test_confidence_is_the_calibrated_one_and_low_confidence_is_told_by_it() -> 
     assert high.confidence == pytest.approx(0.881, abs=1e-3)
     assert codes(high) == always
     assert set(plain.features) == set(FEATURES)
+
+
+def ranked_under(required: tuple[str, ...], banned: tuple[str, ...], *texts: str, report: str = REPORT) -> list[Ranked]:
+    """Candidates of a request with phrases."""
+    decoding = DecodingConfig(required_phrases=required, banned_phrases=banned)
+    candidates = tuple(Candidate(text, -float(index), (-0.1,), (SITUATION,), 0.9) for index, text in enumerate(texts))
+    return rank(GenerationRequest(report, Context("A7公路"), decoding), Generation(candidates), default_doctrine())
+
+
+def test_doctrine_says_what_is_required_too() -> None:
+    wrong = RIGHT.replace("3台", "4台") + ",请速报"
+    entries = ranked_under(("请速报",), (), wrong)
+    assert texts_of(entries) == [f"{RIGHT},请速报", wrong]
+    assert entries[0].follows_doctrine
+    assert "DOCTRINE_MISMATCH" not in {code for code, _ in codes(entries[0])}
+
+
+def test_a_network_that_says_what_doctrine_and_the_request_do_stays_alone() -> None:
+    assert texts_of(ranked_under(("请速报",), (), f"{RIGHT},请速报")) == [f"{RIGHT},请速报"]
+
+
+def test_doctrines_text_is_no_candidate_where_it_holds_what_is_banned() -> None:
+    kept = RIGHT.replace(",医疗队随行", "")
+    assert texts_of(ranked_under((), ("医疗队",), kept)) == [kept]
+
+
+def test_what_keeps_to_the_phrases_goes_before_what_does_not() -> None:
+    kept = RIGHT.replace("3台", "4台").replace(",医疗队随行", "")
+    entries = ranked_under((), ("医疗队",), RIGHT, kept)
+    assert texts_of(entries)[-1] == RIGHT
+    assert "医疗队" not in texts_of(entries)[0]
+    assert ("DOCTRINE_MISMATCH", "error") in codes(entries[-1])
+
+
+def test_an_error_says_so_where_nothing_keeps_to_the_phrases() -> None:
+    (first, *_) = ranked_under((), ("除雪车",), RIGHT)
+    assert "除雪车" in first.candidate.text
+    assert any("banned_phrases[0]" in check.message and check.severity == "error" for check in first.checks)
+
+
+def test_no_callback_is_added_where_it_is_banned() -> None:
+    wrong = "派8台除雪车至A7公路"
+    assert texts_of(ranked_under((), ("回拨", "医疗队"), wrong))[0] == wrong
+    assert texts_of(ranked_under((), ("医疗队",), wrong))[0] == f"{wrong},回拨核实"
+
+
+@given(
+    st.lists(st.sampled_from(["请速报", "A7", "医疗队随行", "回拨"]), max_size=2),
+    st.lists(st.sampled_from(["医疗队", "3台", "核实", ",", "除雪车"]), max_size=3),
+    st.lists(
+        st.sampled_from([RIGHT, f"{RIGHT},请速报", "派4台除雪车至A9公路", "协调电力公司恢复供电", ""]),
+        min_size=1,
+        max_size=3,
+    ),
+)
+@settings(deadline=None)
+def test_nothing_that_breaks_the_phrases_is_first_while_another_keeps_them(
+    required: list[str], banned: list[str], texts: list[str]
+) -> None:
+    decoding = DecodingConfig(required_phrases=tuple(required), banned_phrases=tuple(banned))
+    if decoding.violations():
+        return
+    first, *others = texts_of(ranked_under(tuple(required), tuple(banned), *texts))
+    assert decoding.keeps_phrases(first) or not any(map(decoding.keeps_phrases, others))
