@@ -5,6 +5,7 @@ of the working directory, or the file that `DISPATCH_CONFIG` names), else from t
 command line wins over all of them.
 """
 
+import ipaddress
 import os
 import tomllib
 from pathlib import Path
@@ -17,6 +18,8 @@ ENV_PREFIX = "DISPATCH_"
 CONFIG_VARIABLE = "DISPATCH_CONFIG"
 DEBUG_VARIABLE = "DISPATCH_DEBUG"
 DEFAULT_FILE = Path("dispatch.toml")
+OFF = "off"
+"""The value of an address setting that turns off what would listen or send there."""
 SHIPPED_BUNDLE = Path(__file__).parent / "bundles" / "default"
 
 
@@ -91,6 +94,19 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe line that `dispatch serve` logs."
     )
+    log_format: Literal["json", "text"] = Field(
+        "json", description="How `dispatch serve` writes its log: json, one object a line, or text for people."
+    )
+    metrics_listen: str = Field(
+        OFF, description="HOST:PORT on which `dispatch serve` answers Prometheus by HTTP, or off."
+    )
+    metrics_public: bool = Field(
+        False, description="Permit metrics_listen off loopback; metrics are neither encrypted nor authenticated."
+    )
+    otlp_endpoint: str = Field(
+        OFF,
+        description="http://HOST:PORT or https://HOST:PORT of a collector that takes traces by OTLP over gRPC, or off.",
+    )
     log_reports: bool = Field(
         False, description="Log the text of every report: for finding faults, never where reports are of real people."
     )
@@ -113,6 +129,23 @@ class Settings(BaseSettings):
         split_address(value)
         return value
 
+    @field_validator("metrics_listen")
+    @classmethod
+    def _is_address_or_off(cls, value: str) -> str:
+        if value != OFF:
+            split_address(value)
+        return value
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _is_endpoint_or_off(cls, value: str) -> str:
+        scheme, _, address = value.partition("://")
+        if value != OFF:
+            if scheme not in ("http", "https"):
+                raise ValueError(f"{value!r} is neither off nor http://HOST:PORT or https://HOST:PORT")
+            split_address(address)
+        return value
+
 
 def split_address(address: str) -> tuple[str, int]:
     """Host and port of `HOST:PORT` or `[IPV6]:PORT`; ValueError says what is wrong."""
@@ -122,6 +155,14 @@ def split_address(address: str) -> tuple[str, int]:
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
         raise ValueError(f"{address!r}: write an IPv6 host in brackets, such as [::1]:50051")
     return host.strip("[]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address of this host can be reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def settings_file() -> Path | None:

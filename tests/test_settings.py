@@ -50,6 +50,9 @@ def test_the_file_can_be_named_by_a_variable(monkeypatch: pytest.MonkeyPatch, tm
         ("threads = -1", "threads"),
         ('listen = "nowhere"', "listen"),
         ('log_level = "loud"', "log_level"),
+        ('metrics_listen = "nowhere"', "metrics_listen"),
+        ('otlp_endpoint = "collector:4317"', "otlp_endpoint"),
+        ('otlp_endpoint = "http://collector"', "otlp_endpoint"),
         ("threads = ", "not valid TOML"),
         ("[server]\nthreads = 1", "server"),
     ],
@@ -78,6 +81,14 @@ def test_misspelt_variables_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPATCH_DEBUG", "1")
     assert "DISPATCH_DATABSE_URL" in unknown_variables()
     assert "DISPATCH_DEBUG" not in unknown_variables()
+
+
+def test_what_listens_or_sends_can_be_turned_off_where_the_file_turns_it_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("dispatch.toml").write_text('metrics_listen = "[::1]:9464"\notlp_endpoint = "https://collector:4317"\n')
+    assert load_settings().metrics_listen == "[::1]:9464"
+    monkeypatch.setenv("DISPATCH_METRICS_LISTEN", "off")
+    monkeypatch.setenv("DISPATCH_OTLP_ENDPOINT", "off")
+    assert (load_settings().metrics_listen, load_settings().otlp_endpoint) == ("off", "off")
 
 
 def test_every_setting_is_described() -> None:

@@ -9,8 +9,11 @@ from urllib.parse import quote
 from dispatch.cli import answering
 from dispatch.engine import BatcherConfig, Registry
 from dispatch.server.admin_service import AdminService
+from dispatch.server.health import Probes, probes_of
 from dispatch.server.known_tokens import FindToken
-from dispatch.store import Audit, InstructionStore, Replayer, SpoolingStore, Store, Tokens, parse_url
+from dispatch.server.metrics import StateSources, state_of
+from dispatch.server.telemetry import Telemetry
+from dispatch.store import Audit, Replayer, SpoolingStore, Store, Tokens, parse_url
 from dispatch.workflow import LiveIntake, ServingMode, require_known
 
 
@@ -39,31 +42,49 @@ class Backend:
     intake: LiveIntake
     admin: AdminService
     find_token: FindToken
+    probes: Probes
+    state: StateSources
 
 
 @contextmanager
-def open_backend(config: BackendConfig) -> Iterator[Backend]:
-    """Opens all of it. At the end the models stop, and then the store closes with all that was handed in committed.
+def open_backend(config: BackendConfig, telemetry: Telemetry | None = None) -> Iterator[Backend]:
+    """Opens all of it, observed by ``telemetry``. At the end the models stop, and then the store closes with all that
+    was handed in committed.
 
     Raises StoreError where the store cannot be used, ValueError where the bundle cannot.
     """
+    telemetry = telemetry or Telemetry()
     with ExitStack() as stack:
         engine = answering.open_engine(config.bundle)
         store = Store.open(config.database_url)
         stack.callback(store.close)
         serving = ServingMode(Audit(store.database))
         registry = Registry(
-            answering.open_engine, config.batcher, accept=lambda engine: require_known(engine.calibration)
+            answering.open_engine,
+            config.batcher,
+            telemetry.metrics.observe_batch,
+            accept=lambda engine: require_known(engine.calibration),
         )
-        intake = LiveIntake(registry, with_spool(store, config.spool, stack), serving)
+        keeper = with_spool(store, config.spool, stack)
+        intake = LiveIntake(registry, keeper, serving, observe_commit=telemetry.observe_commit)
         stack.callback(intake.close)
         stack.callback(registry.close, 0)
         registry.add(engine)
         admin = AdminService(registry, serving, Audit(store.database), config.models_dir)
-        yield Backend(intake, admin, Tokens(store.database).find)
+        yield Backend(
+            intake,
+            admin,
+            Tokens(store.database).find,
+            probes_of(registry, keeper.ping, lambda: serving.mode),
+            state_of(
+                registry,
+                lambda: serving.mode,
+                lambda: keeper.state if isinstance(keeper, SpoolingStore) else "store",
+            ),
+        )
 
 
-def with_spool(store: Store, file: Path | None, stack: ExitStack) -> InstructionStore:
+def with_spool(store: Store, file: Path | None, stack: ExitStack) -> Store | SpoolingStore:
     """The store, with a spool behind it where there is to be one, which is replayed when the store is back."""
     if file is None:
         return store

@@ -1,6 +1,5 @@
 """`dispatch serve`: the gRPC server."""
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +12,7 @@ from dispatch.settings import Settings, load_settings
 if TYPE_CHECKING:
     from dispatch.cli.backend import BackendConfig
     from dispatch.server import ServerConfig
+    from dispatch.server.telemetry import TelemetryConfig
 
 
 def serve(
@@ -35,16 +35,26 @@ def serve(
     from dispatch.cli.backend import open_backend
     from dispatch.server import DispatchServer
     from dispatch.server import serve as run_server
+    from dispatch.server.logs import configure_logs
+    from dispatch.server.telemetry import Telemetry
 
     with values_as_usage():
         config = _server_config(settings, listen or settings.listen, insecure or settings.insecure)
         backend_config = _backend_config(settings, database_url or settings.database_url, bundle)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("sqlalchemy").setLevel(logging.WARNING)  # at debug it logs every row that it reads
-    with open_backend(backend_config) as backend:
+        telemetry_config = _telemetry_config(settings)
+    configure_logs(settings.log_format, settings.log_level)
+    telemetry = Telemetry(telemetry_config)
+    with open_backend(backend_config, telemetry) as backend:
         run_server(
-            lambda: DispatchServer(config, backend.intake, admin=backend.admin, find_token=backend.find_token),
+            lambda: DispatchServer(
+                config,
+                backend.intake,
+                admin=backend.admin,
+                find_token=backend.find_token,
+                telemetry=telemetry,
+                probes=backend.probes,
+                state=backend.state,
+            ),
             lambda address: note(f"listening on {address}"),
         )
 
@@ -66,6 +76,13 @@ def _server_config(settings: Settings, listen: str, insecure: bool) -> "ServerCo
         settings.reflection,
         ConnectionConfig(keepalive_s=settings.keepalive_s, max_age_s=settings.connection_age_s),
     )
+
+
+def _telemetry_config(settings: Settings) -> "TelemetryConfig":
+    from dispatch.server.metrics import MetricsConfig
+    from dispatch.server.telemetry import TelemetryConfig
+
+    return TelemetryConfig(MetricsConfig(settings.metrics_listen, settings.metrics_public), settings.otlp_endpoint)
 
 
 def _backend_config(settings: Settings, database_url: str, bundle: Path | None) -> "BackendConfig":

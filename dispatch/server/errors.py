@@ -1,9 +1,8 @@
 """What a caller is told of a call that failed: a status with google.rpc details, and never a word of the report."""
 
 import logging
-import traceback
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn
 
@@ -22,6 +21,7 @@ from dispatch.engine import (
     UnusableBundle,
     UnusableRequest,
 )
+from dispatch.server.logs import frames
 from dispatch.store import RequestIdConflict, StoreError
 
 DOMAIN = "dispatch"
@@ -178,11 +178,4 @@ def _internal_error(error: Exception) -> Failure:
 
 def _log(what: str, error: BaseException) -> None:
     """Logs types and lines of code only: an exception's text may quote a report."""
-    logger.error("%s:\n%s", what, "".join(_frames(error)))
-
-
-def _frames(error: BaseException) -> Iterator[str]:
-    if cause := error.__cause__ or error.__context__:
-        yield from _frames(cause)
-    yield from traceback.format_tb(error.__traceback__)
-    yield f"{type(error).__module__}.{type(error).__qualname__}\n"
+    logger.error("%s:\n%s", what, "".join(frames(error)))

@@ -1,7 +1,7 @@
 """What every interceptor needs that has a say in calls of all four kinds."""
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any
 
@@ -59,14 +59,31 @@ def for_each_request(handler: Handler, do: ForEach) -> Handler:
     async def stream(request: Any, context: Context) -> None:
         await _send(await begin(request, context), context)
 
-    make: Any = {
-        (False, False): grpc.unary_unary_rpc_method_handler,
-        (False, True): grpc.unary_stream_rpc_method_handler,
-        (True, False): grpc.stream_unary_rpc_method_handler,
-        (True, True): grpc.stream_stream_rpc_method_handler,
-    }[bool(handler.request_streaming), bool(handler.response_streaming)]
-    behaviour: Behaviour = stream if handler.response_streaming else respond
-    return make(behaviour, handler.request_deserializer, handler.response_serializer)
+    return _like(handler, stream if handler.response_streaming else respond)
+
+
+def tap(handler: Handler, at_begin: Callable[[Any], None], at_reply: Callable[[Any], None]) -> Handler:
+    """The handler, of the same kind: ``at_begin`` is told its request, or its stream of them, before it begins, and
+    ``at_reply`` each reply before it leaves; none that the handler writes to the context itself."""
+
+    async def respond(request: Any, context: Context) -> Any:
+        at_begin(request)
+        reply = await _behaviour(handler)(request, context)
+        at_reply(reply)
+        return reply
+
+    async def told(replies: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+        async with aclosing(replies):
+            async for reply in replies:
+                at_reply(reply)
+                yield reply
+
+    async def stream(request: Any, context: Context) -> None:
+        at_begin(request)
+        replies = _behaviour(handler)(request, context)
+        await _send(replies if inspect.isawaitable(replies) else told(replies), context)
+
+    return _like(handler, stream if handler.response_streaming else respond)
 
 
 class _OneByOne:
@@ -90,6 +107,17 @@ def _behaviour(handler: Handler) -> Behaviour:
     """The one of the four that is there."""
     found: Behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
     return found
+
+
+def _like(handler: Handler, behaviour: Behaviour) -> Handler:
+    """A handler of the same kind that does something else."""
+    make: Any = {
+        (False, False): grpc.unary_unary_rpc_method_handler,
+        (False, True): grpc.unary_stream_rpc_method_handler,
+        (True, False): grpc.stream_unary_rpc_method_handler,
+        (True, True): grpc.stream_stream_rpc_method_handler,
+    }[bool(handler.request_streaming), bool(handler.response_streaming)]
+    return make(behaviour, handler.request_deserializer, handler.response_serializer)
 
 
 async def _send(replies: Any, context: Context) -> None:

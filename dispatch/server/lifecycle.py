@@ -1,29 +1,30 @@
 """Start, serve, stop: nothing that was accepted is lost when the server goes."""
 
 import asyncio
-import ipaddress
 import logging
 import signal
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from dispatch.server.admin_service import AdminService
 from dispatch.server.authentication import Authentication, AuthenticationConfig
 from dispatch.server.dispatch_service import DispatchService
+from dispatch.server.health import NOTHING_TO_PROBE, SERVICE, HealthMonitor, Probes
 from dispatch.server.known_tokens import FindToken
 from dispatch.server.limits import Limits, LimitsConfig
 from dispatch.server.messages import MessageGuard
+from dispatch.server.metrics import StateSources
 from dispatch.server.report_log import ReportLog
+from dispatch.server.telemetry import Telemetry
 from dispatch.server.tls import TlsConfig, server_credentials
-from dispatch.settings import split_address
-from dispatch.v1 import admin_service_pb2, admin_service_pb2_grpc, dispatch_service_pb2, dispatch_service_pb2_grpc
+from dispatch.settings import is_loopback, split_address
+from dispatch.v1 import admin_service_pb2, admin_service_pb2_grpc, dispatch_service_pb2_grpc
 from dispatch.workflow import LiveIntake
 
-SERVICE = dispatch_service_pb2.DESCRIPTOR.services_by_name["DispatchService"].full_name
 ADMIN_SERVICE = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"].full_name
 
 _OPTIONS = (
@@ -85,7 +86,7 @@ class ServerConfig:
             *(["TLS (tls_certificate, tls_key)"] if self.tls is None else []),
             *(["tokens (require_tokens)"] if not self.authentication.required else []),
         ]
-        if missing and not self.insecure and not _is_loopback(host):
+        if missing and not self.insecure and not is_loopback(host):
             raise ValueError(
                 f"listen: {self.listen} can be reached from other machines, which needs {' and '.join(missing)}; set "
                 "them, listen on 127.0.0.1, or permit it with --insecure"
@@ -105,18 +106,22 @@ class DispatchServer:
         *,
         admin: AdminService | None = None,
         find_token: FindToken | None = None,
-        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+        telemetry: Telemetry | None = None,
+        probes: Probes = NOTHING_TO_PROBE,
+        state: StateSources | None = None,
     ) -> None:
-        """``interceptors`` see a call before all others.
+        """``telemetry`` is told of every call, ``probes`` are what health asks, ``state`` what Prometheus reads.
 
         Raises ValueError where callers must show tokens and ``find_token`` is missing.
         """
         self._config = config
         self._service = DispatchService(intake)
-        self._health = health.aio.HealthServicer()
+        self._telemetry = telemetry or Telemetry()
+        self._health = HealthMonitor(probes)
+        self._state = replace(state or StateSources(), health=lambda: self._health.parts)
         self._authentication = _authentication(config.authentication, find_token)
         self._server = grpc.aio.server(
-            interceptors=(*interceptors, *self._own_interceptors()),
+            interceptors=self._interceptors(),
             options=(
                 *_OPTIONS,
                 *config.connections.options,
@@ -124,7 +129,7 @@ class DispatchServer:
             ),
         )
         dispatch_service_pb2_grpc.add_DispatchServiceServicer_to_server(self._service, self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, self._server)
         names = [SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME]
         if admin is not None:
             admin_service_pb2_grpc.add_AdminServiceServicer_to_server(admin, self._server)
@@ -132,10 +137,11 @@ class DispatchServer:
         if config.reflection:
             reflection.enable_server_reflection(names, self._server)
 
-    def _own_interceptors(self) -> list[grpc.aio.ServerInterceptor]:
+    def _interceptors(self) -> list[grpc.aio.ServerInterceptor]:
         authentication = [] if self._authentication is None else [self._authentication]
         log = [ReportLog()] if self._config.log_reports else []
-        return [*authentication, Limits(self._config.limits), MessageGuard(), *log]
+        first, last = self._telemetry.first, self._telemetry.last
+        return [first, *authentication, Limits(self._config.limits), MessageGuard(), *log, last]
 
     async def start(self) -> str:
         """Returns the address HOST:PORT that answers now. Raises OSError where it cannot be had, and ValueError or
@@ -149,8 +155,10 @@ class DispatchServer:
         except RuntimeError as error:
             message = f"cannot listen on {self._config.listen}: in use already, or no address of this machine"
             raise OSError(message) from error
+        if metrics := self._telemetry.start(self._state):
+            logger.info("metrics at http://%s/metrics", metrics)
+        await self._health.start()
         await self._server.start()
-        await self._health.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
         host = self._config.listen.rpartition(":")[0]
         return f"{host}:{port}"
 
@@ -160,12 +168,13 @@ class DispatchServer:
         Until then it stays to refuse what comes, with a reason and a time to try again: gRPC itself, once told to stop,
         would end such a call with CANCELLED, which no client repeats.
         """
-        await self._health.enter_graceful_shutdown()
+        await self._health.shut_down()
         self._service.stop_admitting()
         await self._service.drained(self._config.grace_s)
         await self._server.stop(None)
         if self._authentication is not None:
             self._authentication.close()
+        await self._telemetry.stop()
 
 
 def serve(make_server: Callable[[], DispatchServer], announce: Callable[[str], None]) -> None:
@@ -198,10 +207,3 @@ def _authentication(config: AuthenticationConfig, find_token: FindToken | None) 
     if find_token is None:
         raise ValueError("callers must show tokens, and nothing says which are valid")
     return Authentication(find_token, config)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

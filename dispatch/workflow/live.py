@@ -1,8 +1,9 @@
 """Live intake: report -> batcher -> checks -> stored instruction, for many callers at the same time."""
 
 import asyncio
+import contextvars
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -59,6 +60,8 @@ class _Work:
         self.drafted: Future[Instruction] = Future()
         self.answered: Future[Instruction] = Future()
         self.left = Event()
+        self.context = contextvars.copy_context()
+        """Of the call, for what threads do for it: what they log then says which call it is about."""
         self._ticket = ticket
 
     def leave(self) -> None:
@@ -90,10 +93,11 @@ class LiveIntake:
         store: InstructionStore,
         serving: ServingMode,
         doctrine: Doctrine | None = None,
-        observe_commit: Callable[[float], None] = lambda seconds: None,
+        observe_commit: Callable[[float, Mapping[str, float]], None] = lambda seconds, timings: None,
         observe_shadow: Callable[[ShadowReading], None] = log_reading,
     ) -> None:
-        """``observe_commit`` is told how long each commit took; it and ``observe_shadow`` are called in threads."""
+        """``observe_commit`` is told how long each commit took, and the stages before it, in a thread but in the
+        context of the call; ``observe_shadow`` is called in a thread."""
         self.registry = registry
         self.serving = serving
         self.doctrine = doctrine or default_doctrine()
@@ -196,7 +200,7 @@ class LiveIntake:
         """Has a new request answered, by one thread after the other; the event loop hears of the results alone."""
         if self.serving.mode == "pass-through":
             work = _Work()
-            self._checking.submit(self._pass_through, asked, work)
+            self._checking.submit(work.context.copy().run, self._pass_through, asked, work)
             return work
         request = asked.request
         model, ticket = self.registry.submit(
@@ -214,7 +218,7 @@ class LiveIntake:
     ) -> None:
         """In whichever thread has ended the decoding, which must not be kept."""
         try:
-            self._checking.submit(self._check, asked, model, work, done, seconds)
+            self._checking.submit(work.context.copy().run, self._check, asked, model, work, done, seconds)
         except RuntimeError:
             work.fail(BatcherClosed("the server is closing"))
 
@@ -255,7 +259,7 @@ class LiveIntake:
             return
         self._recent.add(done.result())
         work.resolve(work.answered, done.result())
-        self._observe_commit(seconds)
+        work.context.copy().run(self._observe_commit, seconds, done.result().timings)
 
 
 def _key(request: IntakeRequest) -> str:

@@ -1,0 +1,147 @@
+"""Health: what is told of each part, when it changes, and that nothing keeps it from being told."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from dispatch.server.health import LIVE, MODEL, SERVICE, STORE, HealthConfig, HealthMonitor, Probes, Steady
+from tests.server.calls import PATIENCE_S, until
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+QUICK = HealthConfig(interval_s=0.01, timeout_s=PATIENCE_S)
+
+
+class Parts:
+    """Parts that a test breaks and mends."""
+
+    def __init__(self) -> None:
+        self.store = self.model = self.assists = True
+        self.asked = 0
+        self.answers = threading.Event()
+        self.answers.set()
+
+    @property
+    def probes(self) -> Probes:
+        return Probes(self._check_store, lambda: self.model, lambda: self.assists)
+
+    def _check_store(self) -> None:
+        self.asked += 1
+        assert self.answers.wait(PATIENCE_S)
+        if not self.store:
+            raise OSError
+
+
+@pytest.fixture
+def parts() -> Iterator[Parts]:
+    parts = Parts()
+    yield parts
+    parts.answers.set()
+
+
+@asynccontextmanager
+async def asking(monitor: HealthMonitor) -> AsyncIterator[Callable[[str], Any]]:
+    """Asks a server for the status of a service."""
+    server = grpc.aio.server()
+    health_pb2_grpc.add_HealthServicer_to_server(monitor.servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    await monitor.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            stub: Any = health_pb2_grpc.HealthStub(channel)
+
+            async def ask(service: str) -> Any:
+                request = health_pb2.HealthCheckRequest(service=service)
+                return (await stub.Check(request, timeout=PATIENCE_S)).status
+
+            yield ask
+    finally:
+        await monitor.shut_down()
+        await server.stop(None)
+
+
+async def test_all_is_well_from_the_start(parts: Parts) -> None:
+    async with asking(HealthMonitor(parts.probes)) as ask:
+        assert [await ask(service) for service in (LIVE, SERVICE, MODEL, STORE)] == [SERVING] * 4
+
+
+async def test_a_store_that_is_lost_is_no_reason_to_restart_the_server(parts: Parts) -> None:
+    monitor = HealthMonitor(parts.probes, QUICK)
+    async with asking(monitor) as ask:
+        parts.store = False
+        await until(lambda: not monitor.parts["store"])
+        assert [await ask(service) for service in (LIVE, SERVICE, MODEL, STORE)] == [
+            SERVING,
+            NOT_SERVING,
+            SERVING,
+            NOT_SERVING,
+        ]
+        parts.store = True
+        await until(lambda: monitor.parts["service"])
+        assert await ask(STORE) == SERVING
+
+
+async def test_without_a_model_nothing_is_answered_except_in_pass_through(parts: Parts) -> None:
+    parts.model = False
+    monitor = HealthMonitor(parts.probes, QUICK)
+    async with asking(monitor) as ask:
+        assert [await ask(MODEL), await ask(SERVICE)] == [NOT_SERVING, NOT_SERVING]
+        parts.assists = False
+        await until(lambda: monitor.parts["service"])
+        assert [await ask(MODEL), await ask(SERVICE)] == [NOT_SERVING, SERVING]
+
+
+async def test_a_store_that_hangs_is_lost_and_holds_up_nobody(parts: Parts) -> None:
+    parts.answers.clear()
+    monitor = HealthMonitor(parts.probes, HealthConfig(interval_s=0.005, timeout_s=0.01))
+    async with asking(monitor) as ask:
+        assert [await ask(LIVE), await ask(STORE)] == [SERVING, NOT_SERVING]
+        asked = parts.asked
+        await asyncio.sleep(0.1)
+        assert parts.asked == asked == 1  # no second thread while the first one hangs
+        parts.answers.set()
+        await until(lambda: monitor.parts["store"])
+
+
+async def test_the_pool_of_the_event_loop_may_be_full(parts: Parts) -> None:
+    release = threading.Event()
+    busy = [asyncio.get_running_loop().run_in_executor(None, release.wait, PATIENCE_S) for _ in range(64)]
+    try:
+        async with asking(HealthMonitor(parts.probes)) as ask:
+            assert await ask(STORE) == SERVING
+    finally:
+        release.set()
+        await asyncio.gather(*busy)
+
+
+async def test_after_shutting_down_nothing_is_well_for_good(parts: Parts) -> None:
+    monitor = HealthMonitor(parts.probes, QUICK)
+    async with asking(monitor) as ask:
+        await monitor.shut_down()
+        asked = parts.asked
+        await asyncio.sleep(0.1)
+        assert parts.asked == asked
+        assert [await ask(service) for service in (LIVE, SERVICE, MODEL, STORE)] == [NOT_SERVING] * 4
+        assert not any(monitor.parts.values())
+
+
+def test_one_bad_look_changes_nothing_and_looks_must_be_in_a_row() -> None:
+    store = Steady(failures=2, successes=3)
+    seen = []
+    for well in (True, False, True, False, False, True, True, False, True, True, True):
+        store.report(well)
+        seen.append(store.is_well)
+    assert seen == [True, True, True, True, False, False, False, False, False, False, True]
+
+
+@pytest.mark.parametrize("bad", [{"interval_s": 0}, {"timeout_s": -1}, {"failures": 0}, {"successes": 0}])
+def test_numbers_out_of_range_are_refused(bad: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        HealthConfig(**bad)
