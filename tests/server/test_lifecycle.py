@@ -15,7 +15,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from dispatch.server import DispatchServer, ServerConfig
+from dispatch.server import ConnectionConfig, DispatchServer, ServerConfig
 from dispatch.server.errors import SHUTTING_DOWN
 from dispatch.v1.dispatch_service_pb2 import GenerateInstructionRequest, StreamInstructionRequest
 from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceStub
@@ -61,6 +61,22 @@ async def test_reflection_lists_the_service_and_its_file(channel: grpc.aio.Chann
     names = {service.name for service in listed.list_services_response.service}
     assert {"dispatch.v1.DispatchService", "grpc.health.v1.Health"} <= names
     assert len(found.file_descriptor_response.file_descriptor_proto) > 0
+
+
+async def test_reflection_can_be_switched_off(intake: LiveIntake) -> None:
+    server = DispatchServer(ServerConfig("127.0.0.1:0", grace_s=0.05, reflection=False), intake)
+    async with grpc.aio.insecure_channel(await server.start()) as channel:
+        reflection: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+        asked = [reflection_pb2.ServerReflectionRequest(list_services="")]
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            [reply async for reply in reflection.ServerReflectionInfo(iter(asked))]
+    await server.stop()
+    assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_what_connections_are_told_is_in_milliseconds_and_0_is_nothing() -> None:
+    config = ConnectionConfig(keepalive_s=0, keepalive_timeout_s=2.5, max_age_s=60)
+    assert config.options == [("grpc.keepalive_timeout_ms", 2500), ("grpc.max_connection_age_ms", 60_000)]
 
 
 class Hold:
