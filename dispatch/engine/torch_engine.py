@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from dispatch.decoding import DecodingConfig, Hypothesis, SpanConstraint, Spelling, TransformerStep, search
+from dispatch.domain import by_urgency
 from dispatch.domain.labels import KINDS
 from dispatch.domain.linear import INSTRUCTION, Symbol, parse_target, source_pieces
 from dispatch.engine.engine import CUT_SHORT, Candidate, Generation, GenerationRequest, UnusableRequest
@@ -162,4 +163,4 @@ class TorchEngine:
             parsed = parse_target(self._tokenizer.decode_pieces(tokens))
         except ValueError as error:
             return replace(candidate, fault="; ".join(filter(None, (fault, cut, str(error)))))
-        return replace(candidate, situations=parsed.situations, fault="; ".join(filter(None, (fault, cut))))
+        return replace(candidate, situations=by_urgency(parsed.situations), fault="; ".join(filter(None, (fault, cut))))
