@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import Any
 
@@ -43,6 +43,8 @@ class Failed:
     """Of ErrorInfo; empty where gRPC itself ended the call."""
     may_retry: bool
     """Whether RetryInfo says when to try again."""
+    admitted: bool = False
+    """Whether the caller was told before that the call had been admitted."""
 
 
 Outcome = Answer | Failed
@@ -126,12 +128,14 @@ class Asking:
     def stream(self, request_ids: Sequence[str]) -> Iterator[tuple[str, Outcome]]:
         for request_id in tuple(request_ids):
             request = StreamInstructionRequest(request=_request(request_id))
+            admitted = False
             try:
                 for stage in self._stub.StreamInstruction(request, timeout=self._timeout_s):
+                    admitted = True
                     if stage.HasField("instruction"):  # answered, whatever becomes of the call
                         yield request_id, _answer(stage.instruction)
             except grpc.RpcError as error:
-                yield request_id, _failed(error)
+                yield request_id, replace(_failed(error), admitted=admitted)
 
     def translate(self, request_ids: Sequence[str]) -> Iterator[tuple[str, Outcome]]:
         items = tuple(TranslateReportsRequest(item_id=name, request=_request(name)) for name in request_ids)
