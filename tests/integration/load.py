@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Any
 
@@ -43,7 +43,7 @@ class Failed:
     """Of ErrorInfo; empty where gRPC itself ended the call."""
     may_retry: bool
     """Whether RetryInfo says when to try again."""
-    admitted: bool = False
+    admitted: bool = field(default=False, compare=False)
     """Whether the caller was told before that the call had been admitted."""
 
 

@@ -15,7 +15,8 @@ import grpc
 from tests.integration.load import Answer, Asking, Load
 from tests.integration.proof import prove
 from tests.integration.service import PATIENCE_S, ServiceConfig, serving
-from tests.store.postgres import Server, running_server
+from tests.store.postgres import Server
+from tests.store.test_crashes import empty_database
 from tests.tiny import save_tiny_bundle
 
 _REPEATED = 20  # answers asked for again after each restart
@@ -61,10 +62,9 @@ def test_no_answer_is_lost_when_the_service_on_postgresql_is_killed(config: Serv
 
 
 def main(kind: str, rounds: int) -> None:
-    with tempfile.TemporaryDirectory() as name, running_server() as server:
+    with tempfile.TemporaryDirectory() as name, empty_database(kind) as url:
         folder = Path(name)
         save_tiny_bundle(folder / "tiny")
-        url = server.new_database() if kind == "postgresql" else f"sqlite:///{folder}/dispatch.db"
         count = crash(ServiceConfig(folder / "tiny", url, folder), rounds, seed=0)
     print(f"{kind}: killed {rounds} times, {count} answers, each stored once as it was given; the chain verifies")
 

@@ -28,20 +28,20 @@ def service(config: ServiceConfig, disk: FaultyDisk) -> Iterator[Service]:
         yield service
 
 
-@pytest.mark.parametrize("fault", [FULL, READ_ONLY, BROKEN])
 def test_a_disk_that_takes_nothing_refuses_calls_until_it_does(
-    service: Service, disk: FaultyDisk, config: ServiceConfig, fault: Fault
+    service: Service, disk: FaultyDisk, config: ServiceConfig
 ) -> None:
     with Load(service.address, "disk") as load:
-        load.wait_for_answers(20)
-        disk.become(fault)
-        load.wait_for_failures(20)
-        service.wait_for_health(serving=False)
-        assert service.is_serving("")  # a restart would be no help
-        assert not service.is_serving("dispatch.v1.DispatchService")
-        disk.become(SOUND)
-        load.wait_for_answers(20)
-        service.wait_for_health(serving=True)
+        for fault in (FULL, READ_ONLY, BROKEN):
+            load.wait_for_answers(20)
+            disk.become(fault)
+            load.wait_for_failures(20)
+            service.wait_for_health(serving=False)
+            assert service.is_serving("")  # a restart would be no help
+            assert not service.is_serving("dispatch.v1.DispatchService")
+            disk.become(SOUND)
+            load.wait_for_answers(20)
+            service.wait_for_health(serving=True)
     assert set(load.failed) == {STORE_UNAVAILABLE}
     assert service.terminate() == 0
     prove(config.database_url, load.answered)

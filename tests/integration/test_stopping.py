@@ -23,4 +23,5 @@ def test_a_service_that_stops_under_load_loses_no_call_that_it_admitted(config: 
             assert service.terminate() == 0
         assert set(load.failed) <= {SHUTTING_DOWN, NOT_THERE, TOO_LATE}
         assert SHUTTING_DOWN in load.failed
+        assert not any(failed.admitted for failed in load.failed)
     assert prove(config.database_url, load.answered) == len(load.answered)

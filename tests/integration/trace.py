@@ -86,7 +86,9 @@ def main(count: int) -> None:
                 load.wait_for_answers(count)
             assert service.terminate() == 0
         last = f"{service.process.pid} +++ exited"
-        wait_until(lambda: last in re.sub(" +", " ", trace.read_text(encoding="utf-8", errors="replace")), "end of the trace")
+        wait_until(
+            lambda: last in re.sub(" +", " ", trace.read_text(encoding="utf-8", errors="replace")), "end of the trace"
+        )
         reader = Reader()
         with trace.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
