@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format protos check-protos release-protos train prove parity crash-store trace-store clean
+.PHONY: help setup demo test lint format protos check-protos release-protos train prove parity crash-store trace-store crash trace faults clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -83,6 +83,17 @@ crash-store: $(STAMP) ## Kill a writer of the store 50 times on SQLite and 20 ti
 
 trace-store: $(STAMP) ## Show by strace that SQLite syncs its log before anybody is answered
 	$(BIN)/python -m tests.store.trace
+
+crash: $(STAMP) ## Kill the whole server under load, 50 times on SQLite and 20 times on PostgreSQL (about fifteen minutes)
+	$(BIN)/python -m tests.integration.test_crashes sqlite 50
+	$(BIN)/python -m tests.integration.test_crashes postgresql 20
+
+trace: $(STAMP) ## Show by strace that the whole server syncs its log before a reply leaves
+	$(BIN)/python -m tests.integration.trace
+
+faults: $(STAMP) ## Disks full, read-only, broken and slow, PostgreSQL stopped and locked, SIGTERM, all under load (about five minutes)
+	$(BIN)/python -m tests.integration.full_disk
+	$(BIN)/python -m pytest -n 0 tests/integration
 
 clean: ## Remove the environment, caches and build outputs
 	rm -rf $(VENV) build dist htmlcov .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -22,7 +22,7 @@ from dispatch.engine import (
     UnusableRequest,
 )
 from dispatch.server.logs import frames
-from dispatch.store import RequestIdConflict, StoreError
+from dispatch.store import RequestIdConflict, StoreError, StoreUnavailable
 
 DOMAIN = "dispatch"
 STORE_RETRY_S = 1.0
@@ -134,7 +134,7 @@ def failure_of(error: Exception) -> Failure:
             message = f"the deadline cannot be met: {expected}; allow more time"
             return Failure(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_UNREACHABLE", message)
         case StoreError():
-            _log("the store failed", error)
+            _log_store(error)
             message = "the store cannot be written, so no instruction was issued; try again"
             return Failure(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", message, retry_after_s=STORE_RETRY_S)
         case DecodingCancelled():
@@ -174,6 +174,14 @@ def _internal_error(error: Exception) -> Failure:
         f"internal error; the server's log has it under {reference}",
         metadata={"reference": reference},
     )
+
+
+def _log_store(error: StoreError) -> None:
+    """One that is away fails every call in the same way: one line says why, and quotes no report (StoreError)."""
+    if isinstance(error, StoreUnavailable):
+        logger.error("the store cannot be used: %s", error)
+    else:
+        _log("the store failed", error)
 
 
 def _log(what: str, error: BaseException) -> None:
