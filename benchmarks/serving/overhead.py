@@ -45,7 +45,9 @@ async def measure(server_options: ServerOptions, options: OverheadOptions) -> di
             return {
                 strategy: {
                     "one_caller": await _one_caller(generator, messages(texts, strategy), options.calls),
-                    "saturated": await _saturated(server, engine, generator, messages(texts, strategy), options, strategy),
+                    "saturated": await _saturated(
+                        server, engine, generator, messages(texts, strategy), options, strategy
+                    ),
                 }
                 for strategy in STRATEGIES
             }
@@ -91,14 +93,10 @@ async def _saturated(
     }
 
 
-async def _serve(
-    server: ServerProcess, generator: Generator, requests: list[bytes], options: OverheadOptions
-) -> Pace:
+async def _serve(server: ServerProcess, generator: Generator, requests: list[bytes], options: OverheadOptions) -> Pace:
     """The service's pace while all callers wait."""
     begun = time.monotonic()
-    running = asyncio.create_task(
-        generator.saturate(requests, options.callers, _FILLING_S + options.seconds)
-    )
+    running = asyncio.create_task(generator.saturate(requests, options.callers, _FILLING_S + options.seconds))
     await asyncio.sleep(_FILLING_S)
     cpu_begun, measured = server.cpu_s(), time.monotonic()
     await asyncio.sleep(begun + _FILLING_S + options.seconds - measured)
@@ -126,7 +124,7 @@ def faults(figures: dict[str, Any]) -> list[str]:
 def table(figures: dict[str, Any]) -> str:
     """The figures in Markdown."""
     lines = [
-        "| strategy | p50 ms | p95 ms | p99 ms | engine/s | service/s | share | engine CPU ms | service CPU ms | share |",
+        "| strategy | p50 ms | p95 ms | p99 ms | engine/s | service/s | share | engine CPU ms | service's | share |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for strategy in STRATEGIES:
