@@ -6,7 +6,6 @@ a task may have an extent (警戒半径500米); several incidents are numbered: 
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import groupby
 
 from dispatch.domain.doctrine import CONTINUE, Doctrine, default_doctrine
