@@ -105,7 +105,7 @@ def find_amounts(text: str) -> list[Amount]:
         if not first.kind and second.kind and _JOINER.fullmatch(spelled, first.end, second.start):
             scale = _scale(second)
             found[index] = replace(_scaled(first, scale), kind=second.kind, unit=second.unit)
-    return [replace(amount, events=_events(spelled, amount)) for amount in found]
+    return [replace(amount, events=events) if (events := _events(spelled, amount)) else amount for amount in found]
 
 
 def clause_of(text: str, start: int, end: int, most: int = 24) -> str:

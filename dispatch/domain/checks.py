@@ -40,14 +40,8 @@ def run_checks(candidate: Candidate, doctrine: Doctrine) -> list[Check]:
 
 def _known_items(candidate: Candidate, doctrine: Doctrine) -> frozenset[str]:
     """All that orders name in doctrine's words, and what was asked for by number in the report's own."""
-    ruled = {rule.item for _, _, rule in doctrine.rules()}
     planned = {order.item for plan in candidate.plans for order in plan.orders}
-    return frozenset({*ruled, *planned, *_resource_words(doctrine), STAND_DOWN.item, CONTINUE.item, _REGISTER})
-
-
-def _resource_words(doctrine: Doctrine) -> dict[str, str]:
-    """Every word for a resource, with the need that it answers."""
-    return {word: resource.need for name, resource in doctrine.resources.items() for word in (name, *resource.aliases)}
+    return doctrine.items | planned | {STAND_DOWN.item, CONTINUE.item, _REGISTER}
 
 
 def _check_text(candidate: Candidate) -> Iterator[Check]:
@@ -73,7 +67,7 @@ def _check_text(candidate: Candidate) -> Iterator[Check]:
 
 def _is_read(char: str) -> bool:
     """Whether a letter is Chinese or Latin."""
-    return char.isascii() or unicodedata.name(char, "").startswith(("CJK", "LATIN"))
+    return char.isascii() or "\u4e00" <= char <= "\u9fff" or unicodedata.name(char, "").startswith(("CJK", "LATIN"))
 
 
 def _end_of_run(places: Sequence[int]) -> int:
@@ -127,7 +121,7 @@ def _check_needs(
     for need in situation.needs:
         if need in served or need in _ANSWERED_BY_ANYONE or need in situation.not_needed:
             continue
-        words = [word for word, answered in _resource_words(doctrine).items() if answered == need]
+        words = [word for word, answered in doctrine.needs_by_word.items() if answered == need]
         said = [(candidate.report.find(word), -len(word), word) for word in words if word in candidate.report]
         start, _, asked = min(said, default=(0, 0, ""))
         target: Target = "report" if asked else "instruction"

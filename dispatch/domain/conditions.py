@@ -1,6 +1,7 @@
 """The conditions that doctrine's YAML refers to: GROUP:LABEL, or the name of a small function of a situation."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 
 from dispatch.domain import labels
 from dispatch.domain.places import is_vague_place
@@ -33,11 +34,18 @@ def holds(condition: str, reading: Reading) -> bool:
     """Whether a known condition is met."""
     if ":" not in condition:
         return CONDITIONS[condition](reading)
-    group, label = condition.split(":")
+    group, label = _split(condition)
     if group == _NAMED:
         return label in reading.needs_named
-    values: Iterable[str] = getattr(reading.situation, _GROUPS[group][0])
+    values: Iterable[str] = getattr(reading.situation, group)
     return label in values
+
+
+@cache
+def _split(condition: str) -> tuple[str, str]:
+    """Where a situation holds what GROUP:LABEL names, and the label."""
+    group, label = condition.split(":")
+    return (group if group == _NAMED else _GROUPS[group][0]), label
 
 
 def _reaches(reading: Reading, measure: str, threshold: str) -> bool:

@@ -62,6 +62,12 @@ class Doctrine:
         self.rank = (*data["rank"], *(hazard for hazard in labels.HAZARDS if hazard not in data["rank"]))
         self._canonical = _canonical_names(self.resources)
         self._agencies = _agencies(rule for _, _, rule in self.rules())
+        self.needs_by_word: Mapping[str, str] = {
+            word: resource.need for name, resource in self.resources.items() for word in (name, *resource.aliases)
+        }
+        """Every word for a resource, with the need that it answers."""
+        self.items = frozenset({*(rule.item for _, _, rule in self.rules()), *self.needs_by_word})
+        """All that its rules order, and every word for a resource."""
 
     def rules(self) -> Iterator[tuple[str, str, Rule]]:
         """Every rule with its section and, below ``hazards`` and ``needs``, its label ("" elsewhere)."""
@@ -122,7 +128,7 @@ class Doctrine:
         if covered and not _brings_somebody(orders):
             orders = [CONTINUE, *orders]
         orders = _first_wave(orders, self._first_wave_most)
-        spoken = sorted((replace(order, place=place) for order in orders), key=_action_rank)
+        spoken = sorted((order.at(place) for order in orders), key=_action_rank)
         return Plan((*spoken, *covered, *self._totals(wanted, reading, place)), self.priority(situation))
 
     def working(self, situation: Situation, issued: Sequence[Order] = ()) -> str:

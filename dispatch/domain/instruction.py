@@ -6,7 +6,6 @@ a task may have an extent (警戒半径500米); several incidents are numbered: 
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import groupby
 
 from dispatch.domain.doctrine import CONTINUE, Doctrine, default_doctrine
@@ -79,7 +78,7 @@ def split_orders(text: str) -> list[str]:
 def _parse_part(part: str, doctrine: Doctrine) -> list[Order]:
     read = [_parse_clause(clause, doctrine) for clause in part.split(",") if clause]
     place = next((clause_place for _, clause_place in read if clause_place), "")
-    return [replace(order, place=place) for clause_orders, _ in read for order in clause_orders]
+    return [order.at(place) for clause_orders, _ in read for order in clause_orders]
 
 
 def _issued_orders(context: Context, doctrine: Doctrine) -> list[Order]:

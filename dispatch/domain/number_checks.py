@@ -99,7 +99,9 @@ def _check_stated(candidate: Candidate, amounts: Sequence[Amount], headcounts: S
     lows = {low for amount in amounts for low in amount.lows}
     highs = {high for amount in amounts for high in amount.highs}
     whole = _CUT.sub("", candidate.report)  # 领...队及三名队员
-    told = {each.value for each in (*headcounts, *find_headcounts(whole, find_amounts(whole)))}
+    told = {each.value for each in headcounts}
+    if whole != candidate.report:
+        told |= {each.value for each in find_headcounts(whole, find_amounts(whole))}
     for situation in candidate.situations:
         for category, count in situation.people.items():
             if (count.min <= 1 and count.max in (None, 1)) or (count.min == 2 and count.max is None):
@@ -148,10 +150,10 @@ def _check_unread(
     ``reckoned`` are the headcounts that are claimed: an amount that went into one was read.
     """
     claims = _Claims(candidate.situations)
-    goods = _names_of_goods(doctrine)
+    goods, spelled = tuple(doctrine.needs_by_word), simplified(candidate.report)
     for amount in amounts:
         said = candidate.report[amount.start : amount.end]
-        clause = clause_of(simplified(candidate.report), amount.start, amount.end)
+        clause = clause_of(spelled, amount.start, amount.end)
         if amount.kind == "people" or (not amount.kind and _follows_event(candidate.report, amount)):
             if claims.people(amount) or not _counts_victims(amount, clause, said):
                 continue
@@ -263,7 +265,3 @@ def _matters(report: str, amount: Amount, clause: str, goods: tuple[str, ...]) -
         case "level":
             return "风" in clause or "震" in clause
     return amount.kind in ("area", "kilowatts")
-
-
-def _names_of_goods(doctrine: Doctrine) -> tuple[str, ...]:
-    return tuple(name for resource, given in doctrine.resources.items() for name in (resource, *given.aliases))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 # A place made of these alone names no place: somebody has to call back and ask.
 _GENERIC_WORDS = (
@@ -57,6 +58,7 @@ def _is_inside_a_name(place: str, text: str, start: int) -> bool:
     return not _ENDED.search(place) and _TAILS.match(after) is not None
 
 
+@lru_cache(1024)  # each rule and check about a report asks for the same few
 def is_vague_place(place: str) -> bool:
     """Whether a place is unknown or generic ("", 山区公路, 村口): it holds no proper name and no road number."""
     reached = {0}  # the offsets that generic words lead to: linear, where a nested pattern would try every split

@@ -32,6 +32,12 @@ class Order:
     unit: str = ""
     place: str = ""
 
+    def at(self, place: str) -> "Order":
+        """The same order for a place."""
+        if place == self.place:
+            return self
+        return Order(self.agency, self.action, self.item, self.count, self.unit, place)
+
     def to_dict(self) -> JsonObject:
         return {
             "agency": self.agency,

@@ -77,11 +77,13 @@ class Rule:
     unless: tuple[str, ...] = ()
 
     def applies(self, reading: Reading) -> bool:
-        return (
-            all(holds(condition, reading) for condition in self.when)
-            and (not self.any or any(holds(condition, reading) for condition in self.any))
-            and not any(holds(condition, reading) for condition in self.unless)
-        )
+        for condition in self.when:
+            if not holds(condition, reading):
+                return False
+        for condition in self.unless:
+            if holds(condition, reading):
+                return False
+        return not self.any or any(holds(condition, reading) for condition in self.any)
 
     def number(self, reading: Reading) -> int | None:
         """How many; None where doctrine gives no number."""

@@ -118,7 +118,10 @@ class DispatchServer:
         self._service = DispatchService(intake)
         self._telemetry = telemetry or Telemetry()
         self._health = HealthMonitor(probes)
-        self._state = replace(state or StateSources(), health=lambda: self._health.parts)
+        loop = asyncio.get_running_loop()
+        self._state = replace(
+            state or StateSources(), health=lambda: self._health.parts, tasks=lambda: len(asyncio.all_tasks(loop))
+        )
         self._authentication = _authentication(config.authentication, find_token)
         self._server = grpc.aio.server(
             interceptors=self._interceptors(),

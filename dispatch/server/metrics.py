@@ -73,6 +73,8 @@ class StateSources:
     """Where new instructions go: store or spool."""
     health: Callable[[], Mapping[str, bool]] = dict
     """By part: live, model, store, service."""
+    tasks: Callable[[], int] = lambda: 0
+    """How many tasks the event loop has."""
 
 
 def state_of(
@@ -252,6 +254,8 @@ class _State(Collector):
         yield _gauge("dispatch_serving_mode", "1 for the mode that is on.", ["mode"], modes)
         what = "1 while instructions go to the spool, not the store."
         yield _gauge("dispatch_store_spooling", what, [], [([], sources.store_state() == "spool")])
+        what = "Tasks of the event loop: some for each open call, and a few that are always there."
+        yield _gauge("dispatch_tasks", what, [], [([], sources.tasks())])
         what = "1 for a part that is well, as the health service says."
         yield _gauge("dispatch_healthy", what, ["part"], [([part], well) for part, well in sources.health().items()])
 

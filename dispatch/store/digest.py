@@ -26,9 +26,7 @@ PERSONAL: Mapping[str, tuple[str, ...]] = {
 
 def canonical(value: Any) -> bytes:
     """The one serialisation of a JSON value: sorted keys, no spaces, ASCII; a moment is text in UTC."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_moment_text, ensure_ascii=True
-    ).encode("ascii")
+    return _encode_canonically(value).encode("ascii")
 
 
 def new_salt() -> str:
@@ -63,3 +61,8 @@ def _moment_text(value: object) -> str:
     assert isinstance(value, datetime), f"no JSON: {type(value).__name__}"
     moment = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     return moment.isoformat(timespec="microseconds")
+
+
+_encode_canonically = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), allow_nan=False, default=_moment_text, ensure_ascii=True
+).encode

@@ -4,15 +4,22 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, select, text
+from sqlalchemy import Connection, Insert, Select, Table, bindparam, select, text
 
 from dispatch.store.digest import GENESIS, PERSONAL, blank, commitment, event_hash, new_salt, row_digest
 from dispatch.store.records import utc_now
 from dispatch.store.schema import AUDIT, key_of
 
 WRITER_LOCK = 0x64697372  # any number, the same in every Dispatch: PostgreSQL's name for the lock on the chain's end
+
+# These are in every transaction: as SQL they take a third of the time.
+_LAST_EVENT = f"SELECT seq, hash FROM {AUDIT.name} ORDER BY seq DESC LIMIT 1"
+_BEGIN_STEP, _END_STEP, _UNDO_STEP = "SAVEPOINT step", "RELEASE SAVEPOINT step", "ROLLBACK TO SAVEPOINT step"
+
+_encode = json.JSONEncoder(allow_nan=False).encode
 
 Row = dict[str, Any]
 
@@ -39,7 +46,7 @@ class ChainHead:
 
 def chain_head(connection: Connection) -> ChainHead:
     """The end of the chain as the connection's transaction sees it."""
-    last = connection.execute(select(AUDIT.c.seq, AUDIT.c.hash).order_by(AUDIT.c.seq.desc()).limit(1)).one_or_none()
+    last = connection.exec_driver_sql(_LAST_EVENT).one_or_none()
     return ChainHead(last.seq, last.hash) if last else ChainHead(0, GENESIS)
 
 
@@ -62,17 +69,19 @@ class Transaction:
         """What is done inside is undone, alone, where it raises."""
         before = self._head
         self._digests = {}
+        self.connection.exec_driver_sql(_BEGIN_STEP)
         try:
-            with self.connection.begin_nested():
-                yield
+            yield
             assert not self._digests, f"no event covers {list(self._digests)}"
         except BaseException:
             self._head = before
+            self.connection.exec_driver_sql(_UNDO_STEP)
             raise
+        self.connection.exec_driver_sql(_END_STEP)
 
     def find(self, table: Table, key: str) -> Row | None:
         """The row under a key."""
-        found = self.connection.execute(select(table).where(table.c[key_of(table)] == key)).one_or_none()
+        found = self.connection.execute(_select_by_key(table), {"key": key}).one_or_none()
         return None if found is None else dict(found._mapping)
 
     def insert(self, table: Table, values: Mapping[str, Any]) -> Row:
@@ -81,7 +90,7 @@ class Transaction:
         if table.name in PERSONAL:
             row["salt"] = new_salt()
             row["commitment"] = commitment(table.name, row)
-        self.connection.execute(table.insert(), row)
+        self.connection.execute(_insert_into(table), row)
         self._cover(table, row)
         return row
 
@@ -112,7 +121,7 @@ class Transaction:
             "previous": self._head.hash,
         }
         event["hash"] = event_hash(event)
-        self.connection.execute(AUDIT.insert(), event)
+        self.connection.execute(_insert_into(AUDIT), event)
         self._head = ChainHead(event["seq"], event["hash"])
         self._digests = {}
 
@@ -127,6 +136,16 @@ class Transaction:
         self._digests[f"{table.name}/{row[key_of(table)]}"] = row_digest(table.name, row)
 
 
+@cache
+def _select_by_key(table: Table) -> Select[Any]:
+    return select(table).where(table.c[key_of(table)] == bindparam("key"))
+
+
+@cache
+def _insert_into(table: Table) -> Insert:
+    return table.insert()
+
+
 def _as_read(value: Any) -> Any:
     """A JSON value as a database gives it back: tuples are lists then."""
-    return json.loads(json.dumps(value, allow_nan=False)) if isinstance(value, dict | list | tuple) else value
+    return json.loads(_encode(value)) if isinstance(value, dict | list | tuple) else value

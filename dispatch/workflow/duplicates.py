@@ -3,9 +3,10 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 from dispatch.domain import Check
 from dispatch.domain.extraction import find_phones
@@ -46,7 +47,7 @@ class RecentReports:
     def __init__(self, store: InstructionStore) -> None:
         self._store = store
         self._lock = threading.Lock()  # of all below
-        self._known: dict[str, _Traits] = {}
+        self._known = _Known()
         self._added: deque[Instruction] = deque(maxlen=_MOST)
         self._read_at = float("-inf")
         self._newest: datetime | None = None
@@ -80,8 +81,8 @@ class RecentReports:
         own = _traits_of(draft)
         with self._lock:
             self._learn(self._take_added())
-            known = list(self._known.values())
-        for earlier in reversed(known):
+            alike = self._known.alike(own)
+        for earlier in alike:
             if earlier.created_at < draft.created_at - WINDOW or _is_the_same_by_name(own, earlier):
                 continue
             if shared := [span for phone, span in own.phones.items() if phone in earlier.phones]:
@@ -100,9 +101,47 @@ class RecentReports:
         """Oldest first; with the lock held."""
         for request in requests:
             if request.name not in self._known:
-                self._known[request.name] = _traits_of(request)
-        for name in list(self._known)[:-_MOST]:
-            del self._known[name]
+                self._known.add(_traits_of(request))
+
+
+class _Known:
+    """The newest requests, and who has what: so that a new one is compared with the few that may be alike."""
+
+    def __init__(self) -> None:
+        self._numbers = count()
+        self._traits: dict[str, tuple[int, _Traits]] = {}
+        self._having: dict[str | tuple[str, str], set[str]] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._traits
+
+    def add(self, traits: _Traits) -> None:
+        """The newest; the oldest is forgotten where there are too many."""
+        self._traits[traits.name] = (next(self._numbers), traits)
+        for one in _singles(traits):
+            self._having.setdefault(one, set()).add(traits.name)
+        if len(self._traits) > _MOST:
+            _, oldest = self._traits.pop(next(iter(self._traits)))
+            for one in _singles(oldest):
+                self._having[one].discard(oldest.name)
+                if not self._having[one]:
+                    del self._having[one]
+
+    def alike(self, own: _Traits) -> list[_Traits]:
+        """Those with a telephone or place of its, and those that may be nearly the same words; the newest first."""
+        # Whatever has 70% of its shingles has one of any 31% of them, such as of those that the fewest others have.
+        by_rarity = sorted((len(self._having.get(shingle, ())), shingle) for shingle in own.shingles)
+        enough = int((1 - _NEARLY_THE_SAME) * len(by_rarity)) + 1
+        wanted = (*own.phones, *own.places, *(shingle for _, shingle in by_rarity[:enough]))
+        names = {name for one in wanted for name in self._having.get(one, ())}
+        return [traits for _, traits in sorted((self._traits[name] for name in names), key=lambda each: -each[0])]
+
+
+def _singles(traits: _Traits) -> Iterator[str | tuple[str, str]]:
+    """What is looked for; a telephone number is longer than a shingle."""
+    yield from traits.phones
+    yield from traits.places
+    yield from traits.shingles
 
 
 def _traits_of(request: EarlierRequest | Instruction) -> _Traits:

@@ -101,6 +101,8 @@ class _Ranking:
         self.doctrine = doctrine
         self.calibration = calibration
         self.pleading = guard.pleads(self.report)
+        self._planned: list[tuple[tuple[Situation, ...], tuple[Plan, ...]]] = []  # candidates mostly read the same
+        self._rendered: dict[tuple[Plan, ...], str] = {}
 
     def ranked(self) -> list[Ranked]:
         entries = [(draft, self._checked(draft)) for draft in self._drafts()]
@@ -153,11 +155,18 @@ class _Ranking:
             yield replace(draft, candidate=candidate, plans=plans)
 
     def _plans(self, situations: tuple[Situation, ...]) -> tuple[Plan, ...]:
-        return make_plans(situations, self.context, self.doctrine)
+        for known, plans in self._planned:
+            if known == situations:
+                return plans
+        plans = make_plans(situations, self.context, self.doctrine)
+        self._planned.append((situations, plans))
+        return plans
 
     def _text_of(self, plans: tuple[Plan, ...]) -> str:
         """What doctrine says, and the phrases that are required beside it."""
-        return complete(render_instruction(plans), self.decoding) if plans else ""
+        if plans not in self._rendered:
+            self._rendered[plans] = complete(render_instruction(plans), self.decoding) if plans else ""
+        return self._rendered[plans]
 
     def _keeps_phrases(self, draft: _Draft) -> bool:
         return self.decoding.keeps_phrases(draft.candidate.text)

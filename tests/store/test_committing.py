@@ -35,9 +35,9 @@ def held(store: Store) -> Callable[[Callable[[], list[Future[Any]]]], list[Futur
         futures = jobs()
         assert not any(future.done() for future in futures)
         go.set()
-        first.result()
         for future in futures:
             future.exception()
+        first.result()
         return futures
 
     return hand_in
