@@ -20,7 +20,7 @@ from dispatch.v1.dispatch_service_pb2 import (
 )
 from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceStub
 from dispatch.v1.types_pb2 import Decoding
-from tests.integration.service import wait_until
+from tests.integration.service import PATIENCE_S, wait_until
 
 _BULK = 8  # items of one bulk call
 _PAUSE_S = 0.05  # after a call that failed
@@ -55,7 +55,7 @@ Method = Callable[[Sequence[str]], Iterator[tuple[str, Outcome]]]
 class Load:
     """Callers who call until they are stopped; one who is not answered repeats the request under the same id."""
 
-    def __init__(self, address: str, name: str, callers: int = 16, timeout_s: float = 20.0) -> None:
+    def __init__(self, address: str, name: str, callers: int = 16, timeout_s: float = PATIENCE_S) -> None:
         """``name`` begins the request_ids; ``timeout_s`` is the deadline of each call."""
         self.answered: dict[str, Answer] = {}
         self.failed: list[Failed] = []

@@ -50,13 +50,14 @@ def test_a_disk_that_takes_nothing_refuses_calls_until_it_does(
 def test_a_slow_disk_delays_answers_and_never_gives_one_that_is_not_stored(
     service: Service, disk: FaultyDisk, config: ServiceConfig
 ) -> None:
-    with Load(service.address, "patient", 8) as patient, Load(service.address, "impatient", 8, 1.0) as impatient:
-        impatient.wait_for_answers(20)
+    with Load(service.address, "patient", 8) as patient:
+        patient.wait_for_answers(20)
         disk.become(Fault(sync_delay_ms=1500))
-        impatient.wait_for_failures(20)
+        with Load(service.address, "impatient", 8, timeout_s=1.0) as impatient:
+            impatient.wait_for_failures(20)
         patient.wait_for_answers(20)
         disk.become(SOUND)
-        impatient.wait_for_answers(20)
+        patient.wait_for_answers(20)
     assert patient.failed == []
     assert {failed.code for failed in impatient.failed} == {"DEADLINE_EXCEEDED"}
     assert service.terminate() == 0

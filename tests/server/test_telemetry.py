@@ -126,6 +126,20 @@ async def test_a_deadline_that_passes_and_a_call_that_is_cancelled_are_told_apar
     assert reading("dispatch_calls_total", method=GENERATE, code="CANCELLED") == 1
 
 
+async def test_what_fails_because_the_deadline_has_passed_is_no_defect(telemetry: Telemetry) -> None:
+    async def write_too_late(request: Any, context: Any) -> Any:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise RuntimeError("the call has ended") from None
+
+    async with serving(ScriptedService(generate=write_too_late), telemetry) as stub:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stub.GenerateInstruction(REQUEST, timeout=0.2)
+        await until(lambda: Reading.of(telemetry)("dispatch_calls_in_progress", method=GENERATE) == 0)
+    assert Reading.of(telemetry)("dispatch_calls_total", method=GENERATE, code="DEADLINE_EXCEEDED") == 1
+
+
 async def test_methods_that_callers_make_up_share_one_series(telemetry: Telemetry) -> None:
     async with connected(ScriptedService(), telemetry) as channel:
         for name in ("/made.up/One", "/made.up/Two"):
