@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format protos check-protos release-protos train prove parity crash-store trace-store clean
+.PHONY: help setup demo test lint format protos check-protos release-protos train prove parity crash-store trace-store bench-serve overload soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -83,6 +83,20 @@ crash-store: $(STAMP) ## Kill a writer of the store 50 times on SQLite and 20 ti
 
 trace-store: $(STAMP) ## Show by strace that SQLite syncs its log before anybody is answered
 	$(BIN)/python -m tests.store.trace
+
+# A copy of the shipped bundle with its export for CTranslate2, which is what a server on a processor runs.
+runs/exported: $(STAMP)
+	rm -rf $@ && mkdir -p runs && cp -r dispatch/bundles/default $@
+	$(BIN)/dispatch export $@
+
+bench-serve: runs/exported ## Measure what the service costs beside its engine, on an idle machine (about six minutes)
+	$(BIN)/python benchmarks/serve.py overhead --bundle runs/exported --out runs/overhead.json
+
+overload: runs/exported ## Offer ten times what the server can answer for a minute, on an idle machine (about three minutes)
+	$(BIN)/python benchmarks/serve.py overload --bundle runs/exported --out runs/overload.json
+
+soak: runs/exported ## Mixed calls for half an hour; the server must hold at the end what it held when it was warm
+	$(BIN)/python benchmarks/serve.py soak --bundle runs/exported --out runs/soak.json
 
 clean: ## Remove the environment, caches and build outputs
 	rm -rf $(VENV) build dist htmlcov .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
