@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format protos check-protos release-protos train prove parity crash-store trace-store crash trace faults clean
+.PHONY: help setup demo test lint format protos check-protos release-protos train prove parity crash-store trace-store crash trace faults bench-serve overload soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -94,6 +94,20 @@ trace: $(STAMP) ## Show by strace that the whole server syncs its log before a r
 faults: $(STAMP) ## Disks full, read-only, broken and slow, PostgreSQL stopped and locked, SIGTERM, all under load (about five minutes)
 	$(BIN)/python -m tests.integration.full_disk
 	$(BIN)/python -m pytest -n 0 tests/integration
+
+# A copy of the shipped bundle with its export for CTranslate2, which is what a server on a processor runs.
+runs/exported: $(STAMP)
+	rm -rf $@ && mkdir -p runs && cp -r dispatch/bundles/default $@
+	$(BIN)/dispatch export $@
+
+bench-serve: runs/exported ## Measure what the service costs beside its engine, on an idle machine (about six minutes)
+	$(BIN)/python benchmarks/serve.py overhead --bundle runs/exported --out runs/overhead.json
+
+overload: runs/exported ## Offer ten times what the server can answer for a minute, on an idle machine (about three minutes)
+	$(BIN)/python benchmarks/serve.py overload --bundle runs/exported --out runs/overload.json
+
+soak: runs/exported ## Mixed calls for half an hour; the server must hold at the end what it held when it was warm
+	$(BIN)/python benchmarks/serve.py soak --bundle runs/exported --out runs/soak.json
 
 clean: ## Remove the environment, caches and build outputs
 	rm -rf $(VENV) build dist htmlcov .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

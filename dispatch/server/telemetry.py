@@ -143,9 +143,14 @@ class CallTelemetry(grpc.aio.ServerInterceptor):
         finally:
             in_progress.dec()
             seconds = time.perf_counter() - began
-            self._metrics.count_call(method, outcome.code, outcome.reason, seconds)
-            span.end(outcome.code, outcome.reason, outcome.code in FAULTS)
-            _log_end(method, outcome, seconds)
+            # The reply leaves first: nobody waits for what is told of the call.
+            asyncio.get_running_loop().call_soon(self._tell, method, outcome, seconds, span)
+
+    def _tell(self, method: str, outcome: Outcome, seconds: float, span: CallSpan) -> None:
+        """In the context of the call."""
+        self._metrics.count_call(method, outcome.code, outcome.reason, seconds)
+        span.end(outcome.code, outcome.reason, outcome.code in FAULTS)
+        _log_end(method, outcome, seconds)
 
 
 class MessageTelemetry(grpc.aio.ServerInterceptor):
