@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dispatch.decoding import complete
-from dispatch.domain import Check, Doctrine, Plan, Situation, make_plans, render_instruction, run_checks
+from dispatch.domain import Check, Doctrine, Plan, Situation, render_instruction, run_checks
 from dispatch.domain.checks import Candidate as CheckedCandidate
 from dispatch.domain.findings import Severity
+from dispatch.domain.instruction import issued_orders
 from dispatch.engine import CUT_SHORT, Candidate, Generation, GenerationRequest
 from dispatch.model import KIND_THRESHOLD, Calibration, normalize, normalize_context
 from dispatch.workflow import guard
@@ -95,6 +96,7 @@ class _Ranking:
     ) -> None:
         self.report = normalize(request.report).text
         self.context = normalize_context(request.context)
+        self.issued = issued_orders(self.context, doctrine)
         self.prefix = normalize(request.prefix).text
         self.decoding = request.decoding
         self.generation = generation
@@ -153,7 +155,7 @@ class _Ranking:
             yield replace(draft, candidate=candidate, plans=plans)
 
     def _plans(self, situations: tuple[Situation, ...]) -> tuple[Plan, ...]:
-        return make_plans(situations, self.context, self.doctrine)
+        return tuple(self.doctrine.plan(situation, self.issued) for situation in situations)
 
     def _text_of(self, plans: tuple[Plan, ...]) -> str:
         """What doctrine says, and the phrases that are required beside it."""
