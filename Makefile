@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format protos check-protos release-protos train prove parity crash-store trace-store crash trace faults bench-serve overload soak clean
+.PHONY: help setup demo test lint format protos check-protos release-protos train prove parity crash-store trace-store crash trace faults fuzz bench-serve overload soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -80,6 +80,9 @@ parity: $(STAMP) ## Prove on 2,000 reports that CTranslate2 writes what torch wr
 crash-store: $(STAMP) ## Kill a writer of the store 50 times on SQLite and 20 times on PostgreSQL; no answered row may be lost
 	$(BIN)/python -m tests.store.test_crashes sqlite 50
 	$(BIN)/python -m tests.store.test_crashes postgresql 20
+
+fuzz: $(STAMP) ## Send a server 100,000 mutated messages and 20,000 hostile texts; none may break it (about ten minutes)
+	$(BIN)/python -m tests.integration.robustness --messages 100000 --strings 20000
 
 trace-store: $(STAMP) ## Show by strace that SQLite syncs its log before anybody is answered
 	$(BIN)/python -m tests.store.trace

@@ -12,7 +12,7 @@ from pathlib import Path  # noqa: E402
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
-from tests.tiny import save_tiny_bundle  # noqa: E402
+from tests.tiny_bundle import save_tiny_bundle  # noqa: E402
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("untimed", deadline=None)

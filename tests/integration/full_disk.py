@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.integration.load import Failed, Load
 from tests.integration.proof import prove
 from tests.integration.service import ServiceConfig, serving
-from tests.tiny import save_tiny_bundle
+from tests.tiny_bundle import save_tiny_bundle
 
 _MOUNT = 'mount -t tmpfs -o size=16m tmpfs "$0" && exec "$@"'
 

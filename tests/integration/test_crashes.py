@@ -17,7 +17,7 @@ from tests.integration.proof import prove
 from tests.integration.service import PATIENCE_S, ServiceConfig, serving
 from tests.store.postgres import Server
 from tests.store.test_crashes import empty_database
-from tests.tiny import save_tiny_bundle
+from tests.tiny_bundle import save_tiny_bundle
 
 _REPEATED = 20  # answers asked for again after each restart
 _LONGEST_S = 1.0  # under load before it is killed

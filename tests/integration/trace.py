@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.integration.load import Load
 from tests.integration.proof import prove
 from tests.integration.service import ServiceConfig, serving, wait_until
-from tests.tiny import save_tiny_bundle
+from tests.tiny_bundle import save_tiny_bundle
 
 CALLS = "trace=pwrite64,pwritev,fdatasync,fsync,write,writev,sendto,sendmsg,sendmmsg"
 _LINE = re.compile(r"^(?P<thread>\d+) +(?:<\.\.\. (?P<resumed>\w+) resumed>|(?P<call>\w+)\((?P<file>\d+<[^>]*>)?)")

@@ -193,3 +193,13 @@ def test_a_signal_under_load_loses_no_admitted_call(
     assert child.wait(PATIENCE_S) == 0
     assert child.stdout.readlines()[-1] == "returned\n"
     assert sorted(stored_names()) == sorted(answer.name for answer in answers)
+
+
+async def test_who_connects_and_says_nothing_is_let_go(intake: LiveIntake) -> None:
+    config = ServerConfig("127.0.0.1:0", connections=ConnectionConfig(handshake_s=0.2))
+    server = DispatchServer(config, intake)
+    host, _, port = (await server.start()).rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    await asyncio.wait_for(reader.read(), PATIENCE_S)  # returns when the server has closed the connection
+    writer.close()
+    await server.stop()

@@ -113,3 +113,8 @@ def details(error: grpc.aio.AioRpcError) -> tuple[ErrorInfo, BadRequest]:
     info, bad_request = ErrorInfo(), BadRequest()
     assert [status.details[0].Unpack(info), status.details[1].Unpack(bad_request)] == [True, True]
     return info, bad_request
+
+
+def test_a_text_that_grows_when_it_is_normalised_is_refused_and_units_are_not() -> None:
+    assert violated(report="\ufdfa" * 4000) == ["report"]
+    assert violated(report="㎡" * 4000, context={"location": "\ufdfa" * 200}) == ["context.location"]

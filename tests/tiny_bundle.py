@@ -1,4 +1,4 @@
-"""A bundle of a network that has learnt nothing."""
+"""A bundle of a network that has learnt nothing: what it writes is noise, but it writes it quickly."""
 
 from pathlib import Path
 
@@ -15,11 +15,11 @@ from dispatch.model import (
 )
 
 
-def save_tiny_bundle(path: Path) -> None:
-    """Make the bundle; what it writes is noise, but it writes it quickly."""
+def save_tiny_bundle(path: Path, seed: int = 0) -> None:
+    """The bundle of that name in a new folder; each seed has a network of its own."""
     texts = ["山区公路积雪3米,断电,50人被困,急需发电机和医疗队", "派3台除雪车至A7公路,医疗队随行"] * 20
     tokenizer = train_tokenizer(texts, TokenizerConfig(character_coverage=1.0), SYMBOLS)
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     config = TransformerConfig(
         vocab_size=tokenizer.vocab_size,
         d_model=16,
@@ -32,5 +32,5 @@ def save_tiny_bundle(path: Path) -> None:
         positions="sinusoidal",
         max_length=512,
     )
-    bundle = BundleConfig(name="tiny", model=config, situations=True, created_by="a test")
-    save_bundle(path, bundle, Transformer(config), tokenizer, {"pairs": 0}, "# tiny\n")
+    bundle = BundleConfig(name=path.name, model=config, situations=True, created_by="a test")
+    save_bundle(path, bundle, Transformer(config), tokenizer, {"pairs": 0}, f"# {path.name}\n")
