@@ -101,7 +101,7 @@ def test_no_report_and_no_secret_is_logged(tiny_bundle: Path, tmp_path: Path) ->
         statuses = call_in_every_way(channel, secrets, database)
     assert {"OK", "INVALID_ARGUMENT", "PERMISSION_DENIED", "UNAUTHENTICATED", "UNAVAILABLE"} <= set(statuses)
     log = log_file.read_text("utf-8")
-    assert "DEBUG" in log
+    assert '"level": "debug"' in log
     assert "refused" in log
     for secret in (*secrets.values(), MADE_UP_SECRET):
         assert secret not in log
