@@ -278,7 +278,7 @@ def _code(status: Status) -> str:
 
 async def watch(channel: grpc.aio.Channel, pid: int, findings: Findings, every_s: float = 0.5) -> None:
     """Asks for health and looks at the memory again and again."""
-    check = channel.unary_unary(f"{_HEALTH}Check")
+    check: Any = channel.unary_unary(f"{_HEALTH}Check")
     while True:
         began = time.monotonic()
         try:

@@ -160,7 +160,7 @@ async def test_a_message_that_grows_beyond_the_limit_when_it_is_unpacked_is_refu
     server = DispatchServer(ServerConfig("127.0.0.1:0"), intake)
     options = [("grpc.max_send_message_length", -1)]
     async with grpc.aio.insecure_channel(await server.start(), options) as channel:
-        bomb = channel.unary_unary("/grpc.health.v1.Health/Check")
+        bomb: Any = channel.unary_unary("/grpc.health.v1.Health/Check")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await bomb(bytes(8 << 20), compression=grpc.Compression.Gzip)
     await server.stop()
