@@ -97,7 +97,7 @@ class Steady:
             self._contradicted = 0
 
 
-class _Health(health.aio.HealthServicer):  # type: ignore[misc] # it has no types
+class _Health(health.aio.HealthServicer):  # type: ignore[misc] # the stubs do not know the asynchronous one
     """The standard service. Anybody may ask, so it keeps no name that is longer than any service's."""
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> health_pb2.HealthCheckResponse:
