@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format protos check-protos release-protos train prove parity crash-store trace-store bench-serve overload soak clean
+.PHONY: help setup demo test lint format protos check-protos release-protos train prove parity crash-store trace-store crash trace faults fuzz bench-serve overload soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -81,8 +81,22 @@ crash-store: $(STAMP) ## Kill a writer of the store 50 times on SQLite and 20 ti
 	$(BIN)/python -m tests.store.test_crashes sqlite 50
 	$(BIN)/python -m tests.store.test_crashes postgresql 20
 
+fuzz: $(STAMP) ## Send a server 100,000 mutated messages and 20,000 hostile texts; none may break it (about ten minutes)
+	$(BIN)/python -m tests.integration.robustness --messages 100000 --strings 20000
+
 trace-store: $(STAMP) ## Show by strace that SQLite syncs its log before anybody is answered
 	$(BIN)/python -m tests.store.trace
+
+crash: $(STAMP) ## Kill the whole server under load, 50 times on SQLite and 20 times on PostgreSQL (about fifteen minutes)
+	$(BIN)/python -m tests.integration.test_crashes sqlite 50
+	$(BIN)/python -m tests.integration.test_crashes postgresql 20
+
+trace: $(STAMP) ## Show by strace that the whole server syncs its log before a reply leaves
+	$(BIN)/python -m tests.integration.trace
+
+faults: $(STAMP) ## Disks full, read-only, broken and slow, PostgreSQL stopped and locked, SIGTERM, all under load (about five minutes)
+	$(BIN)/python -m tests.integration.full_disk
+	$(BIN)/python -m pytest -n 0 tests/integration
 
 # A copy of the shipped bundle with its export for CTranslate2, which is what a server on a processor runs.
 runs/exported: $(STAMP)

@@ -11,17 +11,8 @@ from pathlib import Path  # noqa: E402
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
-import torch  # noqa: E402
 
-from dispatch.domain.linear import SYMBOLS  # noqa: E402
-from dispatch.model import (  # noqa: E402
-    BundleConfig,
-    TokenizerConfig,
-    Transformer,
-    TransformerConfig,
-    save_bundle,
-    train_tokenizer,
-)
+from tests.tiny_bundle import save_tiny_bundle  # noqa: E402
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -53,21 +44,5 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of a network that has learnt nothing: what it writes is noise, but it writes it quickly."""
     path = tmp_path_factory.mktemp("bundles") / "tiny"
-    texts = ["山区公路积雪3米,断电,50人被困,急需发电机和医疗队", "派3台除雪车至A7公路,医疗队随行"] * 20
-    tokenizer = train_tokenizer(texts, TokenizerConfig(character_coverage=1.0), SYMBOLS)
-    torch.manual_seed(0)
-    config = TransformerConfig(
-        vocab_size=tokenizer.vocab_size,
-        d_model=16,
-        num_heads=2,
-        encoder_layers=1,
-        decoder_layers=1,
-        d_feedforward=32,
-        dropout=0.0,
-        norm="pre",
-        positions="sinusoidal",
-        max_length=512,
-    )
-    bundle = BundleConfig(name="tiny", model=config, situations=True, created_by="a test")
-    save_bundle(path, bundle, Transformer(config), tokenizer, {"pairs": 0}, "# tiny\n")
+    save_tiny_bundle(path)
     return path

@@ -309,5 +309,14 @@ def encode_pair(pair: Pair, tokenizer: Tokenizer) -> tuple[list[int], list[int]]
 
 
 def pair_target_pieces(pair: Pair) -> list[Piece]:
-    """What the decoder is trained to write for a pair."""
-    return target_pieces(pair.situations, make_workings(pair.situations, pair.context), pair.instruction)
+    """What the decoder is trained to write for a pair: situations in the order in which the report names their places.
+
+    So it reads on as it writes; which of them is the most urgent is known only at their end, and to doctrine. A place
+    that the report does not name, but the context does, comes first.
+    """
+    workings = make_workings(pair.situations, pair.context)
+    report = normalize(pair.report).text
+    mentioned = sorted(
+        zip(pair.situations, workings, strict=True), key=lambda each: report.find(normalize(each[0].location).text)
+    )
+    return target_pieces([each for each, _ in mentioned], [working for _, working in mentioned], pair.instruction)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from dispatch.domain import Situation
+from dispatch.domain import Situation, by_urgency
 from dispatch.domain.findings import Severity
 from dispatch.engine import Candidate
 from dispatch.model import normalize
@@ -102,7 +102,7 @@ def judge_pair(pair: Pair, answer: Answer) -> Judgement:
     scores = score_texts(expected, text) | _score_grounding(grounding)
     matches: tuple[Match, ...] = ()
     if pair.situations:
-        gold = tuple(as_written(situation) for situation in pair.situations)
+        gold = by_urgency([as_written(situation) for situation in pair.situations])
         answered = answer.candidate.situations
         matches = tuple(match_situations(gold, answered))
         same_location = bool(answered) and answered[0].location == gold[0].location

@@ -78,7 +78,7 @@ class TrainConfig:
         return Schedule(self.peak_lr, self.warmup_steps, self.cooldown_steps, self.max_steps)
 
 
-RESUMABLE_FIELDS = frozenset({"max_steps", "max_minutes", "patience", "save_every", "log_every"})
+RESUMABLE_FIELDS = frozenset({"max_steps", "cooldown_steps", "max_minutes", "patience", "save_every", "log_every"})
 
 
 class TrainingInterrupted(Exception):

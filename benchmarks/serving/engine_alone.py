@@ -95,4 +95,4 @@ def main(tasks: IO[str], bundle: str, engine_name: Any, compute_type: Any, sizes
 
 
 if __name__ == "__main__":
-    main(sys.stdin, *sys.argv[1:4], tuple(map(int, sys.argv[4:])))  # type: ignore[arg-type] # three of each
+    main(sys.stdin, *sys.argv[1:4], tuple(map(int, sys.argv[4:])))  # type: ignore[arg-type,call-arg] # three of each

@@ -52,6 +52,7 @@ class Mix:
         self._numbers = count()
         self._channel = channel_to(address)
         self._stub: Any = DispatchServiceStub(self._channel)
+        self._raw: Any = self._channel.unary_unary(GENERATE)
         self._calls: Mapping[Call, int] = {
             self._ask: 8,
             self._repeat: 1,
@@ -149,14 +150,14 @@ class Mix:
         await self._stub.GenerateInstruction(request)
 
     async def _send_noise(self) -> None:
-        await self._channel.unary_unary(GENERATE)(self._chance.randbytes(200))
+        await self._raw(self._chance.randbytes(200))
 
     async def _send_long(self) -> None:
         text = "".join(self._chance.choices(self._texts, k=100))[:_LONGEST]
         await self._stub.GenerateInstruction(replace_report(self._request(), text))
 
     async def _send_too_large(self) -> None:
-        await self._channel.unary_unary(GENERATE)(_TOO_LARGE)
+        await self._raw(_TOO_LARGE)
 
     async def _list(self) -> None:
         await self._stub.ListModels(messages.ListModelsRequest())

@@ -33,6 +33,7 @@ def serve(
     """
     settings = load_settings()
     from dispatch.cli.backend import open_backend
+    from dispatch.cli.open_files import raise_limit
     from dispatch.server import DispatchServer
     from dispatch.server import serve as run_server
     from dispatch.server.logs import configure_logs
@@ -43,6 +44,7 @@ def serve(
         backend_config = _backend_config(settings, database_url or settings.database_url, bundle)
         telemetry_config = _telemetry_config(settings)
     configure_logs(settings.log_format, settings.log_level)
+    raise_limit()
     telemetry = Telemetry(telemetry_config)
     with open_backend(backend_config, telemetry) as backend:
         run_server(

@@ -15,7 +15,8 @@ MAX_ATTEMPTS = 5
 
 # Each report has a request_id, so a repeat gets the stored answer and cannot issue a second instruction. Hedging, which
 # asks twice at once, would cost the server a second decoding when it has the least time for it. What an operator
-# changes (AdminService) is not repeated unasked.
+# changes (AdminService) is not repeated unasked. CANCELLED is here what gRPC itself says of a call that reaches a
+# server in the moment in which it stops; a call that its own caller cancels has ended, and is not repeated.
 _RETRIES = {
     "methodConfig": [
         {
@@ -25,7 +26,7 @@ _RETRIES = {
                 "initialBackoff": "0.2s",
                 "maxBackoff": "3s",
                 "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
     ]

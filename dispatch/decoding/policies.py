@@ -59,7 +59,9 @@ def nucleus(logprobs_RV: Tensor, temperature: float, top_k: int, top_p: float) -
     if top_k:
         sorted_RV[:, top_k:] = 0.0
     before_RV = sorted_RV.cumsum(-1) - sorted_RV
-    sorted_RV[before_RV >= top_p * sorted_RV.sum(-1, keepdim=True)] = 0.0
+    outside_RV = before_RV >= top_p * sorted_RV.sum(-1, keepdim=True)
+    outside_RV[:, 0] = False  # the product may be 0, where top_p is nearly that
+    sorted_RV[outside_RV] = 0.0
     return torch.zeros_like(sorted_RV).scatter(-1, order_RV, sorted_RV)
 
 
@@ -68,4 +70,6 @@ def draw_tokens(probabilities_RV: Tensor, generators: Sequence[Random]) -> Tenso
     # Inverse transform in order of token id: rounding that differs with the batch hardly ever changes a draw.
     cumulative_RV = probabilities_RV.cumsum(-1)
     uniform_R1 = cumulative_RV.new_tensor([[generator.random()] for generator in generators])
-    return torch.searchsorted(cumulative_RV, uniform_R1 * cumulative_RV[:, -1:], right=True)
+    total_R1 = cumulative_RV[:, -1:]
+    drawn_R1 = torch.minimum(uniform_R1 * total_R1, torch.nextafter(total_R1, torch.zeros_like(total_R1)))
+    return torch.searchsorted(cumulative_RV, drawn_R1, right=True)

@@ -72,7 +72,8 @@ def _is_read(char: str) -> bool:
 
 def _end_of_run(places: Sequence[int]) -> int:
     """The end of the run of neighbours that the first place begins."""
-    return next(at for at in range(places[0] + 1, places[-1] + 2) if at not in set(places))
+    known = set(places)
+    return next(at for at in range(places[0] + 1, places[-1] + 2) if at not in known)
 
 
 def _check_orders(candidate: Candidate, parts: Sequence[Sequence[Order]], doctrine: Doctrine) -> Iterator[Check]:

@@ -5,6 +5,7 @@ headcount says that somebody could read this number here, not that it is the rig
 """
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -33,6 +34,7 @@ _LINK = re.compile(r"[、和跟与及带携领抱搂守陪背扶加还,。;!?:\s
 _BARE_COUNT = re.compile("[俩仨倆]|.[个個名位口人]")
 _ABSORBED = 8  # characters at most between a number and whom it counts: 两个上小学的娃
 _ABSORBED_BEFORE = 3  # where the number comes behind them
+_FAR = 40  # characters: more than any one headcount and what it absorbs
 _NEXT = 20  # characters at most between people of one headcount
 _MOST = 6  # people or numbers of one headcount
 _TAKEN_OFF = re.compile("[出救撤找走刨扒挖搜寻拽拉脱离剩余除返回搬获联失散丢埋没未仅其]|下来|下山|别的|其他")
@@ -52,9 +54,10 @@ class Headcount:
 def find_headcounts(text: str, amounts: Sequence[Amount]) -> list[Headcount]:
     """Every headcount that can be read in a text besides its plain numbers; ``amounts`` are those of the text."""
     counted = [amount for amount in amounts if amount.exact and _counts_people(amount, text)]
-    pairs = _pairs(simplified(text))
+    spelled = simplified(text)
+    pairs = _pairs(spelled)
     numbered = _numbered(counted, pairs)
-    return [*pairs, *_sums(numbered), *_sums(_named(simplified(text), numbered)), *_differences(text, counted)]
+    return [*pairs, *_sums(numbered), *_sums(_named(spelled, numbered)), *_differences(spelled, counted)]
 
 
 def _counts_people(amount: Amount, text: str) -> bool:
@@ -65,15 +68,24 @@ def _counts_people(amount: Amount, text: str) -> bool:
 def _numbered(counted: Sequence[Amount], pairs: Sequence[Headcount]) -> list[Headcount]:
     """Those who are counted, in reading order, each once."""
     numbers = [Headcount(int(min(amount.lows)), amount.start, amount.end) for amount in counted]
-    numbers = [each for each in numbers if not any(pair.start <= each.start <= pair.end for pair in pairs)]
+    numbers = [
+        each for each in numbers if not any(pair.start <= each.start <= pair.end for pair in _around(each, pairs))
+    ]
     return sorted([*pairs, *numbers], key=lambda each: each.start)
 
 
 def _named(text: str, numbered: Sequence[Headcount]) -> list[Headcount]:
     """Those who are counted or named, in reading order, each once."""
     singles = [Headcount(1, *match.span()) for match in _PERSON.finditer(text)]
-    singles = [each for each in singles if not any(_is_counted(each, span, text) for span in numbered)]
+    singles = [each for each in singles if not any(_is_counted(each, span, text) for span in _around(each, numbered))]
     return sorted([*numbered, *singles], key=lambda each: each.start)
+
+
+def _around(single: Headcount, sorted_spans: Sequence[Headcount]) -> Sequence[Headcount]:
+    """Those of the spans, which are in reading order, that may have to do with one: only neighbours do."""
+    first = bisect_left(sorted_spans, single.start - _FAR, key=lambda span: span.start)
+    last = bisect_right(sorted_spans, single.end + _FAR, key=lambda span: span.start)
+    return sorted_spans[first:last]
 
 
 def _pairs(text: str) -> list[Headcount]:
@@ -113,9 +125,5 @@ def _sums(named: Sequence[Headcount]) -> Iterator[Headcount]:
 def _differences(text: str, counted: Sequence[Amount]) -> Iterator[Headcount]:
     for whole, part in pairwise(counted):
         left = int(min(whole.lows) - min(part.lows))
-        if (
-            left > 0
-            and part.start - whole.end <= _APART
-            and _TAKEN_OFF.search(simplified(text)[whole.end : part.end + _REACH])
-        ):
+        if left > 0 and part.start - whole.end <= _APART and _TAKEN_OFF.search(text, whole.end, part.end + _REACH):
             yield Headcount(left, whole.start, part.end)

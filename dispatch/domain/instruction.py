@@ -29,7 +29,7 @@ _TRANSPORTING = ("派", "增派", "调运")  # the first clause of these says wh
 def make_plans(situations: Sequence[Situation], context: Context, doctrine: Doctrine | None = None) -> tuple[Plan, ...]:
     """Doctrine applied to each situation, less what the context says was issued already."""
     doctrine = doctrine or default_doctrine()
-    issued = _issued_orders(context, doctrine)
+    issued = issued_orders(context, doctrine)
     return tuple(doctrine.plan(situation, issued) for situation in situations)
 
 
@@ -38,7 +38,7 @@ def make_workings(
 ) -> tuple[str, ...]:
     """The working (see :meth:`Doctrine.working`) of each situation."""
     doctrine = doctrine or default_doctrine()
-    issued = _issued_orders(context, doctrine)
+    issued = issued_orders(context, doctrine)
     return tuple(doctrine.working(situation, issued) for situation in situations)
 
 
@@ -81,7 +81,8 @@ def _parse_part(part: str, doctrine: Doctrine) -> list[Order]:
     return [order.at(place) for clause_orders, _ in read for order in clause_orders]
 
 
-def _issued_orders(context: Context, doctrine: Doctrine) -> list[Order]:
+def issued_orders(context: Context, doctrine: Doctrine) -> list[Order]:
+    """The orders that were issued already, as far as the context tells."""
     return [order for text in context.issued for order in parse_orders(text, doctrine)]
 
 

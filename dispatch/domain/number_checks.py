@@ -1,6 +1,7 @@
 """Checks on numbers: what the report states and nothing claims, and what is claimed and nothing states."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -88,8 +89,18 @@ def _check_instruction(candidate: Candidate) -> Iterator[Check]:
 
 def _outside_places(amounts: Sequence[Amount], candidate: Candidate) -> list[Amount]:
     places = {situation.location for situation in candidate.situations} | {candidate.context.location}
-    spans = [(at, at + len(place)) for place in places for at in find_place(place, candidate.report)]
-    return [amount for amount in amounts if not any(start <= amount.start < end for start, end in spans)]
+    found = {place: list(find_place(place, candidate.report)) for place in places}
+    return [
+        amount
+        for amount in amounts
+        if not any(_is_within(amount.start, starts, len(place)) for place, starts in found.items())
+    ]
+
+
+def _is_within(offset: int, starts: Sequence[int], length: int) -> bool:
+    """Whether it lies in one of the spans of that length, whose beginnings are in order."""
+    before = bisect_right(starts, offset)
+    return before > 0 and offset < starts[before - 1] + length
 
 
 def _check_stated(candidate: Candidate, amounts: Sequence[Amount], headcounts: Sequence[Headcount]) -> Iterator[Check]:

@@ -19,7 +19,7 @@ _NUMERALS = "零一二三四五六七八九十百千万"
 _HEADS = "大小新老东西南北前后上下中内外"
 _BEFORE_A_NAME = re.compile(r"(?:^|[\W_]|[省市区县旗镇乡在到去往至是于]|街道)$")
 _TAILS = re.compile("[村镇乡县市区省旗路街庄屯寨](?![口里上边头民])|街道|社区|小区|大道|高速|隧道|大桥")
-_ENDED = re.compile(r"[村镇乡县市区省旗路街庄屯寨号楼栋院线道桥站场厂处段]$|[\W\w]*[A-Za-z0-9]$")
+_ENDED = re.compile(r"[村镇乡县市区省旗路街庄屯寨号楼栋院线道桥站场厂处段A-Za-z0-9]$")
 
 # A division, so that a village or an estate is not looked for in the whole country.
 _DIVISION = re.compile("[\u4e00-\u9fff]{2}(?:[省市县旗镇乡]|街道|苏木|(?<![小社景校厂库园矿地灾林牧湖山双])区)")
@@ -50,12 +50,12 @@ def is_cut_short(place: str, text: str) -> bool:
 
 
 def _is_inside_a_name(place: str, text: str, start: int) -> bool:
-    before, after = text[max(0, start - 3) : start], text[start + len(place) :]
+    before = text[max(0, start - 3) : start]
     if before and before[-1] in _NUMERALS and place[0] in _NUMERALS:
         return True  # 十里铺 in 三十里铺
     if before and before[-1] in _HEADS and _BEFORE_A_NAME.search(before[:-1]):
         return True
-    return not _ENDED.search(place) and _TAILS.match(after) is not None
+    return not _ENDED.search(place[-1]) and _TAILS.match(text, start + len(place)) is not None
 
 
 @lru_cache(1024)  # each rule and check about a report asks for the same few

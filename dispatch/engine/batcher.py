@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import TypeVar
 
 from dispatch.decoding import DecodingCancelled
 from dispatch.engine.engine import Engine, Generation, GenerationRequest
@@ -102,6 +103,7 @@ class Ticket:
         self.future.cancel()
 
 
+_T = TypeVar("_T")
 _Outcome = Generation | Exception | None
 
 
@@ -142,24 +144,14 @@ class Batcher:
         tokens = max(1, engine.token_count(request)) * request.decoding.width
         entry = Entry(request, lane, math.inf if deadline is None else deadline, tokens, self._clock())
         entry.future.add_done_callback(self._forget)
-        late: list[Entry] = []
-        try:
-            with self._changed:
-                if self._closing:
-                    raise BatcherClosed(_CLOSED)
-                if not self._waiting.has_room(entry):
-                    late = self._waiting.take_late(self._clock())
-                return self._admit(entry)
-        finally:
-            _expire(late)
+        return self._decide(entry, self._admit)
 
     def require_room(self, lane: Lane = "urgent", deadline: float | None = None) -> None:
         """Raises Overloaded or DeadlineUnreachable where `submit` would for the smallest request: so that nothing need
         be done for one that would be refused.
         """
         probe = Entry(_SMALLEST, lane, math.inf if deadline is None else deadline, 1, self._clock())
-        with self._changed:
-            self._refuse(probe)
+        self._decide(probe, self._refuse)
 
     def load(self) -> Load:
         """What there is to do now."""
@@ -186,9 +178,21 @@ class Batcher:
         if threading.current_thread() is not self._thread:
             self._thread.join(_STOP_S)
 
+    def _decide(self, entry: Entry, step: Callable[[Entry], _T]) -> _T:
+        """Takes a step for an entry that comes now, with the lock held; what has expired leaves its room to it."""
+        late: list[Entry] = []
+        try:
+            with self._changed:
+                if not self._waiting.has_room(entry):
+                    late = self._waiting.take_late(self._clock())
+                return step(entry)
+        finally:
+            _expire(late)
+
     # With the lock held.
 
     def _refuse(self, entry: Entry) -> None:
+        """Raises where the entry cannot be admitted."""
         if not self._waiting.has_room(entry):
             backlog_s = self._seconds_for(*self._waiting.backlog(entry.lane))
             raise Overloaded(backlog_s if self._pace.is_known else _FIRST_RETRY_S)
@@ -197,6 +201,8 @@ class Batcher:
             raise DeadlineUnreachable(expected_s)
 
     def _admit(self, entry: Entry) -> Ticket:
+        if self._closing:
+            raise BatcherClosed(_CLOSED)
         self._refuse(entry)
         ahead = sum(self._waiting.rows(lane) for lane in LANES[: LANES.index(entry.lane) + 1])
         self._waiting.add(entry)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from dispatch.decoding import DecodingConfig, Hypothesis
+from dispatch.domain import by_urgency
 from dispatch.domain.labels import KINDS
 from dispatch.domain.linear import CONTEXT_ISSUED, INSTRUCTION, Symbol, parse_target, source_pieces
 from dispatch.engine.engine import CUT_SHORT, Candidate, Generation, GenerationRequest, UnusableRequest
@@ -223,7 +224,7 @@ class BundleEngine:
             parsed = parse_target(self._tokenizer.decode_pieces(tokens))
         except ValueError as error:
             return replace(candidate, fault="; ".join(filter(None, (fault, cut, str(error)))))
-        return replace(candidate, situations=parsed.situations, fault="; ".join(filter(None, (fault, cut))))
+        return replace(candidate, situations=by_urgency(parsed.situations), fault="; ".join(filter(None, (fault, cut))))
 
 
 def _never(row: int) -> bool:

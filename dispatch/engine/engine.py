@@ -31,7 +31,7 @@ class GenerationRequest:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One decoded hypothesis.
+    """One decoded hypothesis, its situations the most urgent first.
 
     ``token_scores`` are the log-probabilities of the instruction's tokens, ``confidence`` is the probability of the
     least certain token of the whole sequence, situation included, and ``kind_confidence`` that of the first situation's

@@ -29,7 +29,6 @@ from dispatch.v1.types_pb2 import Model, ModelIdentity
 from dispatch.workflow.serving import MAX_REASON, MODES, Mode, ServingMode
 
 MAX_TEXT = 1000  # characters of a path or a model's name
-_MAX_MESSAGE = 1000  # what a library says of a bundle may be long, and gRPC carries 8 KiB in all
 
 _T = TypeVar("_T")
 
@@ -136,7 +135,7 @@ async def _run(context: Context, executor: ThreadPoolExecutor, change: Callable[
 
 
 def _failure(error: Exception) -> Failure:
-    message = str(error)[:_MAX_MESSAGE]
+    message = str(error)
     if isinstance(error, UnknownModel):
         return Failure(grpc.StatusCode.NOT_FOUND, "UNKNOWN_MODEL", message)
     if isinstance(error, LabelConflict):
@@ -174,6 +173,8 @@ def _relabelling_violations(request: SetModelLabelRequest) -> Iterator[FieldViol
         yield FieldViolation("model", "must name a model: some model has to be stable")
     elif request.label not in LABELS:
         yield FieldViolation("label", f"must be one of {', '.join(LABELS)}")
+    elif request.share != 0:
+        yield FieldViolation("share", "must be left 0 where the label is taken away")
 
 
 def _text_violations(field: str, text: str) -> Iterator[FieldViolation]:

@@ -22,6 +22,7 @@ from dispatch.server.errors import (
     invalid_argument,
     status_of,
 )
+from dispatch.server.telemetry import log_request_id
 from dispatch.server.validation import find_item_violations, find_violations
 from dispatch.store import Instruction
 from dispatch.v1 import dispatch_service_pb2 as messages
@@ -105,6 +106,7 @@ class DispatchService(DispatchServiceServicer):
         if isinstance(item, MalformedMessage):
             return messages.TranslateReportsResponse(status=status_of(failure_of(item)))
         item_id = item.item_id
+        log_request_id(item.request.request_id)
         if violations := find_item_violations(item_id):
             failure = invalid_argument("INVALID_FIELDS", "the item is not valid: item_id", violations)
             return messages.TranslateReportsResponse(status=status_of(failure))

@@ -1,5 +1,6 @@
 """What a caller is told of a call that failed: a status with google.rpc details, and never a word of the report."""
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
@@ -22,13 +23,15 @@ from dispatch.engine import (
     UnusableRequest,
 )
 from dispatch.server.logs import frames
-from dispatch.store import RequestIdConflict, StoreError
+from dispatch.store import RequestIdConflict, StoreError, StoreUnavailable
 
 DOMAIN = "dispatch"
 STORE_RETRY_S = 1.0
 SHUTDOWN_RETRY_S = 1.0
 # gRPC refuses trailing metadata beyond 8 KiB, and would then lose the whole status.
 MAX_VIOLATIONS = 20
+MAX_MESSAGE_BYTES = 1000
+"""Of a failure's message, in UTF-8: it is sent twice, once of them with three characters for each byte."""
 
 Reason = Literal[
     "INVALID_FIELDS",
@@ -134,7 +137,7 @@ def failure_of(error: Exception) -> Failure:
             message = f"the deadline cannot be met: {expected}; allow more time"
             return Failure(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_UNREACHABLE", message)
         case StoreError():
-            _log("the store failed", error)
+            _log_store(error)
             message = "the store cannot be written, so no instruction was issued; try again"
             return Failure(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", message, retry_after_s=STORE_RETRY_S)
         case DecodingCancelled():
@@ -144,12 +147,12 @@ def failure_of(error: Exception) -> Failure:
 
 def status_of(failure: Failure) -> Status:
     """The status with its details: ErrorInfo, and BadRequest and RetryInfo where they apply."""
-    status = Status(code=failure.code.value[0], message=failure.message)
+    status = Status(code=failure.code.value[0], message=_shortened(failure.message))
     status.details.add().Pack(ErrorInfo(reason=failure.reason, domain=DOMAIN, metadata=failure.metadata))
     if failure.violations:
         bad_request = BadRequest()
         for violation in failure.violations[:MAX_VIOLATIONS]:
-            bad_request.field_violations.add(field=violation.field, description=violation.description)
+            bad_request.field_violations.add(field=violation.field, description=_shortened(violation.description))
         status.details.add().Pack(bad_request)
     if failure.retry_after_s:
         delay = Duration()
@@ -161,8 +164,24 @@ def status_of(failure: Failure) -> Status:
 async def abort(context: Context, failure: Failure) -> NoReturn:
     """Ends the call with the failure and its details."""
     trailing = rpc_status.to_status(status_of(failure)).trailing_metadata
-    await context.abort(failure.code, failure.message, trailing)
+    try:
+        await context.abort(failure.code, _shortened(failure.message), trailing)
+    except grpc.aio.InternalError:  # so gRPC says that the caller has left
+        raise asyncio.CancelledError from None
     raise AssertionError("abort returned")
+
+
+async def write(context: Context, reply: Any) -> None:
+    """Sends one reply of a stream; raises CancelledError where the caller has left."""
+    try:
+        await context.write(reply)
+    except grpc.aio.InternalError:
+        raise asyncio.CancelledError from None
+
+
+def _shortened(message: str) -> str:
+    """What of a message fits; a name from a disk may hold half a character, which cannot be sent."""
+    return message.encode(errors="replace")[:MAX_MESSAGE_BYTES].decode(errors="ignore")
 
 
 def _internal_error(error: Exception) -> Failure:
@@ -174,6 +193,14 @@ def _internal_error(error: Exception) -> Failure:
         f"internal error; the server's log has it under {reference}",
         metadata={"reference": reference},
     )
+
+
+def _log_store(error: StoreError) -> None:
+    """One that is away fails every call in the same way: one line says why, and quotes no report (StoreError)."""
+    if isinstance(error, StoreUnavailable):
+        logger.error("the store cannot be used: %s", error)
+    else:
+        _log("the store failed", error)
 
 
 def _log(what: str, error: BaseException) -> None:

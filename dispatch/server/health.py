@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from grpc_health.v1 import health, health_pb2
 
 from dispatch.engine.registry import Registry
+from dispatch.server.errors import Context, FieldViolation, abort, invalid_argument
 from dispatch.v1 import dispatch_service_pb2
 
 LIVE = ""
@@ -24,6 +25,9 @@ MODEL = "dispatch.model"
 STORE = "dispatch.store"
 PARTS: Mapping[str, str] = {LIVE: "live", SERVICE: "service", MODEL: "model", STORE: "store"}
 """What metrics and logs call them."""
+
+MAX_NAME = 200
+"""Characters of a service's name."""
 
 logger = logging.getLogger(__name__)
 
@@ -93,11 +97,35 @@ class Steady:
             self._contradicted = 0
 
 
+class _Health(health.aio.HealthServicer):  # type: ignore[misc] # it has no types
+    """The standard service. Anybody may ask, so it keeps no name that is longer than any service's."""
+
+    async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> health_pb2.HealthCheckResponse:
+        await _require_short(request, context)
+        return await super().Check(request, context)
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
+        await _require_short(request, context)
+        await super().Watch(request, context)
+
+    async def List(self, request: health_pb2.HealthListRequest, context: Context) -> health_pb2.HealthListResponse:
+        parts = {
+            service: health_pb2.HealthCheckResponse(status=status) for service, status in self._server_status.items()
+        }
+        return health_pb2.HealthListResponse(statuses=parts)
+
+
+async def _require_short(request: health_pb2.HealthCheckRequest, context: Context) -> None:
+    if len(request.service) > MAX_NAME:
+        violation = FieldViolation("service", f"must have at most {MAX_NAME} characters")
+        await abort(context, invalid_argument("INVALID_FIELDS", "the request is not valid: service", [violation]))
+
+
 class HealthMonitor:
     """Looks at the parts again and again, and tells the standard health service. Used inside one event loop."""
 
     def __init__(self, probes: Probes, config: HealthConfig = HealthConfig()) -> None:
-        self.servicer = health.aio.HealthServicer()
+        self.servicer = _Health()
         self._probes = probes
         self._config = config
         self._store = Steady(config.failures, config.successes)

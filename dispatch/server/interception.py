@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from dispatch.server.errors import Context, abort, invalid_argument
+from dispatch.server.errors import Context, abort, invalid_argument, write
 
 Handler = Any
 """A grpc.RpcMethodHandler, whose fields the stubs leave out."""
@@ -127,7 +127,7 @@ async def _send(replies: Any, context: Context) -> None:
         return
     async with aclosing(replies):
         async for reply in replies:
-            await context.write(reply)
+            await write(context, reply)
 
 
 async def _read_only(handler: Handler, context: Context) -> Any:

@@ -48,6 +48,10 @@ class ConnectionConfig:
     max_age_s: float = 0.0
     """Clients are asked to connect anew after this time, so that they spread over servers; calls that are open go on.
     0 is no limit."""
+    handshake_s: float = 10.0
+    """Who connects and says nothing is let go after this time: each connection is an open file."""
+    max_idle_s: float = 900.0
+    """So is who has made no call for this time; a client connects anew when it has one to make."""
 
     @property
     def options(self) -> list[tuple[str, int]]:
@@ -56,6 +60,8 @@ class ConnectionConfig:
             "grpc.keepalive_time_ms": self.keepalive_s,
             "grpc.keepalive_timeout_ms": self.keepalive_timeout_s,
             "grpc.max_connection_age_ms": self.max_age_s,
+            "grpc.server_handshake_timeout_ms": self.handshake_s,
+            "grpc.max_connection_idle_ms": self.max_idle_s,
         }
         return [(name, round(seconds * 1000)) for name, seconds in named.items() if seconds]
 

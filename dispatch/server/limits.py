@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import grpc
@@ -14,6 +13,8 @@ from dispatch.server.authentication import NEEDS, current_caller
 from dispatch.server.errors import Context, abort
 from dispatch.server.interception import Continuation, Handler, for_each_request, surround
 from dispatch.server.rates import TokenBuckets, address_of, rate_limited
+
+_HEALTH_CALLS = 100
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Limits(grpc.aio.ServerInterceptor):
         if handler is None:
             return None
         if NEEDS.get(handler_call_details.method) == "nothing":
-            return surround(handler, partial(self._counted, "health of "))
+            return surround(handler, self._of_anybody)
         if handler.request_streaming:
             handler = for_each_request(handler, self._pace)
         return surround(handler, self._admitted)
@@ -63,14 +64,20 @@ class Limits(grpc.aio.ServerInterceptor):
     async def _admitted(self, context: Context) -> AsyncIterator[None]:
         if self._rates is not None and (wait_s := self._rates.take(_client(context))):
             await abort(context, rate_limited(f"more than {self._config.rate_per_s:g} calls a second", wait_s))
-        async with self._counted("", context):
+        async with self._counted(_client(context), self._config.max_open_calls, context):
             yield
 
     @asynccontextmanager
-    async def _counted(self, purpose: str, context: Context) -> AsyncIterator[None]:
-        client = purpose + _client(context)
-        if self._open_calls[client] >= self._config.max_open_calls:
-            await abort(context, rate_limited(f"more than {self._config.max_open_calls} calls at once", wait_s=1.0))
+    async def _of_anybody(self, context: Context) -> AsyncIterator[None]:
+        """Health: a few calls of each address, since each may bring a message that takes memory until it is read."""
+        most = min(self._config.max_open_calls, _HEALTH_CALLS)
+        async with self._counted(f"health of {_client(context)}", most, context):
+            yield
+
+    @asynccontextmanager
+    async def _counted(self, client: str, most: int, context: Context) -> AsyncIterator[None]:
+        if self._open_calls[client] >= most:
+            await abort(context, rate_limited(f"more than {most} calls at once", wait_s=1.0))
         self._open_calls[client] += 1
         try:
             yield

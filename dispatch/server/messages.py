@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
+from itertools import islice
 from typing import Any
 
 import grpc
@@ -12,9 +13,10 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from dispatch.server.errors import Context, FieldViolation, MalformedMessage, abort, failure_of
+from dispatch.server.errors import MAX_VIOLATIONS, Context, FieldViolation, MalformedMessage, abort, failure_of, write
 
 _LENGTH_DELIMITED = 2  # the wire type of strings and messages
+_MOST_FIELDS, _MOST_BYTES = 1000, 1 << 18  # of a message that cannot be read
 
 
 class MessageGuard(grpc.aio.ServerInterceptor):
@@ -59,7 +61,7 @@ class _Reader:
         try:
             return self._deserialize(data)
         except DecodeError:
-            paths = not_utf8(data, _request_type(self._method))
+            paths = islice(not_utf8(data, _request_type(self._method)), MAX_VIOLATIONS)
             raise MalformedMessage([FieldViolation(path, "must be UTF-8") for path in paths]) from None
 
 
@@ -109,23 +111,33 @@ async def _write(replies: AsyncGenerator[Any, None] | Awaitable[None], context: 
         return
     async with aclosing(replies) as messages:
         async for message in messages:
-            await context.write(message)
+            await write(context, message)
 
 
 def not_utf8(data: bytes, message_type: Descriptor) -> Iterator[str]:
-    """Paths of the text fields of a serialized message that are not UTF-8; of none where it is not even a message."""
+    """Paths of the text fields of a serialized message that are not UTF-8; of none where it is not even a message.
+
+    Of a message that is longer than any good one, or has more fields, no more is looked at: that would take seconds.
+    """
+    if len(data) > _MOST_BYTES:
+        return iter(())
+    return _not_utf8(data, message_type, iter(range(_MOST_FIELDS)))
+
+
+def _not_utf8(data: bytes, message_type: Descriptor, looks: Iterator[int]) -> Iterator[str]:
     try:
         fields = UnknownFieldSet(Empty.FromString(data))
     except DecodeError:
         return
-    for item in (fields[index] for index in range(len(fields))):
+    for index, _ in zip(range(len(fields)), looks, strict=False):
+        item = fields[index]
         known = message_type.fields_by_number.get(item.field_number)
         if known is None or item.wire_type != _LENGTH_DELIMITED:
             continue
         if known.type == FieldDescriptor.TYPE_STRING and not _is_utf8(item.data):
             yield known.name
         elif known.message_type is not None:
-            yield from (f"{known.name}.{path}" for path in not_utf8(item.data, known.message_type))
+            yield from (f"{known.name}.{path}" for path in _not_utf8(item.data, known.message_type, looks))
 
 
 def _is_utf8(data: bytes) -> bool:

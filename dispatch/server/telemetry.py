@@ -136,6 +136,10 @@ class CallTelemetry(grpc.aio.ServerInterceptor):
         except grpc.aio.AbortError:
             outcome = outcome_of(context)
             raise
+        except Exception:
+            if context.time_remaining() == 0:  # what was written to a caller who had left
+                outcome = Outcome(grpc.StatusCode.DEADLINE_EXCEEDED.name)
+            raise
         finally:
             in_progress.dec()
             seconds = time.perf_counter() - began

@@ -1,6 +1,7 @@
 """What a request must satisfy before any work is done for it. Every violation is found, not only the first."""
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -15,6 +16,9 @@ from dispatch.workflow import MAX_ISSUED, MAX_REPORT
 MAX_LOCATION = 200
 MAX_INSTRUCTION = 500
 MAX_ID = 128
+MOST_GROWTH = 2
+"""A text may be so many times longer, as NFKC writes it, than texts in its place may be: ㎡ becomes two characters, and
+there are some that become 18."""
 
 _ID = re.compile(r"[A-Za-z0-9._:-]*")
 
@@ -65,6 +69,10 @@ def _list(field: str, texts: Sequence[str], most: int, longest: int) -> Iterator
 
 def _text(field: str, text: str, most: int) -> Iterator[FieldViolation]:
     yield from _too_long(field, text, most)
+    if len(text) <= most < len(unicodedata.normalize("NFKC", text)) / MOST_GROWTH:
+        yield FieldViolation(
+            field, f"must not grow beyond {MOST_GROWTH} times {most} characters where it is normalised"
+        )
     if "\0" in text:
         yield FieldViolation(field, "must not hold the character NUL")
 

@@ -41,6 +41,8 @@ class Committer:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self.has_failed = False
+        """Whether the last commit failed: perhaps the database takes nothing just now."""
 
     def submit(self, action: str, work: Callable[[Transaction], T]) -> Future[T]:
         """Have ``work`` done inside a transaction. The future has its result, or its error, after the commit.
@@ -93,9 +95,11 @@ class Committer:
                 for job in jobs:
                     outcomes.append(self._do(transaction, job))
         except BaseException as error:
+            self.has_failed = True
             for job in jobs:
                 job.future.set_exception(self._as_ours(error, job.action))
             return
+        self.has_failed = False
         for tell in outcomes:
             tell()
 

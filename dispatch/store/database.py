@@ -11,7 +11,10 @@ from dispatch.store.committer import Committer
 from dispatch.store.connection import connect, connect_to_read, parse_url, snapshot, store_errors, writing
 from dispatch.store.digest import PERSONAL
 from dispatch.store.migrate import prepare
-from dispatch.store.transaction import Transaction
+from dispatch.store.transaction import Transaction, chain_head
+
+PROBED = "store.probed"
+"""The event of a commit that was made only to see whether the database takes rows again."""
 
 T = TypeVar("T")
 
@@ -44,6 +47,20 @@ class Database:
     def write(self, action: str, work: Callable[[Transaction], T]) -> T:
         """Have ``work`` done; returns its result when it is on disk."""
         return self.submit(action, work).result()
+
+    def ping(self) -> None:
+        """Raise StoreError unless rows can be read and written now; waits behind what is being written.
+
+        A full or read-only disk can be read, and lets an empty transaction commit. So after a commit that failed, this
+        writes an event.
+        """
+        with self.reading() as connection:
+            chain_head(connection)
+        self.write("use the database", self._probe)
+
+    def _probe(self, transaction: Transaction) -> None:
+        if self._committer.has_failed:
+            transaction.record(PROBED, "", "store")
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

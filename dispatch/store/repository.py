@@ -48,7 +48,7 @@ class InstructionStore(Protocol):
         ...
 
     def ping(self) -> None:
-        """Raise StoreError if the database cannot be read now."""
+        """Raise StoreError if the database cannot be read, or takes nothing, now; may take as long as a commit."""
         ...
 
     def close(self) -> None:
@@ -134,7 +134,7 @@ class Store:
             ]
 
     def ping(self) -> None:
-        self.list_recent(1)
+        self.database.ping()
 
     def close(self) -> None:
         self.database.close()

@@ -13,7 +13,7 @@ from dispatch.store.digest import GENESIS, PERSONAL, blank, commitment, event_ha
 from dispatch.store.records import utc_now
 from dispatch.store.schema import AUDIT, key_of
 
-_WRITER_LOCK = 0x64697372  # any number, the same in every Dispatch: PostgreSQL's name for the lock on the chain's end
+WRITER_LOCK = 0x64697372  # any number, the same in every Dispatch: PostgreSQL's name for the lock on the chain's end
 
 # These are in every transaction: as SQL they take a third of the time.
 _LAST_EVENT = f"SELECT seq, hash FROM {AUDIT.name} ORDER BY seq DESC LIMIT 1"
@@ -60,7 +60,7 @@ class Transaction:
         self.connection = connection
         self.now = utc_now()
         if connection.dialect.name == "postgresql":  # SQLite's BEGIN IMMEDIATE already does
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _WRITER_LOCK})
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": WRITER_LOCK})
         self._head = chain_head(connection)
         self._digests: dict[str, str] = {}
 

@@ -126,7 +126,7 @@ class GenerateInstructionResponse(_message.Message):
 
     @_builtins.property
     def situations(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Situation]:
-        """In the model's order; empty when the model reads none."""
+        """The most urgent first; empty when the model reads none."""
 
     @_builtins.property
     def plan(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Order]:

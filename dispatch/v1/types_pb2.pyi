@@ -115,7 +115,7 @@ class Decoding(_message.Message):
     seed: _builtins.int
     """Sampling: where the random numbers start; default 0."""
     max_tokens: _builtins.int
-    """The most tokens written after the prefix; default 256."""
+    """The most tokens written after the prefix; default 640."""
     prefix: _builtins.str
     """Text with which the instruction must begin; at most 500 characters."""
     min_tokens: _builtins.int

@@ -132,7 +132,8 @@ class _Known:
         # Whatever has 70% of its shingles has one of any 31% of them, such as of those that the fewest others have.
         by_rarity = sorted((len(self._having.get(shingle, ())), shingle) for shingle in own.shingles)
         enough = int((1 - _NEARLY_THE_SAME) * len(by_rarity)) + 1
-        wanted = (*own.phones, *own.places, *(shingle for _, shingle in by_rarity[:enough]))
+        rare = (shingle for _, shingle in by_rarity[:enough])
+        wanted: tuple[str | tuple[str, str], ...] = (*own.phones, *own.places, *rare)
         names = {name for one in wanted for name in self._having.get(one, ())}
         return [traits for _, traits in sorted((self._traits[name] for name in names), key=lambda each: -each[0])]
 

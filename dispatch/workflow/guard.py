@@ -32,6 +32,7 @@ _NOT_PLEADING = re.compile(f"{_OVER}|{_NOT_MEANT}|{_OFFERED}")
 
 _LONGEST_REPAIRED = 30  # characters: what is longer is no name of a place
 _MOST_CHANGED = 2  # characters lost, doubled or changed
+_MOST_COMPARED = 500  # spans: among more there is no telling which, and to compare them all would take seconds
 _LEAST_KEPT = 2  # characters that must be the same
 _BETWEEN_NAMES = re.compile(r"[^\w\-+]")
 _FEW = 3  # of a name of so many characters only one may have changed
@@ -94,8 +95,17 @@ def find_nearest(place: str, sources: Sequence[str]) -> str:
     """
     if not _LEAST_KEPT <= len(place) <= _LONGEST_REPAIRED:
         return ""
+    letters = frozenset(place)
+    spans = {
+        span
+        for source in sources
+        for span in _spans_like(place, source)
+        if len(letters.difference(span)) <= _MOST_CHANGED  # what was changed takes away one character at most
+    }
+    if len(spans) > _MOST_COMPARED:
+        return ""
     near: dict[str, tuple[int, int, int]] = {}
-    for span in {span for source in sources for span in _spans_like(place, source)}:
+    for span in spans:
         changed = _distance(place, span)
         if _is_near(place, span, changed):
             near[span] = (changed, -_shared_ends(place, span), abs(len(place) - len(span)))

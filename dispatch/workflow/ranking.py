@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dispatch.decoding import complete
-from dispatch.domain import Check, Doctrine, Plan, Situation, make_plans, render_instruction, run_checks
+from dispatch.domain import Check, Doctrine, Plan, Situation, render_instruction, run_checks
 from dispatch.domain.checks import Candidate as CheckedCandidate
 from dispatch.domain.findings import Severity
+from dispatch.domain.instruction import issued_orders
 from dispatch.engine import CUT_SHORT, Candidate, Generation, GenerationRequest
 from dispatch.model import KIND_THRESHOLD, Calibration, normalize, normalize_context
 from dispatch.workflow import guard
@@ -95,6 +96,7 @@ class _Ranking:
     ) -> None:
         self.report = normalize(request.report).text
         self.context = normalize_context(request.context)
+        self.issued = issued_orders(self.context, doctrine)
         self.prefix = normalize(request.prefix).text
         self.decoding = request.decoding
         self.generation = generation
@@ -158,7 +160,7 @@ class _Ranking:
         for known, plans in self._planned:
             if known == situations:
                 return plans
-        plans = make_plans(situations, self.context, self.doctrine)
+        plans = tuple(self.doctrine.plan(situation, self.issued) for situation in situations)
         self._planned.append((situations, plans))
         return plans
 

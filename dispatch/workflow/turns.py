@@ -20,8 +20,15 @@ class _Turn:
 class Turns:
     """Locks by key, of one event loop. A key that nobody wants takes no memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST) -> None:
+        """``most`` may hold or wait for one key."""
+        self._most = most
         self._turns: dict[str, _Turn] = {}
+
+    @property
+    def wanted(self) -> int:
+        """Keys that somebody holds or waits for."""
+        return len(self._turns)
 
     @asynccontextmanager
     async def hold(self, *keys: str) -> AsyncIterator[None]:
@@ -37,7 +44,7 @@ class Turns:
     @asynccontextmanager
     async def _hold(self, key: str) -> AsyncIterator[None]:
         turn = self._turns.setdefault(key, _Turn())
-        if turn.wanted >= _MOST:
+        if turn.wanted >= self._most:
             raise Overloaded(_RETRY_S)
         turn.wanted += 1
         try:

@@ -16,7 +16,7 @@ def test_it_writes_the_splits(dispatch: Any, tmp_path: Path) -> None:
     assert len((tmp_path / "train.jsonl").read_text().splitlines()) == 30
     others = [path for path in tmp_path.glob("*.jsonl") if path.stem != "train"]
     assert {len(path.read_text().splitlines()) for path in others} == {3}
-    assert len(others) == 16
+    assert len(others) == 17
 
 
 @pytest.mark.parametrize("name", ["train.jsonl", "other_numbers.jsonl", "seen.jsonl.partial"])

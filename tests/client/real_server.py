@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +19,19 @@ SCOPES = {"dispatcher": ["generate", "read"], "admin": ["generate", "admin", "re
 
 @dataclass(frozen=True)
 class RealServer:
-    """Where it is, who vouches for it, and the tokens that it knows."""
+    """Where it is, who vouches for it, the tokens that it knows, and where its store, its log and its process are."""
 
     address: str
     authority: Path
     tokens: dict[str, str]
+    database: str
+    log: Path
+    pid: int
 
 
 @contextmanager
-def real_server(bundle: Path, folder: Path) -> Iterator[RealServer]:
-    """Serves from the folder, below which `models/tiny` can be loaded too."""
+def real_server(bundle: Path, folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[RealServer]:
+    """Serves a bundle, beside which others can be loaded; ``folder`` is for its files, ``settings`` are environment."""
     database = f"sqlite:///{folder}/served.db"
     with closing(Store.open(database)) as store:
         tokens = {name: Tokens(store.database).create(name, scopes)[0] for name, scopes in SCOPES.items()}
@@ -38,19 +41,21 @@ def real_server(bundle: Path, folder: Path) -> Iterator[RealServer]:
     authority.cert_pem.write_to_path(files["authority"])
     issued.cert_chain_pems[0].write_to_path(files["certificate"])
     issued.private_key_pem.write_to_path(files["key"])
-    settings = {
+    environment = {
         "DISPATCH_TLS_CERTIFICATE": str(files["certificate"]),
         "DISPATCH_TLS_KEY": str(files["key"]),
         "DISPATCH_REQUIRE_TOKENS": "true",
         "DISPATCH_MODELS_DIR": str(bundle.parent),
         "DISPATCH_THREADS": "1",
+        **(settings or {}),
     }
     options = ["--listen", "127.0.0.1:0", "--bundle", str(bundle), "--database-url", database]
     command = [sys.executable, "-m", "dispatch", "serve", *options]
     log = folder / "log"
-    with log.open("w") as output, subprocess.Popen(command, env=os.environ | settings, stderr=output) as process:
+    with log.open("w") as output, subprocess.Popen(command, env=os.environ | environment, stderr=output) as process:
         try:
-            yield RealServer(f"localhost:{_port(process, log)}", files["authority"], tokens)
+            address = f"localhost:{_port(process, log)}"
+            yield RealServer(address, files["authority"], tokens, database, log, process.pid)
         finally:
             process.kill()
 

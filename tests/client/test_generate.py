@@ -28,7 +28,7 @@ def test_a_call_without_request_id_gets_one_and_keeps_it_when_retried(
     server.lines = [
         failing(UNAVAILABLE, "try again"),
         failing(EXHAUSTED, "busy", "OVERLOADED", retry_s=0.01),
-        failing(UNAVAILABLE, "try again"),
+        failing(grpc.StatusCode.CANCELLED, "the server has just stopped"),
         reply,
     ]
     with Client(server.address) as client:

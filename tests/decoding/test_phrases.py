@@ -148,6 +148,17 @@ def test_what_is_missing_at_the_end_is_added(required: tuple[str, ...], banned: 
     assert found.finished
 
 
+def test_any_text_can_be_completed() -> None:
+    assert complete("派Ａ", DecodingConfig(required_phrases=("甲",))) == "派Ａ,甲"
+
+
+def test_the_hypotheses_of_a_beam_differ_though_one_writes_what_another_is_made_to_write() -> None:
+    config = DecodingConfig("beam", beam_size=4, num_candidates=4, required_phrases=("3台",), max_tokens=60)
+    for seed in range(5):
+        [found] = decode(Fond([seed], "char"), config)
+        assert len({hypothesis.tokens for hypothesis in found}) == len(found)
+
+
 def test_the_first_text_of_an_instruction_needs_no_comma() -> None:
     config = DecodingConfig(required_phrases=("医疗队",))
     [[found]] = decode(Sure(""), config)

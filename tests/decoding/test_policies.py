@@ -83,3 +83,20 @@ def test_each_row_draws_from_its_own_generator() -> None:
     together = draw_tokens(probabilities_RV, [Random(1), Random(2), Random(1)]).flatten().tolist()
     alone = [int(draw_tokens(probabilities_RV[:1], [Random(seed)])) for seed in (1, 2)]
     assert together == [*alone, alone[0]]
+
+
+@pytest.mark.parametrize("top_p", [5e-324, 1e-300])
+def test_the_least_nucleus_is_the_most_probable_token(top_p: float) -> None:
+    probabilities_RV = nucleus(torch.log_softmax(torch.tensor([[0.0, 1.0, 0.5]]), dim=-1), 1.0, 0, top_p)
+    assert draw_tokens(probabilities_RV, [Random(1)]).tolist() == [[1]]
+
+
+def test_the_largest_random_number_draws_a_token_that_is_possible() -> None:
+    class Largest(Random):
+        def random(self) -> float:
+            return 1 - 2**-53
+
+    assert draw_tokens(torch.tensor([[3e-320, 0.0], [0.1, 0.0]], dtype=torch.float64), [Largest()] * 2).tolist() == [
+        [0],
+        [0],
+    ]

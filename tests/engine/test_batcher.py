@@ -200,6 +200,21 @@ def test_refuses_what_would_make_too_many_tokens_wait() -> None:
             busy.submit("1")
 
 
+def test_says_beforehand_whether_a_request_would_be_refused() -> None:
+    with held(BatcherConfig(window_s=0, max_waiting=1)) as busy:
+        busy.batcher.require_room()
+        late = busy.batcher.submit(request("late"), deadline=busy.clock.now + 1)
+        with pytest.raises(Overloaded):
+            busy.batcher.require_room()
+        with pytest.raises(DeadlineUnreachable):
+            busy.batcher.require_room("bulk", deadline=busy.clock.now)
+        busy.clock.now += 1
+        busy.batcher.require_room()
+        assert isinstance(late.future.exception(0), DeadlineUnreachable)
+        busy.batcher.drain()
+        busy.batcher.require_room()  # of another model, by the time there is a request
+
+
 def test_lets_a_request_of_any_size_wait_alone() -> None:
     with held(BatcherConfig(window_s=0, max_waiting_tokens=3)) as busy:
         busy.submit("longer than that")

@@ -1,8 +1,12 @@
 """A server whose handlers do as a test says, with all of the telemetry around them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+import io
+import json
+import logging
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from dispatch.server.logs import configure_logs
 from dispatch.server.messages import MessageGuard
 from dispatch.server.telemetry import Telemetry
 from dispatch.v1.dispatch_service_pb2_grpc import (
@@ -114,3 +119,16 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+@contextmanager
+def logged(log_format: Any = "json", level: str = "debug") -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """The lines of the log so far, by a function."""
+    root, stream, hook = logging.getLogger(), io.StringIO(), threading.excepthook
+    handlers, old_level = root.handlers[:], root.level
+    configure_logs(log_format, level, stream)
+    try:
+        yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    finally:
+        root.handlers, threading.excepthook = handlers, hook
+        root.setLevel(old_level)

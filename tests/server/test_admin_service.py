@@ -273,3 +273,20 @@ def test_the_models_are_listed_with_the_mode(registry: Registry, models_dir: Pat
     assert [(list(model.labels), model.share) for model in reply.models] == [(["stable"], 0), (["canary"], 0.25)]
     assert [model.engine for model in reply.models] == ["EchoEngine", "torch"]
     assert reply.serving_mode == "pass-through"
+
+
+async def test_what_is_said_of_a_path_fits_into_an_answer(admin: Any) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await admin.LoadModel(LoadModelRequest(path="/".join("😀" * 400)))
+    assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await admin.SetModelLabel(SetModelLabelRequest(label="canary", model="😀" * 1000, share=1))
+    assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("share", [0.5, float("nan"), float("inf")])
+async def test_a_label_that_is_taken_away_has_no_share(admin: Any, share: float) -> None:
+    await admin.LoadModel(LoadModelRequest(path="one", label="canary", share=0.5))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await admin.SetModelLabel(SetModelLabelRequest(label="canary", share=share))
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT

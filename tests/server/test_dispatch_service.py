@@ -15,7 +15,7 @@ from grpc_status import rpc_status
 from dispatch.decoding import DecodingConfig
 from dispatch.domain import Context
 from dispatch.engine import GenerationRequest
-from dispatch.store import Store, StoreError
+from dispatch.store import Store, StoreError, StoreUnavailable
 from dispatch.v1.dispatch_service_pb2 import GenerateInstructionRequest
 
 REPORT = "山区公路积雪3米,断电,50人被困"
@@ -100,6 +100,20 @@ async def test_a_lost_store_is_unavailable_and_worth_a_retry(stub: Any, engine: 
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
     assert error_info(caught.value).reason == "STORE_UNAVAILABLE"
     assert detail(caught.value, RetryInfo()).retry_delay.seconds > 0
+
+
+async def test_a_store_that_cannot_be_used_is_logged_by_one_line_that_says_why(
+    stub: Any, engine: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(should_stop: Callable[[], bool]) -> None:
+        raise StoreUnavailable("cannot save the instruction (sqlite:///d.db): database or disk is full")
+
+    engine.before = fail
+    with caplog.at_level(logging.ERROR), pytest.raises(grpc.aio.AioRpcError):
+        await stub.GenerateInstruction(GenerateInstructionRequest(report=REPORT))
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "dispatch.server.errors"]
+    assert line.endswith("database or disk is full")
+    assert "\n" not in line
 
 
 async def test_an_unexpected_error_is_logged_under_a_reference_without_the_report(

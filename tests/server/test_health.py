@@ -145,3 +145,11 @@ def test_one_bad_look_changes_nothing_and_looks_must_be_in_a_row() -> None:
 def test_numbers_out_of_range_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(bad))):
         HealthConfig(**bad)
+
+
+async def test_names_longer_than_any_service_has_are_refused_and_not_kept(parts: Parts) -> None:
+    monitor = HealthMonitor(parts.probes, QUICK)
+    async with asking(monitor) as ask:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await ask("a" * 201)
+        assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT

@@ -15,7 +15,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from dispatch.server import DispatchServer, ServerConfig
+from dispatch.server import ConnectionConfig, DispatchServer, ServerConfig
 from dispatch.server.errors import SHUTTING_DOWN
 from dispatch.v1.dispatch_service_pb2 import GenerateInstructionRequest, StreamInstructionRequest
 from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceStub
@@ -61,6 +61,22 @@ async def test_reflection_lists_the_service_and_its_file(channel: grpc.aio.Chann
     names = {service.name for service in listed.list_services_response.service}
     assert {"dispatch.v1.DispatchService", "grpc.health.v1.Health"} <= names
     assert len(found.file_descriptor_response.file_descriptor_proto) > 0
+
+
+async def test_reflection_can_be_switched_off(intake: LiveIntake) -> None:
+    server = DispatchServer(ServerConfig("127.0.0.1:0", grace_s=0.05, reflection=False), intake)
+    async with grpc.aio.insecure_channel(await server.start()) as channel:
+        reflection: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+        asked = [reflection_pb2.ServerReflectionRequest(list_services="")]
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            [reply async for reply in reflection.ServerReflectionInfo(iter(asked))]
+    await server.stop()
+    assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_what_connections_are_told_is_in_milliseconds_and_0_is_nothing() -> None:
+    config = ConnectionConfig(keepalive_s=0, keepalive_timeout_s=2.5, max_age_s=60)
+    assert config.options == [("grpc.keepalive_timeout_ms", 2500), ("grpc.max_connection_age_ms", 60_000)]
 
 
 class Hold:
@@ -177,3 +193,13 @@ def test_a_signal_under_load_loses_no_admitted_call(
     assert child.wait(PATIENCE_S) == 0
     assert child.stdout.readlines()[-1] == "returned\n"
     assert sorted(stored_names()) == sorted(answer.name for answer in answers)
+
+
+async def test_who_connects_and_says_nothing_is_let_go(intake: LiveIntake) -> None:
+    config = ServerConfig("127.0.0.1:0", connections=ConnectionConfig(handshake_s=0.2))
+    server = DispatchServer(config, intake)
+    host, _, port = (await server.start()).rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    await asyncio.wait_for(reader.read(), PATIENCE_S)  # returns when the server has closed the connection
+    writer.close()
+    await server.stop()

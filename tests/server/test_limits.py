@@ -1,6 +1,7 @@
 """What one client may ask for, and that nobody else notices."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -140,3 +141,27 @@ async def test_the_server_applies_its_limits(intake: LiveIntake, stored_names: C
 def test_a_limit_that_makes_no_sense_is_named(field: str) -> None:
     with pytest.raises(ValueError, match=f"^{field}: "):
         LimitsConfig(**{field: -1})
+
+
+async def test_health_has_a_few_open_calls_of_each_address_alone(handler: EveryMethod) -> None:
+    go_on = asyncio.Event()
+    handler.before = go_on.wait
+    async with connected(handler, Limits(LimitsConfig(max_open_calls=1000))) as channel:
+        method = "/grpc.health.v1.Health/Check"
+        calls = [asyncio.create_task(outcome(channel, method)) for _ in range(110)]
+        refused, _ = await asyncio.wait(calls, timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+        assert {task.result() for task in refused} == {"RESOURCE_EXHAUSTED RATE_LIMITED"}
+        go_on.set()
+        outcomes = Counter(await asyncio.gather(*calls))
+    assert outcomes == {"OK": 100, "RESOURCE_EXHAUSTED RATE_LIMITED": 10}
+
+
+async def test_a_message_that_grows_beyond_the_limit_when_it_is_unpacked_is_refused(intake: LiveIntake) -> None:
+    server = DispatchServer(ServerConfig("127.0.0.1:0"), intake)
+    options = [("grpc.max_send_message_length", -1)]
+    async with grpc.aio.insecure_channel(await server.start(), options) as channel:
+        bomb: Any = channel.unary_unary("/grpc.health.v1.Health/Check")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await bomb(bytes(8 << 20), compression=grpc.Compression.Gzip)
+    await server.stop()
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED

@@ -9,6 +9,7 @@ from grpc_status import rpc_status
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dispatch.server.errors import MAX_VIOLATIONS
 from dispatch.server.messages import not_utf8
 from dispatch.v1.dispatch_service_pb2 import GenerateInstructionRequest
 from dispatch.v1.types_pb2 import Context
@@ -81,3 +82,15 @@ def test_well_formed_messages_have_nothing_to_name(report: str, location: str, i
 @given(st.binary())
 def test_any_bytes_can_be_looked_at(data: bytes) -> None:
     assert set(not_utf8(data, Context.DESCRIPTOR)) <= {"location", "issued"}
+
+
+def test_of_a_message_with_too_many_fields_the_first_are_looked_at_alone() -> None:
+    sound, wrong = b"\x1a\x01a", b"\x1a\x01\xff"
+    assert list(not_utf8(sound * 500 + wrong, GenerateInstructionRequest.DESCRIPTOR)) == ["report"]
+    assert list(not_utf8(sound * 5000 + wrong, GenerateInstructionRequest.DESCRIPTOR)) == []
+    assert list(not_utf8(b"\x1a\x01\xff" * 100_000, GenerateInstructionRequest.DESCRIPTOR)) == []
+
+
+async def test_so_many_wrong_texts_are_named_as_fit_into_an_answer(channel: grpc.aio.Channel) -> None:
+    error = await send(channel, with_text(GenerateInstructionRequest(), "report", GB18030) + b"\x1a\x01\xff" * 900)
+    assert named_fields(error) == ["report"] * MAX_VIOLATIONS

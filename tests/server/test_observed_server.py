@@ -1,5 +1,6 @@
 """The whole server with its telemetry: what it tells of a report from the call to the commit."""
 
+import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -15,10 +16,15 @@ from dispatch.server.metrics import state_of
 from dispatch.server.spans import SpanTracing
 from dispatch.server.telemetry import Telemetry
 from dispatch.store import Store
-from dispatch.v1.dispatch_service_pb2 import GenerateInstructionRequest, StreamInstructionRequest
+from dispatch.v1.dispatch_service_pb2 import (
+    GenerateInstructionRequest,
+    StreamInstructionRequest,
+    TranslateReportsRequest,
+)
 from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceStub
 from dispatch.workflow import LiveIntake, ServingMode
-from tests.server.calls import Kept, Reading, until
+from dispatch.workflow.duplicates import RecentReports
+from tests.server.calls import Kept, Reading, logged, until
 
 GENERATE = "dispatch.v1.DispatchService/GenerateInstruction"
 STREAM = "dispatch.v1.DispatchService/StreamInstruction"
@@ -112,3 +118,27 @@ async def test_health_answers_while_the_engine_is_busy_and_calls_wait(observed: 
     for call in calls:
         assert (await call).name
     assert entered.is_set()
+
+
+async def test_threads_that_work_for_a_call_log_its_ids(
+    observed: grpc.aio.Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = RecentReports.mark
+
+    def say(self: RecentReports, draft: Any) -> Any:
+        logging.getLogger("checking").warning("in %s", threading.current_thread().name)
+        return mark(self, draft)
+
+    monkeypatch.setattr(RecentReports, "mark", say)
+    stub: Any = DispatchServiceStub(observed)
+    requests = [GenerateInstructionRequest(report="3人被困", request_id=name) for name in ("a", "b")]
+    with logged() as lines:
+        await stub.GenerateInstruction(requests[0])
+        items = (TranslateReportsRequest(item_id="1", request=request) for request in requests[1:])
+        assert [reply.status.code async for reply in stub.TranslateReports(items)] == [0]
+        said = [line for line in lines() if line["logger"] == "checking"]
+    assert all(line["event"].startswith("in intake-check") for line in said)
+    assert [(line["request_id"], line["method"]) for line in said] == [
+        ("a", GENERATE),
+        ("b", "dispatch.v1.DispatchService/TranslateReports"),
+    ]

@@ -1,15 +1,12 @@
 """What is told of each call: counts, spans, and lines that carry its ids."""
 
 import asyncio
-import io
 import itertools
 import json
 import logging
 import subprocess
 import sys
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -20,7 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from dispatch.engine import Overloaded
 from dispatch.server.errors import abort, failure_of, status_of
-from dispatch.server.logs import CALL_FIELDS, configure_logs
+from dispatch.server.logs import CALL_FIELDS
 from dispatch.server.spans import SpanTracing
 from dispatch.server.telemetry import Telemetry, log_request_id
 from dispatch.server.tracing import open_tracing
@@ -35,7 +32,7 @@ from dispatch.v1.dispatch_service_pb2 import (
     TranslateReportsResponse,
 )
 from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceStub
-from tests.server.calls import Kept, Reading, ScriptedService, connected, serving, until
+from tests.server.calls import Kept, Reading, ScriptedService, connected, logged, serving, until
 
 PATIENCE_S = 20.0
 GENERATE = "dispatch.v1.DispatchService/GenerateInstruction"
@@ -65,19 +62,6 @@ async def overloaded(request: Any, context: Any) -> Any:
 @pytest.fixture
 def telemetry() -> Telemetry:
     return Telemetry()
-
-
-@contextmanager
-def logged(log_format: Any = "json", level: str = "debug") -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """The lines of the log so far, by a function."""
-    root, stream, hook = logging.getLogger(), io.StringIO(), threading.excepthook
-    handlers, old_level = root.handlers[:], root.level
-    configure_logs(log_format, level, stream)
-    try:
-        yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    finally:
-        root.handlers, threading.excepthook = handlers, hook
-        root.setLevel(old_level)
 
 
 # Metrics.
@@ -140,6 +124,20 @@ async def test_a_deadline_that_passes_and_a_call_that_is_cancelled_are_told_apar
     reading = Reading.of(telemetry)
     assert reading("dispatch_calls_total", method=GENERATE, code="DEADLINE_EXCEEDED") == 1
     assert reading("dispatch_calls_total", method=GENERATE, code="CANCELLED") == 1
+
+
+async def test_what_fails_because_the_deadline_has_passed_is_no_defect(telemetry: Telemetry) -> None:
+    async def write_too_late(request: Any, context: Any) -> Any:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise RuntimeError("the call has ended") from None
+
+    async with serving(ScriptedService(generate=write_too_late), telemetry) as stub:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stub.GenerateInstruction(REQUEST, timeout=0.2)
+        await until(lambda: Reading.of(telemetry)("dispatch_calls_in_progress", method=GENERATE) == 0)
+    assert Reading.of(telemetry)("dispatch_calls_total", method=GENERATE, code="DEADLINE_EXCEEDED") == 1
 
 
 async def test_methods_that_callers_make_up_share_one_series(telemetry: Telemetry) -> None:

