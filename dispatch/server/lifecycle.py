@@ -124,10 +124,7 @@ class DispatchServer:
         self._service = DispatchService(intake)
         self._telemetry = telemetry or Telemetry()
         self._health = HealthMonitor(probes)
-        loop = asyncio.get_running_loop()
-        self._state = replace(
-            state or StateSources(), health=lambda: self._health.parts, tasks=lambda: len(asyncio.all_tasks(loop))
-        )
+        self._state = replace(state or StateSources(), health=lambda: self._health.parts)
         self._authentication = _authentication(config.authentication, find_token)
         self._server = grpc.aio.server(
             interceptors=self._interceptors(),
@@ -164,7 +161,9 @@ class DispatchServer:
         except RuntimeError as error:
             message = f"cannot listen on {self._config.listen}: in use already, or no address of this machine"
             raise OSError(message) from error
-        if metrics := self._telemetry.start(self._state):
+        loop = asyncio.get_running_loop()
+        state = replace(self._state, tasks=lambda: len(asyncio.all_tasks(loop)))
+        if metrics := self._telemetry.start(state):
             logger.info("metrics at http://%s/metrics", metrics)
         await self._health.start()
         await self._server.start()
