@@ -135,6 +135,6 @@ def _fault(phrases: Sequence[str], most: int) -> str:
         if not 1 <= len(phrase) <= MAX_PHRASE:
             return f"must be of 1 to {MAX_PHRASE} characters each, got {len(phrase)} at [{place}]"
         text = normalize(phrase).text
-        if not text or _ILLEGIBLE in text:
+        if not text.strip() or _ILLEGIBLE in text:
             return f"must be legible text, got control characters or nothing at [{place}]"
     return ""

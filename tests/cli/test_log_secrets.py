@@ -1,6 +1,7 @@
 """The whole log of a server that is called in every way, at its most talkative: no secret, and no word of a report."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from tests.server.every_method import METHODS
 MARKED_REPORT = "Zq7reportq7Z 柳叶沟垭口三人被困"
 MARKED_PLACE = "Zq7placeq7Z 柳叶沟"
 MARKED_PREFIX = "Zq7prefixq7Z 柳叶"
+_ANNOUNCED = re.compile(r"^listening on (\S+)$", re.M)  # beside it, the log says the same in JSON
 MADE_UP_SECRET = "Zq7secretq7Z"
 MARKS = ("q7Z", "柳叶", "\\u67f3", "\\xe6\\x9f\\xb3")
 GENERATE = "/dispatch.v1.DispatchService/GenerateInstruction"
@@ -34,10 +36,10 @@ def serving(log: Path, bundle: Path, **settings: str) -> Iterator[str]:
         subprocess.Popen(command, env=os.environ | variables, stdout=output, stderr=output) as process,
     ):
         try:
-            while "listening on" not in log.read_text("utf-8"):
+            while not (announced := _ANNOUNCED.search(log.read_text("utf-8"))):
                 assert process.poll() is None, log.read_text("utf-8")
                 time.sleep(0.1)
-            yield log.read_text("utf-8").partition("listening on ")[2].split()[0]
+            yield announced[1]
             process.terminate()
             assert process.wait(60) == 0
         finally:
@@ -99,7 +101,7 @@ def test_no_report_and_no_secret_is_logged(tiny_bundle: Path, tmp_path: Path) ->
         statuses = call_in_every_way(channel, secrets, database)
     assert {"OK", "INVALID_ARGUMENT", "PERMISSION_DENIED", "UNAUTHENTICATED", "UNAVAILABLE"} <= set(statuses)
     log = log_file.read_text("utf-8")
-    assert "DEBUG" in log
+    assert '"level": "debug"' in log
     assert "refused" in log
     for secret in (*secrets.values(), MADE_UP_SECRET):
         assert secret not in log
