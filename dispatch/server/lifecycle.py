@@ -1,6 +1,7 @@
 """Start, serve, stop: nothing that was accepted is lost when the server goes."""
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Callable
@@ -201,6 +202,9 @@ async def _serve(make_server: Callable[[], DispatchServer], announce: Callable[[
         loop.add_signal_handler(number, stop.set)
     server = make_server()
     address = await server.start()
+    # What is there now stays: to look through all of it again and again for garbage takes a fifth of a call's time.
+    gc.collect()
+    gc.freeze()
     logger.info("listening on %s", address)
     announce(address)
     await stop.wait()
