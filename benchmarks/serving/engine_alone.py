@@ -66,15 +66,14 @@ def engine_alone(options: ServerOptions, report_count: int, seed: int, batch_siz
     root = str(Path(__file__).parents[2])
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))}
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
-    os.sched_setaffinity(process.pid, options.cores)
-    try:
-        engine = EngineAlone(process)
-        engine.ready()
-        yield engine
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as process:
+        os.sched_setaffinity(process.pid, options.cores)
+        try:
+            engine = EngineAlone(process)
+            engine.ready()
+            yield engine
+        finally:
+            process.kill()
 
 
 def main(tasks: IO[str], bundle: str, engine_name: Any, compute_type: Any, sizes: tuple[int, int, int]) -> None:

@@ -15,10 +15,12 @@ from typing import TypeVar
 
 from dispatch.decoding import DecodingCancelled
 from dispatch.engine.engine import Engine, Generation, GenerationRequest
-from dispatch.engine.pace import Pace
+from dispatch.engine.pace import Pace, Tail
 from dispatch.engine.waiting import LANES as LANES
 from dispatch.engine.waiting import BatcherConfig, Entry, Lane, Waiting
 
+_LONGEST_DELAY = 3.0
+"""The most that a wait is believed to take, in parts of what the pace says."""
 _FIRST_RETRY_S = 1.0
 """When to try again, as long as nothing was measured."""
 _HALF_LIFE_S = 10.0
@@ -123,6 +125,7 @@ class Batcher:
         self._observe = observe
         self._clock = clock
         self._pace = Pace()
+        self._delay = Tail(1.0)  # what waits took, in parts of what was expected
         self._changed = threading.Condition()  # guards all below; no future is resolved while it is held
         self._waiting = Waiting(config)
         self._decoding: Sequence[Entry] = ()
@@ -197,6 +200,8 @@ class Batcher:
             backlog_s = self._seconds_for(*self._waiting.backlog(entry.lane))
             raise Overloaded(backlog_s if self._pace.is_known else _FIRST_RETRY_S)
         expected_s = self._seconds_for(*self._waiting.backlog(entry.lane, 1, entry.tokens))
+        entry.expected_s = expected_s
+        expected_s *= min(max(1.0, self._delay.seconds), _LONGEST_DELAY)
         if entry.arrived + expected_s >= entry.deadline:
             raise DeadlineUnreachable(expected_s)
 
@@ -218,6 +223,12 @@ class Batcher:
             current = self._pace.seconds(sum(entry.tokens for entry in self._decoding))
             return seconds + max(0.0, current - (now - self._began))
         return float(seconds * 0.5 ** ((now - self._ended) / _HALF_LIFE_S))
+
+    def _note_delay(self, entries: Sequence[Entry], now: float) -> None:
+        """Learns from those that have been decoded, or have waited in vain, how far the pace may be trusted."""
+        for entry in entries:
+            if entry.expected_s > 0:
+                self._delay.note((now - entry.arrived) / entry.expected_s)
 
     def _window_left(self) -> float:
         """How long to wait for more."""
@@ -257,6 +268,7 @@ class Batcher:
                 else:
                     break
             late = self._waiting.take_late(self._clock())
+            self._note_delay(late, self._clock())
             batch = self._waiting.take_batch()
             self._decoding = batch
             self._together = len(batch) > 1
@@ -277,6 +289,7 @@ class Batcher:
             if self._is_warm and not (failed or stopped):
                 self._pace.note(tokens, done - began)
             self._is_warm = True
+            self._note_delay(batch, done)
         for entry, outcome in zip(batch, outcomes, strict=True):
             if outcome is None:
                 entry.fail(DeadlineUnreachable(0.0) if done >= entry.deadline else DecodingCancelled())

@@ -5,6 +5,21 @@ _KEPT = 0.95
 _ALIKE = 0.1
 """Batches whose sizes differ by less than this part of their mean do not tell what a token takes."""
 
+_RISING, _FALLING = 0.3, 0.02
+"""The part of the way to the next measurement: below it lie some nine of ten."""
+
+
+class Tail:
+    """What something takes at most, nearly always: it grows quickly with what takes longer, and falls slowly."""
+
+    def __init__(self, first: float = 0.0) -> None:
+        self.seconds = first
+
+    def note(self, seconds: float) -> None:
+        """Takes a measurement into account."""
+        part = _RISING if seconds > self.seconds else _FALLING
+        self.seconds += part * (seconds - self.seconds)
+
 
 class Pace:
     """A batch takes a time of its own and one for each of its tokens: both by least squares, recent batches first."""

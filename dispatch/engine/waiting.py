@@ -55,6 +55,8 @@ class Entry:
     deadline: float
     tokens: int
     arrived: float
+    expected_s: float = 0.0
+    """After its arrival it was expected to be decoded, by the pace alone; 0 where nothing was known."""
     future: Future[Generation] = field(default_factory=Future)
 
     def is_gone(self, now: float) -> bool:

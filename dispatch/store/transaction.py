@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Insert, Select, Table, bindparam, select, text
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from dispatch.store.digest import GENESIS, PERSONAL, blank, commitment, event_hash, new_salt, row_digest
 from dispatch.store.records import utc_now
@@ -73,11 +74,19 @@ class Transaction:
         try:
             yield
             assert not self._digests, f"no event covers {list(self._digests)}"
-        except BaseException:
+        except BaseException as error:
             self._head = before
-            self.connection.exec_driver_sql(_UNDO_STEP)
+            self._undo_step(error)
             raise
         self.connection.exec_driver_sql(_END_STEP)
+
+    def _undo_step(self, error: BaseException) -> None:
+        """A database that has failed may have lost the whole transaction; then its own error says more than this."""
+        try:
+            self.connection.exec_driver_sql(_UNDO_STEP)
+        except SQLAlchemyError:
+            if not isinstance(error, SQLAlchemyError) or isinstance(error, IntegrityError | DataError):
+                raise
 
     def find(self, table: Table, key: str) -> Row | None:
         """The row under a key."""

@@ -12,6 +12,7 @@ from threading import Event
 from dispatch.domain import PRIORITIES, Check, Context, Doctrine, default_doctrine
 from dispatch.domain.situation import JsonObject
 from dispatch.engine import BatcherClosed, Generation, Lane, LoadedModel, Registry, Ticket, UnknownModel
+from dispatch.engine.pace import Tail
 from dispatch.store import Instruction, InstructionStore, StoreError
 from dispatch.workflow.duplicates import RecentReports
 from dispatch.workflow.intake import MAX_ISSUED, IntakeRequest, find_answer, make_draft
@@ -60,6 +61,7 @@ class _Work:
         self.drafted: Future[Instruction] = Future()
         self.answered: Future[Instruction] = Future()
         self.left = Event()
+        self.decoded_at = time.monotonic()
         self.context = contextvars.copy_context()
         """Of the call, for what threads do for it: what they log then says which call it is about."""
         self._ticket = ticket
@@ -104,7 +106,9 @@ class LiveIntake:
         self._store = store
         self._observe_commit = observe_commit
         self._recent = RecentReports(store)
+        self._refreshing: asyncio.Future[None] | None = None
         self._turns = Turns()
+        self._finishing = Tail()
         self._asking = ThreadPoolExecutor(_READERS, thread_name_prefix="intake-read")
         # One thread, since it computes: more would only take turns, and take them from the event loop as well.
         self._checking = ThreadPoolExecutor(1, thread_name_prefix="intake-check")
@@ -119,6 +123,7 @@ class LiveIntake:
         Overloaded, DeadlineUnreachable, UnusableRequest, StoreError where nothing could be stored, and BatcherClosed
         where the registry closes.
         """
+        deadline = self._decoded_by(deadline)
         self._require_room(request, lane, deadline)
         async with self._turns.hold(*_turns_of(request, principal, lane)):
             known, asked = await self._look_up(request, principal)
@@ -136,6 +141,7 @@ class LiveIntake:
         self, request: IntakeRequest, *, principal: str = "", lane: Lane = "urgent", deadline: float | None = None
     ) -> AsyncGenerator[Stage, None]:
         """The same as it comes: Admitted, Reading, and then, committed, the Instruction."""
+        deadline = self._decoded_by(deadline)
         self._require_room(request, lane, deadline)
         async with self._turns.hold(*_turns_of(request, principal, lane)):
             known, asked = await self._look_up(request, principal)
@@ -160,6 +166,10 @@ class LiveIntake:
         self._asking.shutdown(cancel_futures=True)
         self._checking.shutdown(cancel_futures=True)
 
+    def _decoded_by(self, deadline: float | None) -> float | None:
+        """When it must be decoded so that it is also checked and committed by a deadline."""
+        return None if deadline is None else deadline - self._finishing.seconds
+
     def _require_room(self, request: IntakeRequest, lane: Lane, deadline: float | None) -> None:
         """Raises what the batcher would, before anything is read for the request."""
         if self.serving.mode == "assist":
@@ -169,16 +179,25 @@ class LiveIntake:
     async def _look_up(self, request: IntakeRequest, principal: str) -> tuple[Instruction | None, _Asked]:
         """The answer given before, if any, and the request with its incident's instructions."""
         asked = _Asked(request, request.digest(), principal)
-        if self._recent.is_fresh and not (request.request_id or request.incident_id):
+        loop = asyncio.get_running_loop()
+        if not self._recent.is_fresh:
+            # One asks for all: in a flood each of them would read the same again, and hold up those behind it.
+            if self._refreshing is None or self._refreshing.done():
+                self._refreshing = loop.run_in_executor(self._asking, self._refresh)
+                self._refreshing.add_done_callback(_see)
+            await asyncio.shield(self._refreshing)
+        if not (request.request_id or request.incident_id):
             return None, asked
-        return await asyncio.get_running_loop().run_in_executor(self._asking, self._read, asked)
+        return await loop.run_in_executor(self._asking, self._read, asked)
+
+    def _refresh(self) -> None:
+        """In a thread that may wait for the store: what others have stored and set."""
+        self._recent.refresh()
+        with suppress(StoreError):  # a spool may stand in for the store, but has no say in this
+            self.serving.refresh()
 
     def _read(self, asked: _Asked) -> tuple[Instruction | None, _Asked]:
         """In a thread that may wait for the store."""
-        if not self._recent.is_fresh:
-            self._recent.refresh()
-            with suppress(StoreError):  # a spool may stand in for the store, but has no say in this
-                self.serving.refresh()
         known = find_answer(asked.request, self._store, asked.principal)
         if known is not None or not asked.request.incident_id:
             return known, asked
@@ -217,6 +236,7 @@ class LiveIntake:
         self, asked: _Asked, model: LoadedModel, work: _Work, done: Future[Generation], seconds: float
     ) -> None:
         """In whichever thread has ended the decoding, which must not be kept."""
+        work.decoded_at = time.monotonic()
         try:
             self._checking.submit(work.context.copy().run, self._check, asked, model, work, done, seconds)
         except RuntimeError:
@@ -257,9 +277,16 @@ class LiveIntake:
         if error is not None:
             work.fail(error)
             return
+        self._finishing.note(time.monotonic() - work.decoded_at)
         self._recent.add(done.result())
         work.resolve(work.answered, done.result())
         work.context.copy().run(self._observe_commit, seconds, done.result().timings)
+
+
+def _see(refreshed: asyncio.Future[None]) -> None:
+    """Whoever still waits is told of its error; perhaps nobody does."""
+    if not refreshed.cancelled():
+        refreshed.exception()
 
 
 def _key(request: IntakeRequest) -> str:

@@ -274,6 +274,19 @@ def test_urgent_is_not_refused_for_the_bulk_that_waits() -> None:
             busy.batcher.submit(request("b"), lane="bulk", deadline=busy.clock.now + 8)
 
 
+def test_where_waits_take_longer_than_the_pace_said_more_is_expected_of_the_next() -> None:
+    with held(BatcherConfig(window_s=0, max_batch_rows=1)) as busy:
+        busy.takes(2)
+        slow = busy.submit("slow")  # in 2 s, by the pace
+        assert busy.engine.begun() == ["slow"]
+        busy.clock.now += 6
+        busy.engine.finish()
+        answer(slow)
+        with pytest.raises(DeadlineUnreachable) as refused:  # 4 s by the pace
+            busy.batcher.submit(request("a"), deadline=busy.clock.now + 6)
+        assert refused.value.expected_s > 6
+
+
 def test_one_slow_moment_does_not_refuse_for_ever() -> None:
     with held() as busy:
         busy.takes(100)

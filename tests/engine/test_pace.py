@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatch.engine.pace import Pace
+from dispatch.engine.pace import Pace, Tail
 
 batches = st.lists(st.tuples(st.integers(1, 10_000), st.floats(1e-4, 100)), min_size=1, max_size=40)
 
@@ -44,3 +44,14 @@ def test_more_never_takes_less_and_nothing_takes_less_than_no_time(
 ) -> None:
     pace = learnt(*measured)
     assert 0 <= pace.seconds(tokens, number) <= pace.seconds(tokens + 1, number) <= pace.seconds(tokens + 1, number + 1)
+
+
+def test_a_tail_lies_above_most_of_what_it_has_seen_and_comes_down_again() -> None:
+    tail = Tail()
+    for _ in range(50):
+        for seconds in (1.0, 1.0, 1.0, 1.0, 2.0):
+            tail.note(seconds)
+    assert 1.4 < tail.seconds < 2.0
+    for _ in range(300):
+        tail.note(1.0)
+    assert tail.seconds == pytest.approx(1.0, abs=0.01)

@@ -2,9 +2,11 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -13,7 +15,7 @@ import pytest
 from dispatch.domain import Context
 from dispatch.engine import BatcherConfig, DeadlineUnreachable, Overloaded, Registry, UnknownModel
 from dispatch.model import BundleIdentity
-from dispatch.store import Audit, Decision, Instruction, RequestIdConflict, Reviews, Store
+from dispatch.store import Audit, Decision, EarlierRequest, Instruction, RequestIdConflict, Reviews, Store
 from dispatch.workflow import Admitted, IntakeRequest, LiveIntake, Reading, ServingMode, ShadowReading
 from tests.server.conftest import GENERATION, TEXT, ScriptedEngine
 
@@ -174,7 +176,7 @@ async def test_of_two_reports_of_one_incident_at_once_the_later_knows_the_earlie
     intake: LiveIntake, engine: ScriptedEngine
 ) -> None:
     calls = [intake.submit(replace(REQUEST, request_id=name, incident_id="i")) for name in ("r1", "r2")]
-    await asyncio.gather(*calls)
+    await asyncio.gather(*calls, return_exceptions=True)  # the queue has room for one
     assert [request.context.issued for request in engine.requests] == [(), (TEXT,)]
 
 
@@ -210,6 +212,42 @@ async def test_what_finds_no_room_is_refused_before_the_store_is_asked(
     await waiting.aclose()
     await first
     assert len(store.list_recent(9)) == 1
+
+
+async def test_for_calls_that_come_together_the_store_is_asked_once_what_others_have_stored(
+    intake: LiveIntake, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[datetime] = []
+    together = threading.Event()
+    list_since = store.list_since
+
+    def count(moment: datetime, limit: int) -> list[EarlierRequest]:
+        asked.append(moment)
+        together.wait(PATIENCE_S)
+        return list_since(moment, limit)
+
+    monkeypatch.setattr(store, "list_since", count)
+    calls = [asyncio.create_task(intake.submit(replace(REQUEST, request_id=""))) for _ in range(2)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    together.set()
+    await asyncio.gather(*calls, return_exceptions=True)  # the queue has room for one
+    assert len(asked) == 1
+
+
+async def test_what_takes_time_behind_the_decoding_is_left_for_it_before_the_deadline(
+    intake: LiveIntake, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit = store.submit
+
+    def submit_late(draft: Instruction, principal: str = "") -> "Future[Instruction]":
+        time.sleep(0.2)
+        return submit(draft, principal)
+
+    monkeypatch.setattr(store, "submit", submit_late)
+    await intake.submit(replace(REQUEST, request_id="r1"))
+    with pytest.raises(DeadlineUnreachable):
+        await intake.submit(replace(REQUEST, request_id="r2"), deadline=time.monotonic() + 0.04)
 
 
 async def test_a_model_that_is_not_loaded_is_named_as_such_but_a_repeat_is_answered(intake: LiveIntake) -> None:
