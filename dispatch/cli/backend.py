@@ -14,7 +14,7 @@ from dispatch.server.known_tokens import FindToken
 from dispatch.server.metrics import StateSources, state_of
 from dispatch.server.telemetry import Telemetry
 from dispatch.store import Audit, Replayer, SpoolingStore, Store, Tokens, parse_url
-from dispatch.workflow import LiveIntake, ServingMode, require_known
+from dispatch.workflow import Clock, ClockConfig, DueTimes, LiveIntake, ServingMode, require_known
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class BackendConfig:
     spool: Path | None = None
     """The file that takes instructions while a PostgreSQL store is lost; None where they are refused then."""
     batcher: BatcherConfig = field(default_factory=BatcherConfig)
+    due: DueTimes = field(default_factory=DueTimes)
+    clock: ClockConfig = field(default_factory=ClockConfig)
 
     def __post_init__(self) -> None:
         if self.spool is not None and parse_url(self.database_url).get_backend_name() != "postgresql":
@@ -44,6 +46,8 @@ class Backend:
     find_token: FindToken
     probes: Probes
     state: StateSources
+    clock: Clock
+    """Not started."""
 
 
 @contextmanager
@@ -66,7 +70,7 @@ def open_backend(config: BackendConfig, telemetry: Telemetry | None = None) -> I
             accept=lambda engine: require_known(engine.calibration),
         )
         keeper = with_spool(store, config.spool, stack)
-        intake = LiveIntake(registry, keeper, serving, observe_commit=telemetry.observe_commit)
+        intake = LiveIntake(registry, keeper, serving, observe_commit=telemetry.observe_commit, due=config.due)
         stack.callback(intake.close)
         stack.callback(registry.close, 0)
         registry.add(engine)
@@ -81,6 +85,7 @@ def open_backend(config: BackendConfig, telemetry: Telemetry | None = None) -> I
                 lambda: serving.mode,
                 lambda: keeper.state if isinstance(keeper, SpoolingStore) else "store",
             ),
+            Clock(store, config.clock, telemetry.metrics.observe_clock),
         )
 
 

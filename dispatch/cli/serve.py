@@ -46,7 +46,7 @@ def serve(
     configure_logs(settings.log_format, settings.log_level)
     raise_limit()
     telemetry = Telemetry(telemetry_config)
-    with open_backend(backend_config, telemetry) as backend:
+    with open_backend(backend_config, telemetry) as backend, backend.clock.running():
         run_server(
             lambda: DispatchServer(
                 config,
@@ -88,7 +88,10 @@ def _telemetry_config(settings: Settings) -> "TelemetryConfig":
 
 
 def _backend_config(settings: Settings, database_url: str, bundle: Path | None) -> "BackendConfig":
+    from dispatch.cli.answering import due_times
     from dispatch.cli.backend import BackendConfig
+    from dispatch.workflow import ClockConfig
 
     spool = settings.spool if settings.when_store_lost == "spool" else None
-    return BackendConfig(database_url, bundle, settings.models_dir, spool)
+    clock = ClockConfig(escalate_after_s=settings.escalate_after_s)
+    return BackendConfig(database_url, bundle, settings.models_dir, spool, due=due_times(settings), clock=clock)

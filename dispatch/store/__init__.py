@@ -13,6 +13,7 @@ from dispatch.store.errors import (
     StoreUnavailable,
 )
 from dispatch.store.migrate import upgrade
+from dispatch.store.overdue import Overdue, OverdueInstruction
 from dispatch.store.records import EarlierRequest, Instruction, body_digest, new_name
 from dispatch.store.repository import InstructionStore, Store
 from dispatch.store.retention import Retention, RetentionPolicy
@@ -38,6 +39,8 @@ __all__ = [
     "LeaseHeld",
     "NotFound",
     "OnHold",
+    "Overdue",
+    "OverdueInstruction",
     "Page",
     "ReleasedOrder",
     "Replayer",

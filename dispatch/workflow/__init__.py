@@ -1,6 +1,8 @@
 """The use cases, once, for gRPC, console, command line and files."""
 
+from dispatch.workflow.clock import Clock, ClockConfig, Tick, overdue
 from dispatch.workflow.confidence import FEATURES, require_known
+from dispatch.workflow.due import DueTimes
 from dispatch.workflow.intake import MAX_ISSUED, MAX_REPORT, Intake, IntakeRequest
 from dispatch.workflow.live import Admitted, LiveIntake, Reading
 from dispatch.workflow.ranking import Ranked, rank
@@ -12,6 +14,9 @@ __all__ = [
     "MAX_ISSUED",
     "MAX_REPORT",
     "Admitted",
+    "Clock",
+    "ClockConfig",
+    "DueTimes",
     "Intake",
     "IntakeRequest",
     "LiveIntake",
@@ -19,6 +24,8 @@ __all__ = [
     "Reading",
     "ServingMode",
     "ShadowReading",
+    "Tick",
+    "overdue",
     "rank",
     "require_known",
 ]

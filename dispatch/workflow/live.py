@@ -14,6 +14,7 @@ from dispatch.domain.situation import JsonObject
 from dispatch.engine import BatcherClosed, Generation, Lane, LoadedModel, Registry, Ticket, UnknownModel
 from dispatch.engine.pace import Tail
 from dispatch.store import Instruction, InstructionStore, StoreError
+from dispatch.workflow.due import DueTimes
 from dispatch.workflow.duplicates import RecentReports
 from dispatch.workflow.intake import MAX_ISSUED, IntakeRequest, find_answer, make_draft
 from dispatch.workflow.serving import ServingMode
@@ -97,6 +98,7 @@ class LiveIntake:
         doctrine: Doctrine | None = None,
         observe_commit: Callable[[float, Mapping[str, float]], None] = lambda seconds, timings: None,
         observe_shadow: Callable[[ShadowReading], None] = log_reading,
+        due: DueTimes = DueTimes(),
     ) -> None:
         """``observe_commit`` is told how long each commit took, and the stages before it, in a thread but in the
         context of the call; ``observe_shadow`` is called in a thread."""
@@ -105,6 +107,7 @@ class LiveIntake:
         self.doctrine = doctrine or default_doctrine()
         self._store = store
         self._observe_commit = observe_commit
+        self._due = due
         self._recent = RecentReports(store)
         self._refreshing: asyncio.Future[None] | None = None
         self._turns = Turns()
@@ -265,6 +268,7 @@ class LiveIntake:
 
     def _hand_in(self, draft: Instruction, principal: str, work: _Work) -> None:
         """Does not wait for the commit. Nothing is handed in for a caller who has left."""
+        draft = self._due.schedule(draft)
         work.resolve(work.drafted, draft)
         if work.left.is_set():
             return
