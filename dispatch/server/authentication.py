@@ -18,7 +18,7 @@ from dispatch.server.rates import TokenBuckets, address_of, rate_limited
 from dispatch.store import ALL_SCOPES as ALL_SCOPES
 from dispatch.store import Token
 
-Need = Literal["generate", "review", "admin", "read", "token", "nothing"]
+Need = Literal["generate", "review", "supervise", "audit", "watch", "export", "admin", "read", "token", "nothing"]
 """A scope; "token" is any valid token, "nothing" not even that."""
 
 NEEDS: Mapping[str, Need] = {
@@ -26,6 +26,19 @@ NEEDS: Mapping[str, Need] = {
     "/dispatch.v1.DispatchService/StreamInstruction": "generate",
     "/dispatch.v1.DispatchService/TranslateReports": "generate",
     "/dispatch.v1.DispatchService/ListModels": "read",
+    "/dispatch.v1.ReviewService/ListInstructions": "read",
+    "/dispatch.v1.ReviewService/GetInstruction": "read",
+    "/dispatch.v1.ReviewService/ClaimInstruction": "review",
+    "/dispatch.v1.ReviewService/ReleaseInstruction": "review",
+    "/dispatch.v1.ReviewService/ApproveInstruction": "review",
+    "/dispatch.v1.ReviewService/ReviseInstruction": "review",
+    "/dispatch.v1.ReviewService/RejectInstruction": "review",
+    "/dispatch.v1.ReviewService/ReturnInstruction": "review",
+    "/dispatch.v1.ReviewService/RecallInstruction": "supervise",
+    "/dispatch.v1.ReviewService/ListAuditEvents": "audit",
+    "/dispatch.v1.ReviewService/ExportPairs": "export",
+    "/dispatch.v1.ReviewService/WatchInstructions": "watch",
+    "/dispatch.v1.ReviewService/ReportOrderStatus": "watch",
     "/dispatch.v1.AdminService/SetServingMode": "admin",
     "/dispatch.v1.AdminService/LoadModel": "admin",
     "/dispatch.v1.AdminService/SetModelLabel": "admin",

@@ -17,7 +17,7 @@ from dispatch.store.overdue import Overdue, OverdueInstruction
 from dispatch.store.records import EarlierRequest, Instruction, body_digest, new_name
 from dispatch.store.repository import InstructionStore, Store
 from dispatch.store.retention import Retention, RetentionPolicy
-from dispatch.store.reviews import Decision, Page, ReleasedOrder, Review, Reviews
+from dispatch.store.reviews import Decision, Page, QueueFilter, ReleasedOrder, Review, Reviews
 from dispatch.store.scopes import ALL_SCOPES, ROLES, scopes_of
 from dispatch.store.spool import Replayer, SpoolingStore
 from dispatch.store.tokens import Token, Tokens
@@ -42,6 +42,7 @@ __all__ = [
     "Overdue",
     "OverdueInstruction",
     "Page",
+    "QueueFilter",
     "ReleasedOrder",
     "Replayer",
     "RequestIdConflict",
