@@ -12,6 +12,7 @@ from dispatch.store.errors import (
     StoreError,
     StoreUnavailable,
 )
+from dispatch.store.incidents import Incidents
 from dispatch.store.migrate import upgrade
 from dispatch.store.overdue import Overdue, OverdueInstruction
 from dispatch.store.records import EarlierRequest, Instruction, body_digest, new_name
@@ -34,6 +35,7 @@ __all__ = [
     "EarlierRequest",
     "EtagMismatch",
     "Fault",
+    "Incidents",
     "Instruction",
     "InstructionStore",
     "LeaseHeld",

@@ -5,6 +5,7 @@ from dispatch.workflow.confidence import FEATURES, require_known
 from dispatch.workflow.due import DueTimes
 from dispatch.workflow.intake import MAX_ISSUED, MAX_REPORT, Intake, IntakeRequest
 from dispatch.workflow.live import Admitted, LiveIntake, Reading
+from dispatch.workflow.merging import MergeProposal, Merging, propose_merges
 from dispatch.workflow.ranking import Ranked, rank
 from dispatch.workflow.review import NotAllowed, ReasonRequired, ReviewConfig, ReviewDesk, Reviewer
 from dispatch.workflow.serving import ServingMode
@@ -21,6 +22,8 @@ __all__ = [
     "Intake",
     "IntakeRequest",
     "LiveIntake",
+    "MergeProposal",
+    "Merging",
     "NotAllowed",
     "Ranked",
     "Reading",
@@ -32,6 +35,7 @@ __all__ = [
     "ShadowReading",
     "Tick",
     "overdue",
+    "propose_merges",
     "rank",
     "require_known",
 ]

@@ -22,7 +22,10 @@ _DEFAULTS = DecodingConfig().to_dict()
 
 @dataclass(frozen=True)
 class IntakeRequest:
-    """One report as it comes in. ``model`` is the model asked for ("" for the one that serves)."""
+    """One report as it comes in. ``model`` is the model asked for ("" for the one that serves).
+
+    ``replaces`` names an instruction whose place the answer is to take: it counts neither as issued nor as a duplicate.
+    """
 
     report: str
     context: Context = Context()
@@ -32,6 +35,7 @@ class IntakeRequest:
     incident_id: str = ""
     priority: str = ""
     model: str = ""
+    replaces: str = ""
 
     @property
     def generation_request(self) -> GenerationRequest:

@@ -22,7 +22,8 @@ from dispatch.workflow.shadow import Shadow, ShadowReading, log_reading
 from dispatch.workflow.turns import Turns
 
 _READERS = 4  # threads that ask the store; they mostly wait
-_STANDING = ("pending", "claimed", "approved", "revised")  # the review states of what counts as issued
+STANDING = ("pending", "claimed", "approved", "revised")
+"""The review states of what counts as issued for its incident."""
 NO_MODEL = {"name": "no model", "digest": ""}
 """Stands for the model where reports pass through."""
 
@@ -212,7 +213,7 @@ class LiveIntake:
         earlier = [
             row.final_text or row.instruction
             for row in self._store.list_incident(request.incident_id)
-            if row.review_state in _STANDING and (row.final_text or row.model["digest"])
+            if row.review_state in STANDING and (row.final_text or row.model["digest"]) and row.name != request.replaces
         ]
         new = [text for text in earlier if text and text not in given]
         left_out = max(0, len(new) + len(given) - MAX_ISSUED)
@@ -255,14 +256,14 @@ class LiveIntake:
             draft = make_draft(
                 asked.request, asked.digest, generation, model.identity, model.calibration, self.doctrine
             )
-            self._hand_in(self._recent.mark(draft), asked.principal, work)
+            self._hand_in(self._recent.mark(draft, asked.request.replaces), asked.principal, work)
         except (Exception, CancelledError) as error:
             work.fail(error)
 
     def _pass_through(self, asked: _Asked, work: _Work) -> None:
         try:
             draft = _without_model(asked, self.doctrine)
-            self._hand_in(self._recent.mark(draft), asked.principal, work)
+            self._hand_in(self._recent.mark(draft, asked.request.replaces), asked.principal, work)
         except Exception as error:
             work.fail(error)
 
