@@ -52,6 +52,7 @@ def serve(
                 config,
                 backend.intake,
                 admin=backend.admin,
+                review=backend.review,
                 find_token=backend.find_token,
                 telemetry=telemetry,
                 probes=backend.probes,
@@ -90,8 +91,14 @@ def _telemetry_config(settings: Settings) -> "TelemetryConfig":
 def _backend_config(settings: Settings, database_url: str, bundle: Path | None) -> "BackendConfig":
     from dispatch.cli.answering import due_times
     from dispatch.cli.backend import BackendConfig
-    from dispatch.workflow import ClockConfig
+    from dispatch.workflow import ClockConfig, ReviewConfig
 
-    spool = settings.spool if settings.when_store_lost == "spool" else None
-    clock = ClockConfig(escalate_after_s=settings.escalate_after_s)
-    return BackendConfig(database_url, bundle, settings.models_dir, spool, due=due_times(settings), clock=clock)
+    return BackendConfig(
+        database_url,
+        bundle,
+        settings.models_dir,
+        settings.spool if settings.when_store_lost == "spool" else None,
+        due=due_times(settings),
+        clock=ClockConfig(escalate_after_s=settings.escalate_after_s),
+        review=ReviewConfig(lease_s=settings.review_lease_s, low_confidence=settings.review_low_confidence),
+    )
