@@ -8,6 +8,9 @@ from dispatch.store.records import EarlierRequest, key_in
 from dispatch.store.rows import INCIDENTS, INSTRUCTIONS, REQUESTS, earlier_request_of, earlier_requests, require
 from dispatch.store.transaction import Row, Transaction
 
+MERGED = "instruction.merged"
+"""The event of a request that belongs to an incident from then on; its details name that one, and the one before."""
+
 _REPLACED = "superseded"  # the review state of what another instruction has taken the place of
 
 
@@ -54,7 +57,7 @@ class Incidents:
                     _belong(transaction, other, incident)
                     details["with"] = into
             _belong(transaction, request, incident)
-            transaction.record("instruction.merged", actor, name, {"incident": incident, **details})
+            transaction.record(MERGED, actor, name, {"incident": incident, **details})
             return str(incident)
 
         return self._database.write("store what belongs together", work)

@@ -15,6 +15,7 @@ from dispatch.domain import Context
 from dispatch.domain.places import is_same_place
 from dispatch.domain.situation import JsonObject
 from dispatch.store import (
+    Audit,
     Decision,
     EtagMismatch,
     Incidents,
@@ -24,6 +25,7 @@ from dispatch.store import (
     StateConflict,
     Store,
 )
+from dispatch.store.incidents import MERGED
 from dispatch.workflow.duplicates import WINDOW
 from dispatch.workflow.intake import IntakeRequest
 from dispatch.workflow.live import STANDING, LiveIntake
@@ -35,6 +37,7 @@ REASONS = ("contact", "place", "text")
 
 _MOST_COMPARED = 500  # before and after, the nearest: somebody waits for the proposals
 _LEAST_SCORE = 0.2
+_MOST_EVENTS = 1000  # of one instruction
 _UNDECIDED = ("pending", "claimed")
 
 # How far one thing in common tells that two reports are of one incident, 0 to 1. What a person proposes to merge is
@@ -158,8 +161,10 @@ class Merging:
         return first, request
 
     def _issued_elsewhere(self, first: Instruction) -> Sequence[str]:
-        """What the caller said was issued, without what was filled in for the incident that it belonged to."""
-        earlier = self._store.list_incident(first.incident_id) if first.incident_id else []
+        """What the caller said was issued, without what was filled in for incidents that it belonged to."""
+        events = Audit(self._store.database).events(subject=first.name, limit=_MOST_EVENTS)
+        incidents = {first.incident_id, *(event.details["before"] for event in events if event.action == MERGED)} - {""}
+        earlier = [row for incident in incidents for row in self._store.list_incident(incident)]
         filled = {text for row in earlier for text in (row.instruction, row.final_text)}
         return [text for text in first.context.get("issued", ()) if text not in filled]
 

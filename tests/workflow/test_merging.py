@@ -99,6 +99,10 @@ def found(store: Store, name: str) -> Instruction:
     return instruction
 
 
+async def refuse(request: IntakeRequest) -> Instruction:
+    raise Overloaded(1.0)
+
+
 @pytest.mark.parametrize(
     ("stored", "reasons"),
     [
@@ -197,6 +201,20 @@ async def test_what_was_filled_in_for_the_incident_before_does_not_come_along(
     assert engine.requests[-1].context.issued == (target.instruction, "派1辆救护车")
 
 
+async def test_nor_does_it_after_a_merge_that_ended_early(
+    merging: Merging, intake: LiveIntake, engine: ScriptedEngine, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await intake.submit(IntakeRequest("A7公路大雪", incident_id="wrong"))
+    first = await intake.submit(IntakeRequest(REPORT, incident_id="wrong"))
+    target = store.save(replace(STORED, incident_id="right", report="别的"))
+    with monkeypatch.context() as patch:
+        patch.setattr(intake, "submit", refuse)
+        with pytest.raises(Overloaded):
+            await merging.merge(LI, first.name, "right", etag=first.etag)
+    await merging.merge(LI, first.name, "right", etag=found(store, first.name).etag)
+    assert engine.requests[-1].context.issued == (target.instruction,)
+
+
 async def test_into_its_own_incident_the_draft_is_only_made_anew(
     merging: Merging, intake: LiveIntake, engine: ScriptedEngine
 ) -> None:
@@ -237,10 +255,6 @@ async def test_a_merge_that_ends_early_leaves_the_report_in_the_queue_and_goes_o
 ) -> None:
     store.save(replace(STORED, incident_id="i"))
     first = await intake.submit(IntakeRequest(REPORT))
-
-    async def refuse(request: IntakeRequest) -> Instruction:
-        raise Overloaded(1.0)
-
     with monkeypatch.context() as patch:
         patch.setattr(intake, "submit", refuse)
         with pytest.raises(Overloaded):
