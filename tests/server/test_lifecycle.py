@@ -75,7 +75,7 @@ async def test_reflection_can_be_switched_off(intake: LiveIntake) -> None:
 
 
 def test_what_connections_are_told_is_in_milliseconds_and_0_is_nothing() -> None:
-    config = ConnectionConfig(keepalive_s=0, keepalive_timeout_s=2.5, max_age_s=60)
+    config = ConnectionConfig(keepalive_s=0, keepalive_timeout_s=2.5, max_age_s=60, handshake_s=0, max_idle_s=0)
     assert config.options == [("grpc.keepalive_timeout_ms", 2500), ("grpc.max_connection_age_ms", 60_000)]
 
 
