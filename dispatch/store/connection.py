@@ -54,6 +54,11 @@ def parse_url(text: str) -> URL:
     return url
 
 
+def file_url(file: Path) -> str:
+    """The address of a SQLite file, whatever characters its path has."""
+    return f"sqlite:///{quote(str(file))}"
+
+
 def describe(url: URL) -> str:
     """The address without password and options, fit for messages."""
     if url.get_backend_name() == "sqlite":
@@ -144,7 +149,7 @@ def _refuse_lost_file(connection: sqlite3.Connection, entry: ConnectionPoolEntry
 def _identity(path: str) -> tuple[int, int] | None:
     try:
         status = os.stat(path)
-    except FileNotFoundError:
+    except OSError:  # not there, or on a disk that fails: the database will say so itself
         return None
     return status.st_dev, status.st_ino
 
