@@ -69,6 +69,8 @@ def clear(connection: Connection, url: URL) -> None:
 
 def run(connection: Connection, target: str) -> None:
     """Migrate up or down to a revision, `head` or `base`, inside the connection's open transaction."""
+    if connection.dialect.name == "postgresql":  # to index a large table takes as long as it takes
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
     config = _config()
     config.attributes["connection"] = connection
     present = _revision(connection)
