@@ -47,6 +47,18 @@ def check(url: str) -> list[Finding]:
         return _check(connection, parse_url(url))
 
 
+def is_empty(url: str) -> bool:
+    """Whether a database has no tables yet. Reads only, while others write.
+
+    Raises StoreError where it cannot be read, or holds what is not of this version's schema; ValueError for a bad URL.
+    """
+    with _snapshot_of(url) as connection:
+        if migrate.is_empty(connection):
+            return True
+        migrate.require_current(connection, parse_url(url))
+        return False
+
+
 def verify_audit(url: str, expected: ChainHead | None = None) -> ChainReport:
     """As `Audit.verify`, without opening the database to write. Raises StoreError for another schema."""
     with _snapshot_of(url) as connection:
