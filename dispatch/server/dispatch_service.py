@@ -87,6 +87,7 @@ class DispatchService(DispatchServiceServicer):
             await abort(context, SHUTTING_DOWN)
 
     async def ListModels(self, request: messages.ListModelsRequest, context: Context) -> messages.ListModelsResponse:
+        await self.admission.admit(context)
         return to_list_models(self._intake.registry.models(), self._intake.serving.mode)
 
     async def _answer_item(
