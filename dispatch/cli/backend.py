@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
 from dispatch.cli import answering
 from dispatch.engine import BatcherConfig, Registry
@@ -14,7 +13,7 @@ from dispatch.server.known_tokens import FindToken
 from dispatch.server.metrics import StateSources, state_of
 from dispatch.server.review_service import ReviewService
 from dispatch.server.telemetry import Telemetry
-from dispatch.store import Audit, Replayer, SpoolingStore, Store, Tokens, parse_url
+from dispatch.store import Audit, Replayer, SpoolingStore, Store, Tokens, file_url, parse_url
 from dispatch.workflow import (
     Clock,
     ClockConfig,
@@ -109,7 +108,7 @@ def with_spool(store: Store, file: Path | None, stack: ExitStack) -> Store | Spo
     """The store, with a spool behind it where there is to be one, which is replayed when the store is back."""
     if file is None:
         return store
-    spool = Store.open(f"sqlite:///{quote(str(file))}")
+    spool = Store.open(file_url(file))
     stack.callback(spool.close)
     spooling = SpoolingStore(store, spool)
     replayer = Replayer(spooling)

@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -65,8 +64,9 @@ def demo(
 
 def _run(database: Path, bundle: Path | None) -> list[JsonObject]:
     from dispatch.cli.backend import BackendConfig, open_backend
+    from dispatch.store import file_url
 
-    with open_backend(BackendConfig(f"sqlite:///{quote(str(database))}", bundle)) as backend:
+    with open_backend(BackendConfig(file_url(database), bundle)) as backend:
         answered = asyncio.run(_ask_server(backend.intake))
     return [
         {"report": asked.report, "context": {"location": asked.location}}

@@ -70,14 +70,19 @@ def _server_config(settings: Settings, listen: str, insecure: bool) -> "ServerCo
 
     return ServerConfig(
         listen,
-        insecure,
-        settings.grace_s,
-        tls_config(settings.tls_certificate, settings.tls_key, settings.tls_client_ca),
-        AuthenticationConfig(settings.require_tokens, settings.token_cache_s),
-        LimitsConfig(settings.rate_per_s, settings.rate_burst, settings.max_open_calls, settings.max_message_bytes),
-        settings.log_reports,
-        settings.reflection,
-        ConnectionConfig(keepalive_s=settings.keepalive_s, max_age_s=settings.connection_age_s),
+        insecure=insecure,
+        grace_s=settings.grace_s,
+        tls=tls_config(settings.tls_certificate, settings.tls_key, settings.tls_client_ca),
+        authentication=AuthenticationConfig(settings.require_tokens, settings.token_cache_s),
+        limits=LimitsConfig(
+            rate_per_s=settings.rate_per_s,
+            rate_burst=settings.rate_burst,
+            max_open_calls=settings.max_open_calls,
+            max_message_bytes=settings.max_message_bytes,
+        ),
+        log_reports=settings.log_reports,
+        reflection=settings.reflection,
+        connections=ConnectionConfig(keepalive_s=settings.keepalive_s, max_age_s=settings.connection_age_s),
     )
 
 

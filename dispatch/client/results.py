@@ -140,7 +140,7 @@ class Admitted:
 
 @dataclass(frozen=True)
 class Reading:
-    """Stage of a stream: what the model has read, and the probability of its least certain token."""
+    """Stage of a stream: what the model has read, and how likely the instruction will be right."""
 
     situations: tuple[Situation, ...]
     confidence: float
@@ -165,12 +165,13 @@ class Answer:
     """Resource name in the server's store: instructions/ID."""
     instruction: str
     candidates: tuple[Candidate, ...]
-    """The one to send first; its text is the instruction."""
+    """The one to send first; its text is the instruction. None in pass-through: the instruction is the report then."""
     situations: tuple[Situation, ...]
     plan: tuple[Order, ...]
     checks: tuple[Check, ...]
     confidence: float
-    """Probability of the token of which the model is least certain, 0 to 1."""
+    """How likely the instruction is right, 0 to 1, by the bundle's calibration; without one, the probability of the
+    token of which the model is least certain."""
     review_state: str
     """pending until a person decides."""
     releasable: bool

@@ -12,6 +12,7 @@ import grpc
 
 from dispatch.engine import LABELS, Label, LabelConflict, LoadedModel, Registry, UnknownModel, UnusableBundle
 from dispatch.model import BundleIdentity
+from dispatch.server.admission import Admission
 from dispatch.server.authentication import current_caller
 from dispatch.server.errors import Context, Failure, FieldViolation, abort, failure_of, invalid_argument
 from dispatch.store import Audit, StoreError
@@ -45,16 +46,19 @@ class AdminService(AdminServiceServicer):
         self._serving = serving
         self._audit = audit
         self._models_dir = models_dir
+        self.admission = Admission()
         self._switching = ThreadPoolExecutor(1, thread_name_prefix="serving-mode")
         self._changing = ThreadPoolExecutor(1, thread_name_prefix="models")
 
     async def SetServingMode(self, request: SetServingModeRequest, context: Context) -> SetServingModeResponse:
+        await self.admission.admit(context)
         await _refuse(context, _mode_violations(request))
         change = partial(self._serving.set, cast("Mode", request.mode), request.reason, current_caller().name)
         await _run(context, self._switching, change)
         return SetServingModeResponse(mode=request.mode)
 
     async def LoadModel(self, request: LoadModelRequest, context: Context) -> LoadModelResponse:
+        await self.admission.admit(context)
         if self._models_dir is None:
             message = "no bundle can be loaded here: the server's setting models_dir names no folder"
             await abort(context, Failure(grpc.StatusCode.FAILED_PRECONDITION, "LOADING_DISABLED", message))
@@ -69,6 +73,7 @@ class AdminService(AdminServiceServicer):
         return LoadModelResponse(model=to_model(await _run(context, self._changing, change)))
 
     async def SetModelLabel(self, request: SetModelLabelRequest, context: Context) -> SetModelLabelResponse:
+        await self.admission.admit(context)
         await _refuse(context, _relabelling_violations(request))
         actor = current_caller().name
         change = partial(self._set_label, cast("Label", request.label), request.model, request.share, actor)

@@ -77,13 +77,17 @@ class DispatchService(DispatchServiceServicer):
             return await self._answer_item(item, deadline)
 
         window = Window(requests, answer, self._window, self.admission.closing)
-        async with aclosing(window.answers()) as answers:
-            async for told in answers:
-                yield told
+        try:
+            async with aclosing(window.answers()) as answers:
+                async for told in answers:
+                    yield told
+        except Exception as error:
+            await abort(context, failure_of(error))
         if window.was_cut_short:
             await abort(context, SHUTTING_DOWN)
 
     async def ListModels(self, request: messages.ListModelsRequest, context: Context) -> messages.ListModelsResponse:
+        await self.admission.admit(context)
         return to_list_models(self._intake.registry.models(), self._intake.serving.mode)
 
     async def _answer_item(

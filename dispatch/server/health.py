@@ -7,11 +7,13 @@ for nothing, however busy the server is.
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from grpc_health.v1 import health, health_pb2
+import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse
+from grpc_health.v1.health_pb2_grpc import HealthServicer
 
 from dispatch.engine.registry import Registry
 from dispatch.server.errors import Context, FieldViolation, abort, invalid_argument
@@ -97,25 +99,51 @@ class Steady:
             self._contradicted = 0
 
 
-class _Health(health.aio.HealthServicer):  # type: ignore[misc] # the stubs do not know the asynchronous one
-    """The standard service. Anybody may ask, so it keeps no name that is longer than any service's."""
+class Health(HealthServicer):  # type: ignore[misc] # it has no types
+    """The standard service. Anybody may ask, so it takes no name that is longer than any service's.
 
-    async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> health_pb2.HealthCheckResponse:
+    gRPC's own holds a lock while it writes to who watches: one who does not read would keep all from hearing anything,
+    and the server from stopping.
+    """
+
+    def __init__(self) -> None:
+        self._told: Mapping[str, bool] = {}
+        self._changed = asyncio.Event()
+
+    def tell(self, parts: Mapping[str, bool]) -> None:
+        """Whether each part is well, from now on; who watches is told."""
+        self._told = parts
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:
         await _require_short(request, context)
-        return await super().Check(request, context)
+        if request.service not in self._told:
+            await context.abort(grpc.StatusCode.NOT_FOUND)
+        return self._status(request.service)
 
-    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
+    async def List(self, request: HealthListRequest, context: Context) -> HealthListResponse:
+        return HealthListResponse(statuses={service: self._status(service) for service in self._told})
+
+    async def Watch(self, request: HealthCheckRequest, context: Context) -> AsyncGenerator[HealthCheckResponse, None]:
         await _require_short(request, context)
-        await super().Watch(request, context)
+        last = None
+        while True:
+            changed = self._changed
+            status = self._status(request.service)
+            if status != last:
+                yield status
+                last = status
+            await changed.wait()
 
-    async def List(self, request: health_pb2.HealthListRequest, context: Context) -> health_pb2.HealthListResponse:
-        parts = {
-            service: health_pb2.HealthCheckResponse(status=status) for service, status in self._server_status.items()
-        }
-        return health_pb2.HealthListResponse(statuses=parts)
+    def _status(self, service: str) -> HealthCheckResponse:
+        if service not in self._told:
+            return HealthCheckResponse(status=HealthCheckResponse.SERVICE_UNKNOWN)
+        well = self._told[service]
+        return HealthCheckResponse(status=HealthCheckResponse.SERVING if well else HealthCheckResponse.NOT_SERVING)
 
 
-async def _require_short(request: health_pb2.HealthCheckRequest, context: Context) -> None:
+async def _require_short(request: HealthCheckRequest, context: Context) -> None:
     if len(request.service) > MAX_NAME:
         violation = FieldViolation("service", f"must have at most {MAX_NAME} characters")
         await abort(context, invalid_argument("INVALID_FIELDS", "the request is not valid: service", [violation]))
@@ -125,7 +153,7 @@ class HealthMonitor:
     """Looks at the parts again and again, and tells the standard health service. Used inside one event loop."""
 
     def __init__(self, probes: Probes, config: HealthConfig = HealthConfig()) -> None:
-        self.servicer = _Health()
+        self.servicer = Health()
         self._probes = probes
         self._config = config
         self._store = Steady(config.failures, config.successes)
@@ -150,37 +178,42 @@ class HealthMonitor:
             await asyncio.wait([self._task])
             self._task = None
         self._told = dict.fromkeys(PARTS, False)
-        await self.servicer.enter_graceful_shutdown()
+        self.servicer.tell(self._told)
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._config.interval_s)
-            await self._look()
+            try:
+                await self._look()
+            except Exception:  # what was told last must not be told for ever
+                logger.exception("a look at the health of the parts has failed")
 
     async def _look(self) -> None:
         self._store.report(await self._is_store_well())
-        await self._tell()
+        self._tell()
 
     async def _is_store_well(self) -> bool:
         if self._looking is None or self._looking.done():
-            self._looking = _in_thread(self._probes.check_store)
+            try:
+                self._looking = _in_thread(self._probes.check_store)
+            except RuntimeError:  # the system grants no more threads
+                return False
         try:
             return await asyncio.wait_for(asyncio.shield(self._looking), self._config.timeout_s)
         except TimeoutError:
             return False
 
-    async def _tell(self) -> None:
+    def _tell(self) -> None:
         store = bool(self._store.is_well)
         model = self._probes.has_model()
         parts = {LIVE: True, MODEL: model, STORE: store, SERVICE: store and (model or not self._probes.needs_model())}
         changed = {service: well for service, well in parts.items() if self._told.get(service) != well}
         self._told = parts
         for service, well in changed.items():
-            logger.log(
-                logging.INFO if well else logging.WARNING, "health of %s: %s", PARTS[service], "well" if well else "ill"
-            )
-            Response = health_pb2.HealthCheckResponse
-            await self.servicer.set(service, Response.SERVING if well else Response.NOT_SERVING)
+            level, state = (logging.INFO, "well") if well else (logging.WARNING, "ill")
+            logger.log(level, "health of %s: %s", PARTS[service], state)
+        if changed:
+            self.servicer.tell(parts)
 
 
 def _in_thread(check: Callable[[], None]) -> "asyncio.Future[bool]":

@@ -35,7 +35,7 @@ def surround(handler: Handler, around: Around) -> Handler:
 
     async def stream(requests: Any, context: Context) -> None:
         async with around(context):
-            await _send(await begin(requests, context), context)
+            await send(await begin(requests, context), context)
 
     deserializer = handler.request_deserializer if handler.request_streaming else None
     if handler.response_streaming:
@@ -57,7 +57,7 @@ def for_each_request(handler: Handler, do: ForEach) -> Handler:
         return await (await begin(request, context))
 
     async def stream(request: Any, context: Context) -> None:
-        await _send(await begin(request, context), context)
+        await send(await begin(request, context), context)
 
     return _like(handler, stream if handler.response_streaming else respond)
 
@@ -81,7 +81,7 @@ def tap(handler: Handler, at_begin: Callable[[Any], None], at_reply: Callable[[A
     async def stream(request: Any, context: Context) -> None:
         at_begin(request)
         replies = _behaviour(handler)(request, context)
-        await _send(replies if inspect.isawaitable(replies) else told(replies), context)
+        await send(replies if inspect.isawaitable(replies) else told(replies), context)
 
     return _like(handler, stream if handler.response_streaming else respond)
 
@@ -120,8 +120,9 @@ def _like(handler: Handler, behaviour: Behaviour) -> Handler:
     return make(behaviour, handler.request_deserializer, handler.response_serializer)
 
 
-async def _send(replies: Any, context: Context) -> None:
-    """A handler of a stream of replies either gives them one by one, or writes them to the context itself."""
+async def send(replies: Any, context: Context) -> None:
+    """Sends what a handler of a stream of replies gives one by one, and closes it at once where the call ends before it
+    does; such a handler may also write to the context itself."""
     if inspect.isawaitable(replies):
         await replies
         return

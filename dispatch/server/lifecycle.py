@@ -133,6 +133,7 @@ class DispatchServer:
         self._config = config
         self._service = DispatchService(intake)
         self._review = review
+        self._admin = admin
         self._telemetry = telemetry or Telemetry()
         self._health = HealthMonitor(probes)
         self._state = replace(state or StateSources(), health=lambda: self._health.parts)
@@ -185,19 +186,21 @@ class DispatchServer:
         return f"{host}:{port}"
 
     async def stop(self) -> None:
-        """Says NOT_SERVING, takes no more calls, and returns when those it took are answered or the grace is over.
+        """Says NOT_SERVING, takes no more calls, and returns when those it took are answered or the grace is over; what
+        an operator was changing is changed to its end.
 
         Until then it stays to refuse what comes, with a reason and a time to try again: gRPC itself, once told to stop,
         would end such a call with CANCELLED, which no client repeats.
         """
         await self._health.shut_down()
-        admissions = [self._service.admission, *([self._review.admission] if self._review else [])]
+        others = [service for service in (self._review, self._admin) if service is not None]
+        admissions = [service.admission for service in (self._service, *others)]
         for admission in admissions:
             admission.stop()
         await asyncio.gather(*(admission.drained(self._config.grace_s) for admission in admissions))
         await self._server.stop(None)
-        if self._review is not None:
-            await self._review.close()
+        for service in others:
+            await service.close()
         if self._authentication is not None:
             self._authentication.close()
         await self._telemetry.stop()

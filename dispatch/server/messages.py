@@ -1,8 +1,6 @@
 """Bytes that are no message: answered with INVALID_ARGUMENT that names the fields, where gRPC would say INTERNAL."""
 
-import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -13,7 +11,8 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from dispatch.server.errors import MAX_VIOLATIONS, Context, FieldViolation, MalformedMessage, abort, failure_of, write
+from dispatch.server.errors import MAX_VIOLATIONS, Context, FieldViolation, MalformedMessage, abort, failure_of
+from dispatch.server.interception import Continuation, Handler, send
 
 _LENGTH_DELIMITED = 2  # the wire type of strings and messages
 _MOST_FIELDS, _MOST_BYTES = 1000, 1 << 18  # of a message that cannot be read
@@ -27,11 +26,9 @@ class MessageGuard(grpc.aio.ServerInterceptor):
     """
 
     async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler[Any, Any] | None"]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Any:
-        handler: Any = await continuation(handler_call_details)
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler | None:
+        handler = await continuation(handler_call_details)
         if handler is None:
             return None
         read = _Reader(handler.request_deserializer, handler_call_details.method)
@@ -79,7 +76,7 @@ class _Messages:
         return self._read(await anext(self._stream))
 
 
-def _guard_answers(handler: Any, read: _Reader) -> Any:
+def _guard_answers(handler: Handler, read: _Reader) -> Handler:
     """Of a call with one request and a stream of replies."""
 
     async def respond(data: bytes, context: Context) -> None:
@@ -87,31 +84,21 @@ def _guard_answers(handler: Any, read: _Reader) -> Any:
             request = read(data)
         except MalformedMessage as error:
             await abort(context, failure_of(error))
-        await _write(handler.unary_stream(request, context), context)
+        await send(handler.unary_stream(request, context), context)
 
     return grpc.unary_stream_rpc_method_handler(respond, None, handler.response_serializer)
 
 
-def _guard_stream(handler: Any, read: _Reader) -> Any:
+def _guard_stream(handler: Handler, read: _Reader) -> Handler:
     """Of a call that streams both ways."""
 
     async def respond(stream: AsyncIterator[bytes], context: Context) -> None:
         try:
-            await _write(handler.stream_stream(_Messages(aiter(stream), read), context), context)
+            await send(handler.stream_stream(_Messages(aiter(stream), read), context), context)
         except MalformedMessage as error:
             await abort(context, failure_of(error))
 
     return grpc.stream_stream_rpc_method_handler(respond, None, handler.response_serializer)
-
-
-async def _write(replies: AsyncGenerator[Any, None] | Awaitable[None], context: Context) -> None:
-    """Sends what a handler yields, and closes it at once where the call ends before it does."""
-    if inspect.isawaitable(replies):  # it writes to the context itself
-        await replies
-        return
-    async with aclosing(replies) as messages:
-        async for message in messages:
-            await write(context, message)
 
 
 def not_utf8(data: bytes, message_type: Descriptor) -> Iterator[str]:

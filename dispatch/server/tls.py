@@ -4,9 +4,11 @@ A replacement that cannot be used is logged, and the files that were read before
 """
 
 import logging
+import math
 import re
 import ssl
 import threading
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +18,8 @@ import grpc
 
 _FIRST_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.S)
 _ROUNDS = 4  # of messages in a handshake, at most
+TRY_AGAIN_S = 10.0
+"""After so long, files that could not be used are tried again as they are: a certificate may begin a little later."""
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +74,7 @@ class _FollowedFiles:
         self._config = config
         self._lock = threading.Lock()
         self._seen = _signature(config)
+        self._try_again_at = math.inf
         self._complaint = ""
         self.first = _read(config).configuration
 
@@ -78,14 +83,15 @@ class _FollowedFiles:
         with self._lock:
             try:
                 signature = _signature(self._config)
-                if signature == self._seen:
+                if signature == self._seen and time.monotonic() < self._try_again_at:
                     return None
                 self._seen = signature
                 loaded = _read(self._config)
             except Exception as error:  # one that left here would end the handshake
+                self._try_again_at = time.monotonic() + TRY_AGAIN_S
                 self._complain(str(error))
                 return None
-            self._complaint = ""
+            self._try_again_at, self._complaint = math.inf, ""
             logger.info("the TLS files were replaced; the certificate is valid until %s", loaded.valid_until)
             return loaded.configuration
 

@@ -1,7 +1,7 @@
 """The store: requests, instructions and their reviews in SQLite or PostgreSQL, committed before anybody is answered."""
 
 from dispatch.store.audit import Audit, AuditEvent, ChainReport, Fault
-from dispatch.store.connection import describe, parse_url
+from dispatch.store.connection import describe, file_url, parse_url
 from dispatch.store.errors import (
     EtagMismatch,
     LeaseHeld,
@@ -62,6 +62,7 @@ __all__ = [
     "Tokens",
     "body_digest",
     "describe",
+    "file_url",
     "new_name",
     "parse_url",
     "scopes_of",

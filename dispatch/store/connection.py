@@ -4,13 +4,13 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -52,6 +52,11 @@ def parse_url(text: str) -> URL:
     if backend == "sqlite" and options and (not url.query or set(url.query) - _SQLITE_OPTIONS):
         raise ValueError(f"the database URL has unknown options, ?{options}; write ? in a path as %3F")
     return url
+
+
+def file_url(file: Path) -> str:
+    """The address of a SQLite file, whatever characters its path has."""
+    return f"sqlite:///{quote(str(file))}"
 
 
 def describe(url: URL) -> str:
@@ -107,10 +112,18 @@ def _connect_sqlite(url: URL, options: dict[str, Any]) -> Engine:
         except OSError as error:
             raise StoreError(f"cannot make the folder of {url.database}: {error.strerror}") from error
     engine = create_engine(url, poolclass=QueuePool, pool_size=1, max_overflow=0, **options)
+    if "uri" not in url.query:
+        event.listen(engine, "do_connect", _make_private_file)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "checkout", _refuse_lost_file)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_private_file(dialect: Dialect, entry: ConnectionPoolEntry, arguments: list[str], options: object) -> None:
+    """A file that is not there yet is made for its owner alone to read; SQLite makes the files beside it alike."""
+    with suppress(OSError):  # SQLite itself says what is wrong
+        os.close(os.open(arguments[0], os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
@@ -144,7 +157,7 @@ def _refuse_lost_file(connection: sqlite3.Connection, entry: ConnectionPoolEntry
 def _identity(path: str) -> tuple[int, int] | None:
     try:
         status = os.stat(path)
-    except FileNotFoundError:
+    except OSError:  # not there, or on a disk that fails: the database will say so itself
         return None
     return status.st_dev, status.st_ino
 

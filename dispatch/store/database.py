@@ -82,8 +82,12 @@ class Database:
                     connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 return
             with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-                for table in PERSONAL:
-                    connection.execute(text(f"VACUUM {table}"))
+                connection.execute(text("SET statement_timeout = 0"))
+                try:
+                    for table in PERSONAL:
+                        connection.execute(text(f"VACUUM {table}"))
+                finally:
+                    connection.execute(text("RESET statement_timeout"))
 
     def close(self) -> None:
         """Finish what was handed in and let go; a second time does nothing."""

@@ -26,7 +26,7 @@ def upgrade(url: str) -> None:
     try:
         with store_errors("upgrade the database", parsed), writing(engine).begin() as connection:
             lock_schema(connection)
-            if not _is_empty(connection):
+            if not is_empty(connection):
                 _refuse_foreign(connection, parsed)
             run(connection, "head")
     finally:
@@ -36,7 +36,7 @@ def upgrade(url: str) -> None:
 def prepare(connection: Connection, url: URL) -> None:
     """Make the tables of an empty database; raise StoreError where its schema is not the newest."""
     lock_schema(connection)
-    if _is_empty(connection):
+    if is_empty(connection):
         run(connection, "head")
         return
     require_current(connection, url)
@@ -56,19 +56,21 @@ def require_current(connection: Connection, url: URL) -> None:
 
 def require_empty(connection: Connection, url: URL) -> None:
     """Raise StoreError where the database holds any table."""
-    if not _is_empty(connection):
+    if not is_empty(connection):
         raise StoreError(f"the database {describe(url)} is not empty; --force replaces what it holds")
 
 
 def clear(connection: Connection, url: URL) -> None:
     """Drop all tables of ours; raise StoreError where they are another program's or a newer Dispatch's."""
-    if not _is_empty(connection):
+    if not is_empty(connection):
         _refuse_foreign(connection, url)
         run(connection, "base")
 
 
 def run(connection: Connection, target: str) -> None:
     """Migrate up or down to a revision, `head` or `base`, inside the connection's open transaction."""
+    if connection.dialect.name == "postgresql":  # to index a large table takes as long as it takes
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
     config = _config()
     config.attributes["connection"] = connection
     present = _revision(connection)
@@ -97,7 +99,8 @@ def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _is_empty(connection: Connection) -> bool:
+def is_empty(connection: Connection) -> bool:
+    """Whether the database holds no table."""
     return not set(inspect(connection).get_table_names()) - {"alembic_version"}
 
 

@@ -55,7 +55,7 @@ class Retention:
             key = require(transaction, name)["id"]
             if _held(transaction, key):
                 raise OnHold(name)
-            _erase(transaction, key, actor, reason)
+            erase_rows(transaction, key, actor, reason)
 
         self._database.write("erase the instruction", work)
         self._database.forget()
@@ -119,11 +119,12 @@ def _expire(transaction: Transaction, before: datetime, actor: str, reason: str)
     )
     keys = transaction.connection.scalars(query).all()
     for key in keys:
-        _erase(transaction, key, actor, reason)
+        erase_rows(transaction, key, actor, reason)
     return len(keys)
 
 
-def _erase(transaction: Transaction, key: str, actor: str, reason: str) -> None:
+def erase_rows(transaction: Transaction, key: str, actor: str, reason: str) -> None:
+    """Erase the personal data of an instruction by its ID, with its event; a second time changes nothing."""
     answer = transaction.find(INSTRUCTIONS, key)
     assert answer is not None
     if answer["erased_at"] is not None:

@@ -1,6 +1,7 @@
 """A spool: while a PostgreSQL store is lost, instructions go to a local SQLite file, and are replayed exactly once.
 
-Only new instructions are spooled. Whatever needs the store itself (reviews, tokens) is refused until it is back.
+Only new instructions are spooled. Whatever needs the store itself (reviews, tokens) is refused until it is back. What
+was replayed is erased from the spool: the store alone looks after personal data.
 """
 
 import logging
@@ -11,12 +12,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import Exists, select
 
 from dispatch.store.errors import StoreError, StoreUnavailable
 from dispatch.store.records import EarlierRequest, Instruction, check_storable, key_in, new_name
 from dispatch.store.repository import InstructionStore, Store
-from dispatch.store.rows import INSTRUCTIONS, find_by_key, find_by_request_id, insert, instructions, record_of
+from dispatch.store.retention import erase_rows
+from dispatch.store.rows import INSTRUCTIONS, REQUESTS, find_by_key, find_by_request_id, insert, instructions, record_of
 from dispatch.store.schema import AUDIT
 from dispatch.store.transaction import Transaction
 
@@ -43,6 +45,8 @@ class SpoolingStore:
         self._switch = threading.Lock()  # of the two below; nobody waits for anything else while holding it
         self._spooling = bool(_waiting(spool))
         self._falls = 0
+        self._is_away = False  # as far as the last who asked the store could tell
+        self._asking = threading.Lock()  # held by the one who asks it while it is away
 
     @property
     def state(self) -> str:
@@ -84,6 +88,9 @@ class SpoolingStore:
                         self._spooling = False
                         break
         logger.warning("the store is back; %d instructions were replayed into it", replayed)
+        while self._spool.database.write("erase what was replayed", _erase_replayed):
+            continue
+        self._spool.database.forget()
         return replayed
 
     def find_request(self, request_id: str, principal: str = "") -> Instruction | None:
@@ -146,14 +153,25 @@ class SpoolingStore:
             try:
                 return ask(self._store)
             except StoreUnavailable:
-                return ask(self._spool)
-        found = ask(self._spool)
-        if found is not None:
-            return found
-        try:
-            return ask(self._store)
-        except StoreUnavailable:
+                return _unless_erased(ask(self._spool))
+        return _unless_erased(ask(self._spool)) or self._ask_if_there(ask)
+
+    def _ask_if_there(self, ask: Callable[[InstructionStore], Instruction | None]) -> Instruction | None:
+        """What the store knows, if it can tell. While it is away one asks at a time: each may wait for seconds, and all
+        together would hold up every call."""
+        alone = self._is_away
+        if alone and not self._asking.acquire(blocking=False):
             return None
+        try:
+            found = ask(self._store)
+            self._is_away = False
+            return found
+        except StoreUnavailable:
+            self._is_away = True
+            return None
+        finally:
+            if alone:
+                self._asking.release()
 
     def _either(self, ask: Callable[[InstructionStore], _T]) -> _T:
         if self._spooling:
@@ -187,8 +205,10 @@ class Replayer:
             if self._store.state == "spool":
                 try:
                     self._store.replay()
-                except StoreError:
+                except StoreUnavailable:
                     logger.info("the store is still lost")
+                except Exception:  # whatever it is, the next try may fare better, and without one the rows stay here
+                    logger.exception("the spool could not be replayed, and is tried again")
 
 
 def _pass_on(done: Future[Instruction], answer: Future[Instruction]) -> None:
@@ -199,10 +219,19 @@ def _pass_on(done: Future[Instruction], answer: Future[Instruction]) -> None:
         answer.set_exception(error)
 
 
+def _unless_erased(found: Instruction | None) -> Instruction | None:
+    return None if found is None or found.erased_at is not None else found
+
+
+def _is_marked() -> Exists:
+    """Whether an instruction in the spool is in the store as well."""
+    subject = "instructions/" + INSTRUCTIONS.c.id
+    return select(AUDIT.c.seq).where(AUDIT.c.action == REPLAYED, AUDIT.c.subject == subject).exists()
+
+
 def _waiting(spool: Store) -> Sequence[str]:
     """The keys of what is in the spool alone, oldest first."""
-    mark = select(AUDIT.c.seq).where(AUDIT.c.action == REPLAYED, AUDIT.c.subject == "instructions/" + INSTRUCTIONS.c.id)
-    query = select(INSTRUCTIONS.c.id).where(~mark.exists()).order_by(INSTRUCTIONS.c.created_at, INSTRUCTIONS.c.id)
+    query = select(INSTRUCTIONS.c.id).where(~_is_marked()).order_by(INSTRUCTIONS.c.created_at, INSTRUCTIONS.c.id)
     with spool.database.reading() as connection:
         return connection.scalars(query).all()
 
@@ -238,3 +267,15 @@ def _take(transaction: Transaction, waiting: list[tuple[Instruction, str]]) -> N
 def _mark(transaction: Transaction, waiting: list[tuple[Instruction, str]]) -> None:
     for draft, _ in waiting:
         transaction.record(REPLAYED, "", draft.name)
+
+
+def _erase_replayed(transaction: Transaction) -> int:
+    """Erase some of what is in the store as well; returns how many. Their request_ids are free for the next outage."""
+    query = select(INSTRUCTIONS.c.id).where(INSTRUCTIONS.c.erased_at.is_(None), _is_marked()).limit(_AT_ONCE)
+    keys = transaction.connection.scalars(query).all()
+    for key in keys:
+        asked = transaction.find(REQUESTS, key)
+        assert asked is not None
+        transaction.update(REQUESTS, asked, {"request_id": None})
+        erase_rows(transaction, key, "", "replayed into the store")
+    return len(keys)

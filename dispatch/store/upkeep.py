@@ -5,13 +5,22 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, select, text
 
 from dispatch.store import migrate
 from dispatch.store.audit import ChainReport, verify
-from dispatch.store.connection import connect, connect_to_read, parse_url, snapshot, store_errors, writing
+from dispatch.store.connection import (
+    connect,
+    connect_to_read,
+    file_url,
+    parse_url,
+    snapshot,
+    store_errors,
+    writing,
+)
 from dispatch.store.errors import StoreError
 from dispatch.store.schema import AUDIT, COVERED, key_of
 from dispatch.store.transaction import ChainHead
@@ -38,6 +47,18 @@ def check(url: str) -> list[Finding]:
         return _check(connection, parse_url(url))
 
 
+def is_empty(url: str) -> bool:
+    """Whether a database has no tables yet. Reads only, while others write.
+
+    Raises StoreError where it cannot be read, or holds what is not of this version's schema; ValueError for a bad URL.
+    """
+    with _snapshot_of(url) as connection:
+        if migrate.is_empty(connection):
+            return True
+        migrate.require_current(connection, parse_url(url))
+        return False
+
+
 def verify_audit(url: str, expected: ChainHead | None = None) -> ChainReport:
     """As `Audit.verify`, without opening the database to write. Raises StoreError for another schema."""
     with _snapshot_of(url) as connection:
@@ -60,12 +81,12 @@ def backup(url: str, target: Path) -> ChainReport:
     try:
         with _snapshot_of(url) as source:
             migrate.require_current(source, parse_url(url))
-            report = _copy_into(source, f"sqlite:///{part}", lambda connection, address: None)
+            report = _copy_into(source, file_url(part), lambda connection, address: None)
         _sync(part)
         os.link(part, target)  # unlike a rename, never in place of another file
         _sync(target.parent)
     finally:
-        for leftover in target.parent.glob(f"{part.name}*"):
+        for leftover in target.parent.glob(f"{escape(part.name)}*"):
             leftover.unlink()
     return report
 
@@ -84,7 +105,7 @@ def restore_over(source: Path, url: str) -> ChainReport:
 
 
 def _restore(source: Path, url: str, make_room: Callable[[Connection, URL], None]) -> ChainReport:
-    address = f"sqlite:///{source}"
+    address = file_url(source)
     with _snapshot_of(address) as connection:
         problems = [problem for finding in _check(connection, parse_url(address)) for problem in finding.problems]
         if problems:

@@ -43,7 +43,7 @@ class GenerateInstructionRequest(_message.Message):
     report: _builtins.str
     """The report's text, 1 to 4,000 characters."""
     model: _builtins.str
-    """The model that must answer: a label such as canary, or a model's name; empty for whichever is served."""
+    """The model that must answer: a label such as canary, a name or a digest; empty for whichever is served."""
     priority: _builtins.str
     """The least priority that the instruction gets: 特急, 紧急 or 一般; empty leaves it to doctrine."""
     @_builtins.property
@@ -109,9 +109,11 @@ class GenerateInstructionResponse(_message.Message):
     name: _builtins.str
     """Resource name of the stored instruction: instructions/ID."""
     instruction: _builtins.str
-    """Text of the first candidate."""
+    """Text of the first candidate; in pass-through, where there is none, the report."""
     confidence: _builtins.float
-    """Probability of the token of which the model is least certain, 0 to 1."""
+    """How likely the instruction is right, 0 to 1, by the bundle's calibration; without one, the probability of the token
+    of which the model is least certain.
+    """
     review_state: _builtins.str
     """pending until a person decides."""
     releasable: _builtins.bool
@@ -260,7 +262,9 @@ class Reading(_message.Message):
     SITUATIONS_FIELD_NUMBER: _builtins.int
     CONFIDENCE_FIELD_NUMBER: _builtins.int
     confidence: _builtins.float
-    """Probability of the token of which the model is least certain, 0 to 1."""
+    """How likely the instruction is right, 0 to 1, by the bundle's calibration; without one, the probability of the token
+    of which the model is least certain.
+    """
     @_builtins.property
     def situations(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Situation]: ...
     def __init__(

@@ -84,6 +84,21 @@ def test_doctor_makes_no_database(dispatch: Any, tiny_bundle: Path, tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_doctor_looks_at_an_empty_database_and_makes_no_tables(dispatch: Any, tiny_bundle: Path) -> None:
+    Path("empty.db").touch()
+    ask = ("doctor", "--bundle", str(tiny_bundle), "--database-url", "sqlite:///empty.db", "--json")
+    level, message = findings(dispatch.json(*ask))["database"]
+    assert (level, "is empty" in message) == ("ok", True)
+    assert Path("empty.db").read_bytes() == b""
+
+
+def test_doctor_writes_nothing_beside_a_running_server(dispatch: Any, tiny_bundle: Path, url: str) -> None:
+    before = Path("made.db").read_bytes()
+    found = findings(dispatch.json("doctor", "--bundle", str(tiny_bundle), "--database-url", url, "--json"))
+    assert found["database"] == ("ok", "sqlite:///made.db answers and has this version's schema")
+    assert Path("made.db").read_bytes() == before
+
+
 def test_doctor_says_what_is_wrong(dispatch: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPATCH_DATABSE_URL", "sqlite:///x.db")
     Path("broken.db").write_text("this is no database" * 99)

@@ -137,7 +137,7 @@ WRITTEN = "派3台除雪车至A7公路"
         (("医疗队", "Ａ组", "公路,医"), (), f"{WRITTEN},医疗队,A组"),  # one may bring the next; as the model writes it
         (("医疗队",), (",",), f"{WRITTEN};医疗队"),
         (("医疗队",), (",医", ";", "、医"), f"{WRITTEN} 医疗队"),
-        (("医疗队",), (*",;、 一丁",), f"{WRITTEN}丂医疗队"),  # nothing else is left
+        (("医疗队",), (*",;、一丁", "路 "), f"{WRITTEN}丂医疗队"),  # nothing else is left
         (("\u0301",), (), f"{WRITTEN},\u0301"),
     ],
 )

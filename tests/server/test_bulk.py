@@ -10,7 +10,7 @@ import pytest
 from google.rpc.error_details_pb2 import ErrorInfo
 
 from dispatch.engine import Overloaded
-from dispatch.server import DispatchServer, ServerConfig
+from dispatch.server import DispatchServer, ServerConfig, dispatch_service
 from dispatch.server.bulk import Window
 from dispatch.server.errors import SHUTTING_DOWN, MalformedMessage
 from dispatch.store import Instruction
@@ -60,6 +60,20 @@ async def test_an_item_that_cannot_be_read_fails_alone(channel: grpc.aio.Channel
     sent = [b"\xff\xff\xff", item("b").SerializeToString()]
     answers = [TranslateReportsResponse.FromString(data) async for data in method(iter(sent))]
     assert [reason(answer) for answer in answers] == ["MALFORMED_MESSAGE", ""]
+
+
+async def test_a_defect_ends_the_call_and_is_told_without_its_text(stub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(item_id: str) -> list[Any]:
+        raise RuntimeError("3人被困")
+
+    monkeypatch.setattr(dispatch_service, "find_item_violations", fail)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        [answer async for answer in stub.TranslateReports(iter([item("a")]))]
+    assert caught.value.code() == grpc.StatusCode.INTERNAL
+    details = caught.value.details()
+    assert details is not None
+    assert details.startswith("internal error")
+    assert "3人被困" not in details
 
 
 async def test_what_is_overloaded_waits(stub: Any, intake: LiveIntake, monkeypatch: pytest.MonkeyPatch) -> None:

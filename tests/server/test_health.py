@@ -46,25 +46,39 @@ def parts() -> Iterator[Parts]:
 
 
 @asynccontextmanager
-async def asking(monitor: HealthMonitor) -> AsyncIterator[Callable[[str], Any]]:
-    """Asks a server for the status of a service."""
+async def serving(monitor: HealthMonitor) -> AsyncIterator[int]:
+    """The port of a server that tells what a monitor sees."""
     server = grpc.aio.server()
     health_pb2_grpc.add_HealthServicer_to_server(monitor.servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     await monitor.start()
     try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            stub: Any = health_pb2_grpc.HealthStub(channel)
-
-            async def ask(service: str) -> Any:
-                request = health_pb2.HealthCheckRequest(service=service)
-                return (await stub.Check(request, timeout=PATIENCE_S)).status
-
-            yield ask
+        yield port
     finally:
         await monitor.shut_down()
         await server.stop(None)
+
+
+@asynccontextmanager
+async def asking(monitor: HealthMonitor) -> AsyncIterator[Callable[[str], Any]]:
+    """Asks a server for the status of a service."""
+    async with serving(monitor) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+
+        async def ask(service: str) -> Any:
+            request = health_pb2.HealthCheckRequest(service=service)
+            return (await stub.Check(request, timeout=PATIENCE_S)).status
+
+        yield ask
+
+
+@asynccontextmanager
+async def watching(port: int, *services: str) -> AsyncIterator[list[Any]]:
+    """A call for each service that is told of its changes."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        yield [stub.Watch(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE_S) for service in services]
 
 
 async def test_all_is_well_from_the_start(parts: Parts) -> None:
@@ -153,3 +167,85 @@ async def test_names_longer_than_any_service_has_are_refused_and_not_kept(parts:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await ask("a" * 201)
         assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    """Of HTTP/2 (RFC 9113, section 4.1)."""
+    return len(payload).to_bytes(3) + bytes((kind, flags)) + stream.to_bytes(4) + payload
+
+
+def unread_watch(service: str) -> bytes:
+    """What a client sends that watches a service and permits not one byte of the answer."""
+    metadata = {
+        ":method": "POST",
+        ":scheme": "http",
+        ":path": "/grpc.health.v1.Health/Watch",
+        ":authority": "localhost",
+        "te": "trailers",
+        "content-type": "application/grpc",
+    }
+    headers = b"".join(
+        b"\0" + b"".join(bytes([len(text)]) + text.encode() for text in pair) for pair in metadata.items()
+    )
+    message = health_pb2.HealthCheckRequest(service=service).SerializeToString()
+    no_window = (4).to_bytes(2) + (0).to_bytes(4)
+    return (
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+        + frame(4, 0, 0, no_window)
+        + frame(1, 4, 1, headers)
+        + frame(0, 1, 1, b"\0" + len(message).to_bytes(4) + message)
+    )
+
+
+async def test_who_watches_and_does_not_read_holds_up_nobody(parts: Parts) -> None:
+    monitor = HealthMonitor(parts.probes, QUICK)
+    async with serving(monitor) as port, watching(port, STORE) as (watch,):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(unread_watch(STORE))
+        assert (await watch.read()).status == SERVING
+        await asyncio.sleep(0.1)  # the other watch has begun by now, and its first answer waits to be read
+        parts.store = False
+        assert (await watch.read()).status == NOT_SERVING
+        await asyncio.wait_for(monitor.shut_down(), PATIENCE_S)
+        writer.close()
+
+
+async def test_who_watches_is_told_of_each_change_until_the_end(parts: Parts) -> None:
+    monitor = HealthMonitor(parts.probes, QUICK)
+    async with serving(monitor) as port, watching(port, LIVE, STORE, "other") as (live, store, other):
+        told = [(await watch.read()).status for watch in (live, store, other)]
+        assert told == [SERVING, SERVING, health_pb2.HealthCheckResponse.SERVICE_UNKNOWN]
+        parts.store = False
+        assert (await store.read()).status == NOT_SERVING
+        parts.store = True
+        assert (await store.read()).status == SERVING
+        await monitor.shut_down()
+        assert [(await watch.read()).status for watch in (live, store)] == [NOT_SERVING, NOT_SERVING]
+
+
+async def test_a_look_that_fails_by_itself_is_not_the_last(parts: Parts) -> None:
+    looks = 0
+
+    def has_model() -> bool:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            raise RuntimeError
+        return looks < 2
+
+    async with asking(HealthMonitor(Probes(lambda: None, has_model), QUICK)) as ask:
+        await until(lambda: looks > 3)
+        assert await ask(MODEL) == NOT_SERVING
+
+
+async def test_without_a_thread_to_look_at_the_store_it_is_lost(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monitor = HealthMonitor(parts.probes, QUICK)
+    async with asking(monitor) as ask:
+        assert await ask(STORE) == SERVING
+        with monkeypatch.context() as changed:
+            changed.setattr(threading.Thread, "start", start)
+            await until(lambda: not monitor.parts["store"])
+        await until(lambda: monitor.parts["store"])

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,18 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from dispatch.engine import Registry
 from dispatch.server import ConnectionConfig, DispatchServer, ServerConfig
+from dispatch.server.admin_service import AdminService
 from dispatch.server.errors import SHUTTING_DOWN
+from dispatch.store import Audit, Store
+from dispatch.store.database import Database
+from dispatch.v1.admin_service_pb2 import SetServingModeRequest
+from dispatch.v1.admin_service_pb2_grpc import AdminServiceStub
 from dispatch.v1.dispatch_service_pb2 import GenerateInstructionRequest, StreamInstructionRequest
 from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceStub
-from dispatch.workflow import LiveIntake
+from dispatch.workflow import LiveIntake, ServingMode
+from tests.server.calls import until
 
 ROOT = Path(__file__).parents[2]
 REQUEST = GenerateInstructionRequest(report="3人被困")
@@ -75,7 +82,7 @@ async def test_reflection_can_be_switched_off(intake: LiveIntake) -> None:
 
 
 def test_what_connections_are_told_is_in_milliseconds_and_0_is_nothing() -> None:
-    config = ConnectionConfig(keepalive_s=0, keepalive_timeout_s=2.5, max_age_s=60)
+    config = ConnectionConfig(keepalive_s=0, keepalive_timeout_s=2.5, max_age_s=60, handshake_s=0, max_idle_s=0)
     assert config.options == [("grpc.keepalive_timeout_ms", 2500), ("grpc.max_connection_age_ms", 60_000)]
 
 
@@ -129,6 +136,42 @@ async def test_work_that_outlasts_the_grace_is_stopped_and_stores_nothing(
             await call
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
     assert stored_names() == []
+
+
+class SlowAudit(Audit):
+    """Records when a test permits it."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.entered, self.release = threading.Event(), threading.Event()
+
+    def record(self, action: str, actor: str, subject: str, details: Mapping[str, Any] | None = None) -> None:
+        self.entered.set()
+        assert self.release.wait(PATIENCE_S)
+        super().record(action, actor, subject, details)
+
+
+async def test_what_an_operator_changes_is_changed_and_answered_before_the_end(
+    intake: LiveIntake, registry: Registry, store: Store
+) -> None:
+    audit = SlowAudit(store.database)
+    admin = AdminService(registry, ServingMode(audit), audit)
+    server = DispatchServer(ServerConfig("127.0.0.1:0", grace_s=3600), intake, admin=admin)
+    address = await server.start()
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub: Any = AdminServiceStub(channel)
+        switch = SetServingModeRequest(mode="pass-through", reason="test")
+        call = stub.SetServingMode(switch)
+        assert await asyncio.to_thread(audit.entered.wait, PATIENCE_S)
+        stopping = asyncio.create_task(server.stop())
+        await until(admin.admission.closing.is_set)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.SetServingMode(switch)
+        assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.UNAVAILABLE, SHUTTING_DOWN.message)
+        audit.release.set()
+        assert (await call).mode == "pass-through"
+        await asyncio.wait_for(stopping, PATIENCE_S)
+    assert ServingMode(Audit(store.database)).mode == "pass-through"
 
 
 CHILD = """

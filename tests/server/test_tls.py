@@ -13,7 +13,7 @@ import grpc
 import pytest
 import trustme
 
-from dispatch.server import DispatchServer, ServerConfig
+from dispatch.server import DispatchServer, ServerConfig, tls
 from dispatch.server.authentication import AuthenticationConfig
 from dispatch.server.tls import TlsConfig, server_credentials, tls_config, valid_until
 from dispatch.workflow import LiveIntake
@@ -158,6 +158,25 @@ async def test_bad_files_leave_the_old_ones_in_force_are_logged_once_and_good_on
     new = trustme.CA()
     files.write(new)
     files.client_ca.cert_pem.write_to_path(files.clients)
+    assert await files.outcome(address, client=files.client_ca, server=new) == "OK"
+
+
+async def test_files_that_could_not_be_used_are_tried_again_as_they_are(
+    files: Files, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a certificate begins some minutes after it was put there."""
+    prove, refusals = tls._prove, iter([ValueError("certificate is not yet valid")])
+
+    def refuse_once(config: TlsConfig, certificate: bytes) -> datetime:
+        for refusal in refusals:
+            raise refusal
+        return prove(config, certificate)
+
+    monkeypatch.setattr(tls, "_prove", refuse_once)
+    monkeypatch.setattr(tls, "TRY_AGAIN_S", 0.0)
+    new = trustme.CA()
+    files.write(new)
+    assert await files.outcome(address, client=files.client_ca) == "OK"
     assert await files.outcome(address, client=files.client_ca, server=new) == "OK"
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import inspect, text
 from dispatch.store import Audit, Instruction, Reviews, Store, StoreError, migrate, upgrade
 from dispatch.store.connection import connect, parse_url, writing
 from dispatch.store.schema import Base
+from tests.store.postgres import Server
 
 NEXT_REVISION = """
 import sqlalchemy as sa
@@ -106,6 +107,18 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(url: str, next_rev
     with pytest.raises(StoreError, match="syntax error"):
         upgrade(url)
     assert tables(url) - {"alembic_version"} == set()
+
+
+def test_a_migration_takes_as_long_as_it_takes(postgres: Server) -> None:
+    url = postgres.new_database()
+    engine = connect(parse_url(url))
+    with engine.begin() as connection:
+        migrate.run(connection, "head")
+        assert connection.scalar(text("SHOW statement_timeout")) == "0"
+    with engine.connect() as connection:
+        assert connection.scalar(text("SHOW statement_timeout")) == "1min"
+    engine.dispose()
+    postgres.drop(url)
 
 
 def test_stores_opened_at_once_make_the_tables_once(url: str) -> None:

@@ -1,6 +1,7 @@
 """Opening a store: its address, its settings, and whatever else may lie at that address."""
 
 import sqlite3
+import stat
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from dispatch.store import Instruction, Store, StoreError, upgrade
+from dispatch.store import Instruction, Store, StoreError, upgrade, upkeep
 from dispatch.store.connection import connect, describe, parse_url, writing
 
 
@@ -33,6 +34,16 @@ def test_every_connection_is_durable_and_strict(database: Path, pragma: str, val
         with engine.connect() as connection:
             assert connection.execute(text(f"PRAGMA {pragma}")).scalar() == value
         engine.dispose()
+
+
+def test_the_files_of_a_store_are_their_owners_alone(database: Path, draft: Callable[..., Instruction]) -> None:
+    with closing(Store.open(f"sqlite:///{database}")) as store:
+        store.save(draft())
+        copy = database.with_name("copy.db")
+        upkeep.backup(f"sqlite:///{database}", copy)
+        files = [*database.parent.glob(f"{database.name}*"), copy]
+        assert len(files) > 2
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
 def test_only_writers_lock_from_the_start(database: Path) -> None:

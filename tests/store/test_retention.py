@@ -1,11 +1,13 @@
 """Erasure leaves no word of a person and the chain whole; holds and the floor keep what must be kept."""
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from dispatch.domain import Order
 from dispatch.store import (
@@ -23,6 +25,7 @@ from dispatch.store import (
 )
 from dispatch.store.digest import commitment
 from dispatch.store.records import utc_now
+from tests.store.postgres import Server
 
 Make = Callable[..., Instruction]
 Execute = Callable[[str], list[tuple[Any, ...]]]
@@ -115,6 +118,15 @@ def test_an_erased_request_is_not_answered_again(store: Store, retention: Retent
     assert Reviews(store.database).queue(limit=9).instructions == []
     with pytest.raises(StateConflict, match="erased"):
         Reviews(store.database).claim(saved.name, "li", DAY)
+
+
+def test_clearing_takes_as_long_as_it_takes_and_nothing_after_it_does(postgres: Server) -> None:
+    url = postgres.new_database()
+    with closing(Store.open(url)) as store:
+        store.database.forget()
+        with store.database.reading() as connection:
+            assert connection.scalar(text("SHOW statement_timeout")) == "1min"
+    postgres.drop(url)
 
 
 def test_a_hold_forbids_erasing_until_it_is_lifted(store: Store, retention: Retention, draft: Make) -> None:

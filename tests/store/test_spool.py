@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -15,6 +16,7 @@ from dispatch.store import (
     RequestIdConflict,
     SpoolingStore,
     Store,
+    StoreError,
     StoreUnavailable,
 )
 from tests.store.postgres import Server, running_server
@@ -87,6 +89,9 @@ def test_what_was_spooled_is_replayed_once(
     assert [replace(saved, version=1) for saved in store.list_incident("i")] == spooled
     for part in (store, spool):
         assert Audit(part.database).verify().faults == ()
+    assert [(left.report, left.request_id, left.erased_at is None) for left in spool.list_recent(9)] == [
+        ("", "", False)
+    ] * 2
 
 
 def test_a_request_repeated_in_the_spool_gets_its_answer_or_a_conflict(
@@ -179,3 +184,84 @@ def test_under_load_every_answer_is_in_the_store_once_after_an_outage(
     assert len(stored) == len(set(stored))
     assert answered <= set(stored)
     assert Audit(store.database).verify().faults == ()
+
+
+class Lost:
+    """Counts who asks the store, and has them wait."""
+
+    def __init__(self, store: Store, spooling: SpoolingStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.store, self.spooling = store, spooling
+        self.asked = 0
+        self.waits, self.entered = Event(), Event()
+        self.waits.set()
+        self._find = store.find_request
+        self.is_away = True
+        monkeypatch.setattr(store, "find_request", self._find_or_fail)
+
+    def _find_or_fail(self, request_id: str, principal: str = "") -> Instruction | None:
+        self.asked += 1
+        self.entered.set()
+        assert self.waits.wait(60)
+        if self.is_away:
+            raise StoreUnavailable("away")
+        return self._find(request_id, principal)
+
+
+@pytest.fixture
+def lost(tmp_path: Path, spool: Store, draft: Make, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lost]:
+    """A store that is away, with something in its spool."""
+    spool.save(draft(request_id="spooled"))
+    with closing(Store.open(f"sqlite:///{tmp_path}/lost.db")) as store:
+        yield Lost(store, SpoolingStore(store, spool), monkeypatch)
+
+
+def test_of_a_store_that_is_away_one_asks_at_a_time_and_the_others_do_not_wait(lost: Lost, draft: Make) -> None:
+    there = lost.store.save(draft(request_id="stored"))
+    assert lost.spooling.find_request("stored") is None
+    lost.waits.clear()
+    lost.entered.clear()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(lost.spooling.find_request, "stored")
+        try:
+            assert lost.entered.wait(60)
+            assert lost.spooling.find_request("stored") is None
+            assert lost.asked == 2
+        finally:
+            lost.waits.set()
+        assert waiting.result() is None
+    lost.is_away = False
+    assert lost.spooling.find_request("stored") == there
+
+
+def test_what_was_replayed_is_erased_from_the_spool_and_may_be_asked_again(
+    lost: Lost, spool: Store, draft: Make
+) -> None:
+    lost.is_away = False
+    replayed = lost.spooling.find_request("spooled")
+    assert replayed is not None
+    assert lost.spooling.replay() == 1
+    assert lost.spooling.find_request("spooled") == replayed
+    (left,) = spool.list_recent(9)
+    assert (left.name, left.report, left.instruction, left.request_id) == (replayed.name, "", "", "")
+    assert Audit(spool.database).verify().faults == ()
+    lost.is_away = True
+    assert lost.spooling.find_request("spooled") is None
+    assert spool.save(draft(request_id="spooled", report="另一份报告")).request_id == "spooled"
+
+
+def test_a_replay_that_fails_is_tried_again(lost: Lost, monkeypatch: pytest.MonkeyPatch) -> None:
+    replay, failures = lost.spooling.replay, iter([RuntimeError(), StoreError("no"), StoreUnavailable("away")])
+    done = Event()
+
+    def fail_first() -> int:
+        for failure in failures:
+            raise failure
+        done.set()
+        return replay()
+
+    monkeypatch.setattr(lost.spooling, "replay", fail_first)
+    replayer = Replayer(lost.spooling, every_s=0.01)
+    replayer.start()
+    assert done.wait(60)
+    replayer.stop()
+    assert lost.spooling.state == "store"

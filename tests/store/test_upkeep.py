@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dispatch.domain import Order
-from dispatch.store import Audit, Decision, Instruction, Reviews, Store, StoreError, Tokens, upkeep
+from dispatch.store import Audit, Decision, Instruction, Reviews, Store, StoreError, Tokens, file_url, upkeep
 from dispatch.store.transaction import ChainHead
 
 Make = Callable[..., Instruction]
@@ -117,6 +117,15 @@ def test_a_backup_replaces_no_file(url: str, filled: list[Instruction], tmp_path
     with pytest.raises(FileExistsError):
         upkeep.backup(url, tmp_path / "copy.db")
     assert (tmp_path / "copy.db").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["a%20b.db", "what?.db", "copy[1].db", "第一份#1.db"])
+def test_a_copy_may_have_any_name(url: str, filled: list[Instruction], tmp_path: Path, name: str) -> None:
+    report = upkeep.backup(url, tmp_path / name)
+    assert list(tmp_path.glob(".*")) == []
+    restored = file_url(tmp_path / f"restored {name}")
+    assert upkeep.restore(tmp_path / name, restored).head == report.head
+    assert upkeep.verify_audit(restored, report.head).faults == ()
 
 
 def test_a_tampered_store_is_not_backed_up(
