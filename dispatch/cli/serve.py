@@ -52,6 +52,7 @@ def serve(
                 config,
                 backend.intake,
                 admin=backend.admin,
+                review=backend.review,
                 find_token=backend.find_token,
                 telemetry=telemetry,
                 probes=backend.probes,
@@ -89,6 +90,8 @@ def _telemetry_config(settings: Settings) -> "TelemetryConfig":
 
 def _backend_config(settings: Settings, database_url: str, bundle: Path | None) -> "BackendConfig":
     from dispatch.cli.backend import BackendConfig
+    from dispatch.workflow import ReviewConfig
 
     spool = settings.spool if settings.when_store_lost == "spool" else None
-    return BackendConfig(database_url, bundle, settings.models_dir, spool)
+    review = ReviewConfig(lease_s=settings.review_lease_s, low_confidence=settings.review_low_confidence)
+    return BackendConfig(database_url, bundle, settings.models_dir, spool, review=review)

@@ -11,14 +11,14 @@ from typing import Literal
 
 import grpc
 
-from dispatch.server.errors import Context, Failure, abort, failure_of
+from dispatch.server.errors import Context, Failure, abort, failure_of, lacks_scope
 from dispatch.server.interception import Continuation, Handler, surround
 from dispatch.server.known_tokens import FindToken, KnownTokens
 from dispatch.server.rates import TokenBuckets, address_of, rate_limited
 from dispatch.store import ALL_SCOPES as ALL_SCOPES
 from dispatch.store import Token
 
-Need = Literal["generate", "review", "admin", "read", "token", "nothing"]
+Need = Literal["generate", "review", "supervise", "audit", "watch", "export", "admin", "read", "token", "nothing"]
 """A scope; "token" is any valid token, "nothing" not even that."""
 
 NEEDS: Mapping[str, Need] = {
@@ -26,6 +26,19 @@ NEEDS: Mapping[str, Need] = {
     "/dispatch.v1.DispatchService/StreamInstruction": "generate",
     "/dispatch.v1.DispatchService/TranslateReports": "generate",
     "/dispatch.v1.DispatchService/ListModels": "read",
+    "/dispatch.v1.ReviewService/ListInstructions": "read",
+    "/dispatch.v1.ReviewService/GetInstruction": "read",
+    "/dispatch.v1.ReviewService/ClaimInstruction": "review",
+    "/dispatch.v1.ReviewService/ReleaseInstruction": "review",
+    "/dispatch.v1.ReviewService/ApproveInstruction": "review",
+    "/dispatch.v1.ReviewService/ReviseInstruction": "review",
+    "/dispatch.v1.ReviewService/RejectInstruction": "review",
+    "/dispatch.v1.ReviewService/ReturnInstruction": "review",
+    "/dispatch.v1.ReviewService/RecallInstruction": "supervise",
+    "/dispatch.v1.ReviewService/ListAuditEvents": "audit",
+    "/dispatch.v1.ReviewService/ExportPairs": "export",
+    "/dispatch.v1.ReviewService/WatchInstructions": "watch",
+    "/dispatch.v1.ReviewService/ReportOrderStatus": "watch",
     "/dispatch.v1.AdminService/SetServingMode": "admin",
     "/dispatch.v1.AdminService/LoadModel": "admin",
     "/dispatch.v1.AdminService/SetModelLabel": "admin",
@@ -115,7 +128,7 @@ class Authentication(grpc.aio.ServerInterceptor):
         token = await self._identify(method, secret, context)
         if need is None or (need != "token" and need not in token.scopes):
             self._log(context, method, f"{token.principal} lacks the scope")
-            await abort(context, _lacks_scope(need))
+            await abort(context, lacks_scope(need or ""))
         _caller.set(Caller(token.principal, frozenset(token.scopes), True))
         try:
             async with asyncio.timeout(None) as limit, self._watching(secret, limit):
@@ -186,8 +199,3 @@ def _secret(context: Context) -> str:
         return ""
     scheme, _, secret = str(given[0]).partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else ""
-
-
-def _lacks_scope(need: Need | None) -> Failure:
-    message = f"the token lacks the scope {need}" if need else "nobody may call this method"
-    return Failure(grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING", message, metadata={"scope": need or ""})

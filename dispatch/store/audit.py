@@ -65,11 +65,13 @@ class Audit:
             "record the event", lambda transaction: transaction.record(action, actor, subject, details)
         )
 
-    def events(self, *, after: int = 0, subject: str = "", limit: int) -> list[AuditEvent]:
-        """Events in their order, those after a number, of one subject where it is given."""
+    def events(self, *, after: int = 0, subject: str = "", actor: str = "", limit: int) -> list[AuditEvent]:
+        """Events in their order, those after a number, of one subject and of one actor where they are given."""
         query = select(*_COLUMNS).where(AUDIT.c.seq > after)
         if subject:
             query = query.where(AUDIT.c.subject == subject)
+        if actor:
+            query = query.where(AUDIT.c.actor == actor)
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(AUDIT.c.seq).limit(limit))
             return [AuditEvent(**row._mapping) for row in rows]

@@ -4,21 +4,20 @@ The store holds what must hold under races: one holder at a time, one step at a 
 decide, and what reasons it takes, is for the workflow to say.
 """
 
-import base64
-import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, func, select, tuple_
+from sqlalchemy import RowMapping, func, select, tuple_
 
 from dispatch.domain import Order
 from dispatch.store.database import Database
 from dispatch.store.errors import EtagMismatch, LeaseHeld, NotFound, StateConflict
-from dispatch.store.records import Instruction, check_text, utc_now
-from dispatch.store.rows import INSTRUCTIONS, TABLES, find_by_key, instructions, record_of, require
+from dispatch.store.queue import Page, QueueFilter, conditions_of, filters, read_token, token_of
+from dispatch.store.records import Instruction, check_text
+from dispatch.store.rows import INSTRUCTIONS, REQUESTS, TABLES, find_by_key, instructions, record_of, require
 from dispatch.store.schema import OrderRow, ReviewRow
 from dispatch.store.transaction import Row, Transaction
 
@@ -29,11 +28,12 @@ ORDER_STATES = ("released", "issued", "acknowledged", "on_scene")
 ENDS = ("cancelled", "recalled")
 
 _RELEASED = ("approved", "revised")
+_DECIDED = (*_RELEASED, "rejected")
 _FROM = {
     "approved": ("claimed",),
     "revised": ("claimed",),
     "rejected": ("claimed",),
-    "returned": ("claimed", *_RELEASED, "rejected"),
+    "returned": ("claimed", *_DECIDED),
     "recalled": _RELEASED,
     "superseded": ("pending", "claimed", *_RELEASED),
 }
@@ -50,7 +50,7 @@ class Decision:
     etag: str
     """Of the instruction as the reviewer saw it."""
     text: str = ""
-    """Released by revised; approved releases the draft's own."""
+    """Released by revised; approved releases the draft's own. Of superseded the name of what takes its place."""
     reason: str = ""
     orders: Sequence[Order] = ()
     """What is released with the text."""
@@ -84,42 +84,37 @@ class Review:
     orders: tuple[ReleasedOrder, ...]
 
 
-@dataclass(frozen=True)
-class Page:
-    """Some of a list, and where the next page begins; an empty token after the last."""
-
-    instructions: list[Instruction]
-    next_token: str
-
-
 class Reviews:
     """The reviews of a database. Every method raises StoreError where the database fails."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def queue(self, *, states: Sequence[str] = ("pending",), limit: int, token: str = "") -> Page:
-        """Instructions in some states, the most urgent first, then the oldest. A claim that has expired is pending.
+    def queue(self, wanted: QueueFilter = QueueFilter(), *, limit: int, token: str = "") -> Page:
+        """Instructions, the most urgent first, then the oldest. A claim that has expired is pending.
 
         Raises ValueError for a token that no page gave.
         """
         table = INSTRUCTIONS.c
         order = table.urgency, table.created_at, table.id
-        query = instructions().where(table.erased_at.is_(None)).order_by(*order).limit(limit + 1)
+        query = instructions().where(table.erased_at.is_(None), *filters(wanted)).order_by(*order).limit(limit + 1)
         if token:
-            query = query.where(tuple_(*order) > tuple_(*_read_token(token)))
+            query = query.where(tuple_(*order) > tuple_(*read_token(token)))
         rows: list[RowMapping] = []
         with self._database.reading() as connection:
-            for wanted in _conditions(states):  # one by one, so that each is read in the order of its index
-                rows += [row._mapping for row in connection.execute(query.where(*wanted))]
+            for conditions in conditions_of(
+                wanted.states
+            ):  # one by one, so that each is read in the order of its index
+                rows += [row._mapping for row in connection.execute(query.where(*conditions))]
         rows.sort(key=lambda row: (row["urgency"], row["created_at"], row["id"]))
         last = rows[limit - 1] if len(rows) > limit else None
-        return Page([record_of(row) for row in rows[:limit]], _token(last) if last else "")
+        return Page([record_of(row) for row in rows[:limit]], token_of(last) if last else "")
 
     def claim(self, name: str, reviewer: str, lease: timedelta) -> Instruction:
         """Hold an instruction for a reviewer until the lease expires; its holder renews it so.
 
-        Raises NotFound, LeaseHeld where somebody else has it, StateConflict where it is decided.
+        Raises NotFound, LeaseHeld where somebody else has it, StateConflict where it is decided, and where it was
+        returned for somebody else to look at what this reviewer had decided.
         """
 
         def work(transaction: Transaction) -> Instruction:
@@ -132,6 +127,10 @@ class Reviews:
                 raise StateConflict(name, "claimed", row["review_state"])
             changes = {"review_state": "claimed", "claimed_by": reviewer, "lease_expires_at": now + lease}
             step = "renewed" if mine and row["review_state"] == "claimed" else "claimed"
+            if step == "claimed" and reviewer and reviewer in _first_deciders(transaction, row["id"]):
+                raise StateConflict(
+                    name, f"claimed by {reviewer}", f"back for a second review of what {reviewer} decided"
+                )
             return _step(transaction, row, changes | ({} if step == "renewed" else {"claimed_at": now}), step, reviewer)
 
         return self._database.write("claim the instruction", work)
@@ -188,9 +187,17 @@ class Reviews:
         """
         query = _reviews().where(REVIEWS.c.cursor > after)
         if agency:
-            ordered = select(ORDERS.c.instruction_id).where(ORDERS.c.agency == agency)
-            query = query.where(REVIEWS.c.instruction_id.in_(ordered))
+            # Asked of each decision by itself: all that were ever ordered of an agency are many.
+            of_agency = select(ORDERS.c.id).where(
+                ORDERS.c.instruction_id == REVIEWS.c.instruction_id, ORDERS.c.agency == agency
+            )
+            query = query.where(of_agency.exists())
         return self._read(query.limit(limit))
+
+    def last_cursor(self) -> int:
+        """Of the newest decision; 0 where there is none."""
+        with self._database.reading() as connection:
+            return connection.scalar(select(func.max(REVIEWS.c.cursor))) or 0
 
     def history(self, name: str) -> list[Review]:
         """The decisions about one instruction, oldest first."""
@@ -207,16 +214,20 @@ class Reviews:
         return [_review(row, orders.get(row["id"], [])) for row in reviews]
 
 
-def _conditions(states: Sequence[str]) -> Iterator[list[ColumnElement[bool]]]:
-    """What to ask for, for instructions in some states; a claim that has expired counts as pending."""
-    state, expired = INSTRUCTIONS.c.review_state, INSTRUCTIONS.c.lease_expires_at <= utc_now()
-    for name in dict.fromkeys(states):
-        yield [state == name, ~expired] if name == "claimed" else [state == name]
-    if "pending" in states:
-        yield [state == "claimed", expired]
-
-
 _NO_CLAIM: dict[str, Any] = {"claimed_by": None, "claimed_at": None, "lease_expires_at": None}
+
+
+def _first_deciders(transaction: Transaction, key: str) -> set[str]:
+    """Who had decided about an instruction before it was returned, if it was."""
+    query = select(REVIEWS.c.action, REVIEWS.c.reviewer).where(REVIEWS.c.instruction_id == key)
+    deciders: set[str] = set()
+    returned: set[str] = set()
+    for action, reviewer in transaction.connection.execute(query.order_by(REVIEWS.c.cursor)):
+        if action == "returned":
+            returned |= deciders
+        elif action in _DECIDED:
+            deciders.add(reviewer)
+    return returned
 
 
 def _whole(transaction: Transaction, name: str, step: str) -> Row:
@@ -308,11 +319,10 @@ def _released(row: Any) -> ReleasedOrder:
 
 
 def _reviews() -> Any:
-    requests = TABLES["requests"]
     return (
-        select(REVIEWS, requests.c.incident_id)
+        select(REVIEWS, REQUESTS.c.incident_id)
         .join(INSTRUCTIONS, REVIEWS.c.instruction_id == INSTRUCTIONS.c.id)
-        .join(requests, INSTRUCTIONS.c.request_key == requests.c.id)
+        .join(REQUESTS, INSTRUCTIONS.c.request_key == REQUESTS.c.id)
         .order_by(REVIEWS.c.cursor)
     )
 
@@ -325,16 +335,3 @@ def _review(row: Any, orders: Sequence[ReleasedOrder]) -> Review:
         orders=tuple(orders),
         **{name: row[name] for name in same},
     )
-
-
-def _token(row: Any) -> str:
-    key = [row["urgency"], row["created_at"].isoformat(), row["id"]]
-    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode()
-
-
-def _read_token(token: str) -> tuple[int, datetime, str]:
-    try:
-        urgency, created_at, key = json.loads(base64.urlsafe_b64decode(token))
-        return int(urgency), datetime.fromisoformat(created_at), str(key)
-    except (ValueError, TypeError) as error:
-        raise ValueError("page_token: no page has given this token") from error

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
-ALL_SCOPES: frozenset[str] = frozenset({"generate", "review", "admin", "read"})
+ALL_SCOPES: frozenset[str] = frozenset({"generate", "review", "supervise", "audit", "watch", "export", "admin", "read"})
 
 ROLES: Mapping[str, frozenset[str]] = {
-    "dispatcher": frozenset({"generate", "read"}),
+    "dispatcher": frozenset({"generate", "read", "watch"}),
     "reviewer": frozenset({"review", "read"}),
-    "supervisor": frozenset({"generate", "review", "read"}),
-    "auditor": frozenset({"read"}),
+    "supervisor": frozenset({"review", "supervise", "read", "audit", "export"}),
+    "auditor": frozenset({"read", "audit"}),
     "operator": frozenset({"admin", "read"}),
 }
 """Named sets of scopes, for whoever makes tokens."""

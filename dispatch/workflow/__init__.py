@@ -4,6 +4,7 @@ from dispatch.workflow.confidence import FEATURES, require_known
 from dispatch.workflow.intake import MAX_ISSUED, MAX_REPORT, Intake, IntakeRequest
 from dispatch.workflow.live import Admitted, LiveIntake, Reading
 from dispatch.workflow.ranking import Ranked, rank
+from dispatch.workflow.review import NotAllowed, ReasonRequired, ReviewConfig, ReviewDesk, Reviewer
 from dispatch.workflow.serving import ServingMode
 from dispatch.workflow.shadow import ShadowReading
 
@@ -15,8 +16,13 @@ __all__ = [
     "Intake",
     "IntakeRequest",
     "LiveIntake",
+    "NotAllowed",
     "Ranked",
     "Reading",
+    "ReasonRequired",
+    "ReviewConfig",
+    "ReviewDesk",
+    "Reviewer",
     "ServingMode",
     "ShadowReading",
     "rank",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from dispatch.decoding import DecodingCancelled, DecodingConfig
 from dispatch.domain import PRIORITIES, Check, Context, Doctrine, default_doctrine
+from dispatch.domain.findings import Target
 from dispatch.engine import Engine, Generation, GenerationRequest
 from dispatch.model import BundleIdentity, Calibration, NormalizedText, normalize
 from dispatch.store import Instruction, InstructionStore, RequestIdConflict, body_digest
@@ -152,7 +153,7 @@ def make_draft(
         ],
         situations=[situation.to_dict() for situation in best.situations],
         plan=[order.to_dict() for plan in plans for order in plan.orders],
-        checks=[_in_original(check, report).to_dict() for check in checks],
+        checks=[in_original(check, "report", report).to_dict() for check in checks],
         confidence=ranked[0].confidence,
         model=identity.to_dict(),
         doctrine=doctrine.digest,
@@ -166,9 +167,9 @@ def _most_urgent(priorities: Sequence[str]) -> str:
     return min(priorities, key=PRIORITIES.index)
 
 
-def _in_original(check: Check, report: NormalizedText) -> Check:
-    """Offsets into the report count the report's own characters, not those of its normalised form."""
-    if check.target != "report" or check.start == check.end:
+def in_original(check: Check, target: Target, text: NormalizedText) -> Check:
+    """The check, whose offsets into the target count that text's own characters, not those of its normalised form."""
+    if check.target != target or check.start == check.end:
         return check
-    start, end = report.span(check.start, check.end)
+    start, end = text.span(check.start, check.end)
     return replace(check, start=start, end=end)
