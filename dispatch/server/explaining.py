@@ -1,4 +1,4 @@
-"""ExplainInstruction: what is asked, checked; the answer made off the event loop, one at a time, and never too large."""
+"""ExplainInstruction: what is asked, checked; the answer, made off the event loop, one at a time, of a bounded size."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -55,7 +55,7 @@ class Explaining:
     async def explain(
         self, request: messages.ExplainInstructionRequest, reviewer: Reviewer, deadline: float | None
     ) -> messages.ExplainInstructionResponse:
-        """Raises InvalidFields, NotAllowed, NotFound, NothingToExplain, Overloaded, StoreError and what decoding does."""
+        """Raises InvalidFields, NotAllowed, NotFound, NothingToExplain, Overloaded, StoreError, and what engines do."""
         if violations := list(_violations(request)):
             raise InvalidFields(violations)
         if request.WhichOneof("subject") == "name":
