@@ -113,6 +113,7 @@ def test_its_json_holds_the_views_asked_for_with_four_digits(explanation: Explan
     [
         (stored(model=NO_MODEL, situations=[], plan=[]), "no model has read"),
         (replace(stored(), erased_at=utc_now()), "erased"),
+        (stored(situations=[{"kind": "request", "location": "", "hazards": ["meteor"]}]), "labels are not those"),
     ],
 )
 def test_where_there_is_nothing_to_explain_it_says_so(bundle: Bundle, row: Instruction, message: str) -> None:
