@@ -53,6 +53,7 @@ def serve(
                 backend.intake,
                 admin=backend.admin,
                 review=backend.review,
+                explaining=backend.explaining,
                 find_token=backend.find_token,
                 telemetry=telemetry,
                 probes=backend.probes,
