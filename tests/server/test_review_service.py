@@ -399,6 +399,14 @@ async def test_released_text_reaches_a_dispatch_system_by_its_watch_alone(li: Ca
     assert [decision.text for decision in await first(cad.watch(), 1)] == [text]
 
 
+async def test_a_list_leaves_out_what_is_long(li: Caller, save: Save) -> None:
+    name = save(context={"location": "歙县", "issued": ["派1辆消防车至歙县"]})
+    (listed,) = (await li("ListInstructions")).instructions
+    whole = (await li("GetInstruction", name=name)).instruction
+    assert (len(listed.candidates), list(listed.context.issued), listed.context.location) == (0, [], "歙县")
+    assert (len(whole.candidates), list(whole.context.issued)) == (1, ["派1辆消防车至歙县"])
+
+
 async def test_the_queue_is_filtered_and_paged(li: Caller, save: Save) -> None:
     urgent, usual = save(priority="特急"), [save(priority="一般") for _ in range(3)]
     fire = save(situations=[Situation(hazards=("wildfire",)).to_dict()], incident_id="i-9")
