@@ -226,10 +226,21 @@ def test_the_queue_is_filtered(store: Store, reviews: Reviews, draft: Make) -> N
         assert [item.name for item in reviews.queue(wanted, limit=9).instructions] == expected, wanted
 
 
-@pytest.mark.parametrize("field", ["states", "priority", "hazard"])
-def test_a_filter_for_what_there_is_not_is_refused(field: str) -> None:
-    with pytest.raises(ValueError, match=f"{field}: "):
-        QueueFilter(**{field: ("liked",) if field == "states" else "liked"})
+def test_pages_of_one_priority_follow_on_each_other(store: Store, reviews: Reviews, draft: Make) -> None:
+    names = [store.save(draft(priority="特急")).name for _ in range(5)]
+    store.save(draft(priority="一般"))
+    listed, token = [], ""
+    for _ in range(3):
+        page = reviews.queue(QueueFilter(priority="特急"), limit=2, token=token)
+        listed += [item.name for item in page.instructions]
+        token = page.next_token
+    assert (listed, token) == (names, "")
+
+
+@pytest.mark.parametrize("asked", [{"states": ("liked",)}, {"priority": "liked"}, {"hazard": "liked"}], ids=str)
+def test_a_filter_for_what_there_is_not_is_refused(asked: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(asked))}: "):
+        QueueFilter(**asked)
 
 
 def test_an_agency_is_told_of_what_has_orders_for_it(store: Store, reviews: Reviews, draft: Make, decide: Any) -> None:

@@ -20,7 +20,7 @@ from dispatch.store import (
     StateConflict,
     Store,
 )
-from dispatch.workflow import NotAllowed, ReasonRequired, ReviewConfig, ReviewDesk, Reviewer, review
+from dispatch.workflow import NotAllowed, ReasonRequired, ReviewConfig, ReviewDesk, Reviewer
 
 SITUATION = Situation(
     location="A7公路",
@@ -245,7 +245,7 @@ def test_reading_is_recorded_once_a_minute_and_not_for_a_claim(
     desk: ReviewDesk, save: Save, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr(review.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("dispatch.workflow.review.time.monotonic", lambda: now[0])
     name = save().name
     for moment in (0.0, 30.0, 59.0, 61.0):
         now[0] = 1000.0 + moment
@@ -261,9 +261,9 @@ def test_reading_is_recorded_once_a_minute_and_not_for_a_claim(
 def test_the_memory_of_readings_is_bounded(
     desk: ReviewDesk, store: Store, save: Save, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(review, "_MOST_READERS", 3)
+    monkeypatch.setattr("dispatch.workflow.review._MOST_READERS", 3)
     now = [0.0]
-    monkeypatch.setattr(review.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("dispatch.workflow.review.time.monotonic", lambda: now[0])
     name = save().name
     for number in range(12):
         now[0] += 30
