@@ -18,6 +18,7 @@ from dispatch.store.repository import InstructionStore, Store
 from dispatch.store.retention import Retention, RetentionPolicy
 from dispatch.store.reviews import Decision, Page, QueueFilter, ReleasedOrder, Review, Reviews
 from dispatch.store.scopes import ALL_SCOPES, ROLES, scopes_of
+from dispatch.store.statistics import Backlog, Decided, Reported, Statistics
 from dispatch.store.spool import Replayer, SpoolingStore
 from dispatch.store.tokens import Token, Tokens
 from dispatch.store.transaction import ChainHead
@@ -27,8 +28,10 @@ __all__ = [
     "ROLES",
     "Audit",
     "AuditEvent",
+    "Backlog",
     "ChainHead",
     "ChainReport",
+    "Decided",
     "Decision",
     "EarlierRequest",
     "EtagMismatch",
@@ -42,6 +45,7 @@ __all__ = [
     "QueueFilter",
     "ReleasedOrder",
     "Replayer",
+    "Reported",
     "RequestIdConflict",
     "Retention",
     "RetentionPolicy",
@@ -49,6 +53,7 @@ __all__ = [
     "Reviews",
     "SpoolingStore",
     "StateConflict",
+    "Statistics",
     "Store",
     "StoreError",
     "StoreUnavailable",

@@ -1,0 +1,44 @@
+"""The console as one ASGI application: NiceGUI's pages, the sign-in, the data of pictures and the files they need."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from nicegui import app as nicegui_app
+from nicegui import core, ui
+from starlette.types import ASGIApp
+
+from dispatch.console import attention_page, audit_page, queue_page, review_page, supervisor_page
+from dispatch.console.guard import Guard, guard_events
+from dispatch.console.services import Services
+from dispatch.console.sign_in import router
+
+STATIC = Path(__file__).parent / "static"
+PAGES = (queue_page, review_page, attention_page, audit_page, supervisor_page)
+"""Each module puts its page into NiceGUI, which keeps them by their paths."""
+
+_LINKS = (
+    '<link rel="stylesheet" href="/static/console.css">\n'
+    '<script defer src="/static/console.js"></script>\n'
+)
+
+
+def make_application(services: Services, secure: bool) -> ASGIApp:
+    """The console behind its guard. NiceGUI has one for a process."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(router)
+    app.include_router(attention_page.router)
+    app.mount("/static", StaticFiles(directory=STATIC))
+    nicegui_app.config.socket_io_js_transports = ["websocket"]
+    ui.add_head_html(_LINKS, shared=True)
+    ui.run_with(
+        app,
+        title="Dispatch",
+        favicon=STATIC / "favicon.svg",
+        language="zh-CN",
+        reconnect_timeout=10.0,
+        tailwind=False,
+        show_welcome_message=False,
+    )
+    guard_events(core.sio, services.sessions, secure)
+    return Guard(app, services, secure)
