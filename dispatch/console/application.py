@@ -17,10 +17,7 @@ STATIC = Path(__file__).parent / "static"
 PAGES = (queue_page, review_page, attention_page, audit_page, supervisor_page)
 """Each module puts its page into NiceGUI, which keeps them by their paths."""
 
-_LINKS = (
-    '<link rel="stylesheet" href="/static/console.css">\n'
-    '<script defer src="/static/console.js"></script>\n'
-)
+_LINKS = '<link rel="stylesheet" href="/static/console.css">\n<script defer src="/static/console.js"></script>\n'
 
 
 def make_application(services: Services, secure: bool) -> ASGIApp:

@@ -12,8 +12,8 @@ from nicegui import ui
 from dispatch.console.elements import element, link, select, set_attributes, text
 from dispatch.console.layout import Messages, SessionOver, Visit, frame, visit_of
 from dispatch.domain.situation import JsonObject
-from dispatch.store import NotFound, StoreError
 from dispatch.engine import KINDS, AttentionKind
+from dispatch.store import NotFound, StoreError
 from dispatch.workflow.explain import Explanation, View
 
 _KEY = re.compile("[0-9a-f]{32}")

@@ -1,5 +1,7 @@
 """The audit trail: who did what when, for those who may see it."""
 
+from collections.abc import Callable, Sequence
+
 from fastapi import Request
 from nicegui import ui
 
@@ -30,12 +32,12 @@ class _View:
             named = {"type": "search", "value": subject, "data-key": "/", "maxlength": 200}
             entry(words("audit.subject"), "input", named, self._setter("subject"))
             entry(words("audit.actor"), "input", {"type": "search", "maxlength": 200}, self._setter("actor"))
-        with element("div", "scroll", {"tabindex": 0, "role": "region", "aria-label": words("audit.title")}):
-            with element("table", "events"):
-                with element("thead"), element("tr"):
-                    for column in ("at", "actor", "action", "subject", "details"):
-                        text("th", words(f"audit.{column}"), "", {"scope": "col"})
-                self._body = element("tbody")
+        region: dict[str, str | int] = {"tabindex": 0, "role": "region", "aria-label": words("audit.title")}
+        with element("div", "scroll", region), element("table", "events"):
+            with element("thead"), element("tr"):
+                for column in ("at", "actor", "action", "subject", "details"):
+                    text("th", words(f"audit.{column}"), "", {"scope": "col"})
+            self._body = element("tbody")
         with element("div", "pages"):
             self._back = button(words("queue.back"), "", lambda: self._turn(-1))
             self._forth = button(words("queue.forth"), "", lambda: self._turn(1))
@@ -55,10 +57,12 @@ class _View:
         set_attributes(self._back, {"disabled": None if len(self._after) > 1 else "disabled"})
         set_attributes(self._forth, {"disabled": None if self._last else "disabled"})
 
-    def _read(self) -> list[AuditEvent]:
+    def _read(self) -> Sequence[AuditEvent]:
         chosen = {name: value.strip() for name, value in self._chosen.items()}
         desk, reviewer = self._visit.services.desk, self._visit.reviewer
-        return list(desk.audit(reviewer, **chosen, after=self._after[-1], limit=ROWS))
+        return desk.audit(
+            reviewer, subject=chosen["subject"], actor=chosen["actor"], after=self._after[-1], limit=ROWS
+        )
 
     def _row(self, event: AuditEvent) -> None:
         with element("tr"):
@@ -80,7 +84,7 @@ class _View:
             self._after.pop()
         await self.show()
 
-    def _setter(self, name: str):  # type: ignore[no-untyped-def]
+    def _setter(self, name: str) -> Callable[[str], object]:
         async def choose(value: str) -> None:
             self._chosen[name] = value
             self._after = [0]

@@ -14,7 +14,7 @@ class Change:
 
 
 def changes(old: str, new: str) -> list[Change]:
-    """How the new text comes of the old one: without what was added it is the old one, without what was removed the new.
+    """How the new text comes of the old one: what is not added is the old text, what is not removed the new.
 
     What stands before the first change and after the last is set aside first, which keeps a long text's edit quick.
     """

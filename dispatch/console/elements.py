@@ -57,9 +57,7 @@ def link(said: str, target: str, key: str = "", classes: str = "") -> Element:
     return made
 
 
-def select(
-    label: str, options: Mapping[str, str], value: str, on_change: Callable[[str], Any], name: str
-) -> Element:
+def select(label: str, options: Mapping[str, str], value: str, on_change: Callable[[str], Any], name: str) -> Element:
     """A labelled choice; ``options`` are what is said of each value."""
     with element("label", "field"):
         text("span", label)
@@ -71,9 +69,7 @@ def select(
     return made
 
 
-def entry(
-    label: str, tag: str, attributes: Mapping[str, str | int], on_input: Callable[[str], Any]
-) -> Element:
+def entry(label: str, tag: str, attributes: Mapping[str, str | int], on_input: Callable[[str], Any]) -> Element:
     """A labelled `input` or `textarea`; ``on_input`` is told what it holds while somebody types."""
     with element("label", "field"):
         text("span", label)

@@ -79,4 +79,9 @@ class EvidenceView:
         with self._report:
             for segment in cut(self._item.instruction.report, [*checks, *marks]):
                 flagged = " flagged" if any(label.startswith("k") for label in segment.labels) else ""
-                text("span", segment.text, f"part{flagged}", {"data-of": " ".join(segment.labels)} if segment.labels else {})
+                text(
+                    "span",
+                    segment.text,
+                    f"part{flagged}",
+                    {"data-of": " ".join(segment.labels)} if segment.labels else {},
+                )

@@ -39,7 +39,7 @@ PUBLIC = (SIGN_IN, "/static/", "/favicon.ico")
 """What is shown to anybody."""
 
 HEADERS = {
-    # NiceGUI's own scripts stand in the page and compile templates; nothing is loaded from, sent to or framed elsewhere.
+    # NiceGUI's own scripts stand in the page and compile templates; nothing is loaded from or sent to elsewhere.
     "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",

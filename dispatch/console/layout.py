@@ -20,7 +20,11 @@ from dispatch.workflow.review import Reviewer
 
 T = TypeVar("T")
 
-_PAGES = (("nav.queue", "/", "q", ""), ("nav.supervisor", "/supervisor", "s", "supervise"), ("nav.audit", "/audit", "t", "audit"))
+_PAGES = (
+    ("nav.queue", "/", "q", ""),
+    ("nav.supervisor", "/supervisor", "s", "supervise"),
+    ("nav.audit", "/audit", "t", "audit"),
+)
 _HELP = ("j", "k", "Enter", "/", "e", "a", "r", "u", "l", "h", "1", "Ctrl+Enter", "Esc", "q", "s", "t", "?")
 
 

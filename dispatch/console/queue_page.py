@@ -123,7 +123,9 @@ class QueueView:
             search = {"type": "search", "data-key": "/", "value": chosen.get("text", ""), "maxlength": 100}
             entry(words("filter.text"), "input", search, self._setter("text"))
             with element("label", "field inline"):
-                mine = element("input", "", {"type": "checkbox"} | ({"checked": "checked"} if chosen.get("mine") else {}))
+                mine = element(
+                    "input", "", {"type": "checkbox"} | ({"checked": "checked"} if chosen.get("mine") else {})
+                )
                 text("span", words("filter.mine"))
                 mine.on(
                     "change", lambda event: self._setter("mine")("1" if event.args else ""),
@@ -220,5 +222,3 @@ def _what(item: Instruction, words: Words) -> str:
 
 def _excerpt(said: str) -> str:
     return said if len(said) <= _EXCERPT else said[: _EXCERPT - 1] + "…"
-
-

@@ -46,4 +46,3 @@ async def review(request: Request, key: str, take: str = "") -> None:
     ui.timer(1.0, steps.tick, immediate=False)
     await ui.context.client.connected()
     await evidence.align(editor)
-

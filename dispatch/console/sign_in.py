@@ -38,9 +38,7 @@ async def sign_in(request: Request) -> Response:
     fields = parse_qs(body.decode("utf-8", "replace"))
     words = Words(_language(fields.get("language", [""])[0]))
     try:
-        found = await asyncio.to_thread(
-            services.sessions.open, fields.get("token", [""])[0].strip(), words.language
-        )
+        found = await asyncio.to_thread(services.sessions.open, fields.get("token", [""])[0].strip(), words.language)
         if found is None:
             return _form(words, "sign_in.unknown", 401)
         cookie, session = found
@@ -71,7 +69,9 @@ async def sign_out(request: Request) -> Response:
 
 
 def _record(services: Services, action: str, session: Session) -> None:
-    Audit(services.store.database).record(action, session.name, f"principals/{session.name}", {"token": session.token_id})
+    Audit(services.store.database).record(
+        action, session.name, f"principals/{session.name}", {"token": session.token_id}
+    )
 
 
 def _language(value: str) -> str:
@@ -81,9 +81,9 @@ def _language(value: str) -> str:
 def _form(words: Words, problem: str, status: int = 200) -> HTMLResponse:
     """Holds nothing that a visitor has typed."""
     others = "".join(
-        f'<a href="{SIGN_IN}?language={language}" lang="{Words(language).tag}">{escape(Words(language)("language"))}</a>'
-        for language in LANGUAGES
-        if language != words.language
+        f'<a href="{SIGN_IN}?language={other.language}" lang="{other.tag}">{escape(other("language"))}</a>'
+        for other in map(Words, LANGUAGES)
+        if other.language != words.language
     )
     said = f'<p class="problem" role="alert">{escape(words(problem))}</p>' if problem else ""
     return HTMLResponse(

@@ -1,5 +1,6 @@
 """A text cut where marks begin and end, so that marks that overlap can each be shown."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,5 +33,5 @@ def cut(text: str, marks: Sequence[Mark]) -> list[Segment]:
             text[start:end],
             tuple(dict.fromkeys(mark.label for mark in marks if mark.start <= start and end <= mark.end)),
         )
-        for start, end in zip(edges, edges[1:], strict=False)
+        for start, end in itertools.pairwise(edges)
     ]

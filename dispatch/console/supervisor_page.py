@@ -57,7 +57,10 @@ def _show(visit: Visit, overview: Overview) -> None:
         )
         _table(
             visit, "quality", ("day", "model", "decisions", "unchanged", "confidence"),
-            [(f"{each.day}", each.model, str(each.decisions), each.unchanged, each.confidence) for each in overview.quality],
+            [
+                (f"{each.day}", each.model, str(each.decisions), each.unchanged, each.confidence)
+                for each in overview.quality
+            ],
         )  # fmt: skip
         _table(
             visit, "drift", ("day", "reports", "length", "unknown", "drifted"),
@@ -104,16 +107,16 @@ def _table(visit: Visit, title: str, columns: Sequence[str], rows: Sequence[tupl
         if not rows:
             text("p", words("supervisor.nothing"), "aside")
             return
-        with element("div", "scroll", {"tabindex": 0, "role": "region", "aria-labelledby": f"{title}-title"}):
-            with element("table"):
-                with element("thead"), element("tr"):
-                    for column in columns:
-                        text("th", words(f"supervisor.{column}"), "", {"scope": "col"})
-                with element("tbody"):
-                    for row in rows:
-                        with element("tr"):
-                            for cell in row:
-                                _cell(cell)
+        region: dict[str, str | int] = {"tabindex": 0, "role": "region", "aria-labelledby": f"{title}-title"}
+        with element("div", "scroll", region), element("table"):
+            with element("thead"), element("tr"):
+                for column in columns:
+                    text("th", words(f"supervisor.{column}"), "", {"scope": "col"})
+            with element("tbody"):
+                for row in rows:
+                    with element("tr"):
+                        for cell in row:
+                            _cell(cell)
 
 
 def _cell(cell: Cell) -> None:

@@ -113,7 +113,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "review.erased": ("个人数据已删除。", "Its personal data were erased."),
     "review.context": ("来电位置:{}", "The caller's place: {}"),
     "review.aligning": ("正在查找出处…", "Looking for the evidence …"),
-    "review.no_evidence": ("没有模型读过此报文,无出处可查。", "No model that is here has read this report: no evidence."),
+    "review.no_evidence": (
+        "没有模型读过此报文,无出处可查。",
+        "No model that is here has read this report: no evidence.",
+    ),
     "review.hover": (
         "指向一项情报或命令,其出处即被标出;虚线项未找到出处。",
         "Point at a fact or an order to see where it comes from; for dotted ones nothing was found.",

@@ -18,8 +18,8 @@ from dispatch.store.repository import InstructionStore, Store
 from dispatch.store.retention import Retention, RetentionPolicy
 from dispatch.store.reviews import Decision, Page, QueueFilter, ReleasedOrder, Review, Reviews
 from dispatch.store.scopes import ALL_SCOPES, ROLES, scopes_of
-from dispatch.store.statistics import Backlog, Decided, Reported, Statistics
 from dispatch.store.spool import Replayer, SpoolingStore
+from dispatch.store.statistics import Backlog, Decided, Reported, Statistics
 from dispatch.store.tokens import Token, Tokens
 from dispatch.store.transaction import ChainHead
 

@@ -111,7 +111,9 @@ def times_of(decided: Sequence[Decided]) -> list[Times]:
 def overrides_of(decided: Sequence[Decided], names: Callable[[Decided], Iterable[str]]) -> list[Overrides]:
     """By what ``names`` gives for a decision, the most often decided first."""
     actions = _grouped((name, decision.action) for decision in decided for name in names(decision))
-    found = [Overrides(name, len(each), each.count("revised"), each.count("rejected")) for name, each in actions.items()]
+    found = [
+        Overrides(name, len(each), each.count("revised"), each.count("rejected")) for name, each in actions.items()
+    ]
     return sorted(found, key=lambda overrides: (-overrides.decisions, overrides.name))
 
 
