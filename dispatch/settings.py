@@ -89,6 +89,19 @@ class Settings(BaseSettings):
     threads: int = Field(
         0, ge=0, le=1024, description="Processor threads for the model; 0 takes what the container may use."
     )
+    review_lease_s: float = Field(
+        300.0,
+        gt=0,
+        le=86_400,
+        description="Seconds for which a claim keeps others from deciding; its holder renews it.",
+    )
+    review_low_confidence: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Confidence below which an approval needs a reason; without one, where the bundle's calibration "
+        "says LOW_CONFIDENCE.",
+    )
     grace_s: float = Field(
         10.0, ge=0, le=86_400, description="Seconds that work in flight may take when the server stops."
     )

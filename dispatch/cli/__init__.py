@@ -15,6 +15,7 @@ from dispatch.cli import (
     doctor,
     doctrine,
     evaluate,
+    explain,
     export,
     generate,
     models,
@@ -66,6 +67,7 @@ app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(calibrate.calibrate)
 app.command()(export.export)
+app.command()(explain.explain)
 app.add_typer(models.app, name="models")
 app.add_typer(doctrine.app, name="doctrine")
 app.command()(doctor.doctor)

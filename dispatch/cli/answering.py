@@ -7,7 +7,7 @@ from pathlib import Path
 from dispatch.cli.output import note
 from dispatch.client import Client, DispatchError, TlsFiles
 from dispatch.decoding import DecodingConfig
-from dispatch.engine import Engine, choose_engine, limit_threads
+from dispatch.engine import BundleEngine, Engine, choose_engine, limit_threads
 from dispatch.engine import open_engine as open_named_engine
 from dispatch.model import load_bundle
 from dispatch.offline.answers import Answer, JsonObject, result_object
@@ -17,7 +17,7 @@ from dispatch.store import Store
 from dispatch.workflow import Intake, IntakeRequest
 
 
-def open_engine(bundle: Path | None) -> Engine:
+def open_engine(bundle: Path | None) -> BundleEngine:
     """The engine of a bundle, or of the one that the settings name; a note says where it is not the one expected."""
     settings = load_settings()
     threads = limit_threads(settings.threads)

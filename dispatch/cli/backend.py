@@ -12,9 +12,10 @@ from dispatch.server.admin_service import AdminService
 from dispatch.server.health import Probes, probes_of
 from dispatch.server.known_tokens import FindToken
 from dispatch.server.metrics import StateSources, state_of
+from dispatch.server.review_service import ReviewService
 from dispatch.server.telemetry import Telemetry
 from dispatch.store import Audit, Replayer, SpoolingStore, Store, Tokens, parse_url
-from dispatch.workflow import LiveIntake, ServingMode, require_known
+from dispatch.workflow import LiveIntake, ReviewConfig, ReviewDesk, ServingMode, require_known
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class BackendConfig:
     spool: Path | None = None
     """The file that takes instructions while a PostgreSQL store is lost; None where they are refused then."""
     batcher: BatcherConfig = field(default_factory=BatcherConfig)
+    review: ReviewConfig = field(default_factory=ReviewConfig)
 
     def __post_init__(self) -> None:
         if self.spool is not None and parse_url(self.database_url).get_backend_name() != "postgresql":
@@ -39,8 +41,11 @@ class BackendConfig:
 class Backend:
     """What is open."""
 
+    store: Store
     intake: LiveIntake
     admin: AdminService
+    desk: ReviewDesk
+    review: ReviewService
     find_token: FindToken
     probes: Probes
     state: StateSources
@@ -71,9 +76,13 @@ def open_backend(config: BackendConfig, telemetry: Telemetry | None = None) -> I
         stack.callback(registry.close, 0)
         registry.add(engine)
         admin = AdminService(registry, serving, Audit(store.database), config.models_dir)
+        desk = ReviewDesk(store, intake.doctrine, config.review)  # what a spool has taken waits for the store
         yield Backend(
+            store,
             intake,
             admin,
+            desk,
+            ReviewService(desk),
             Tokens(store.database).find,
             probes_of(registry, keeper.ping, lambda: serving.mode),
             state_of(

@@ -1,5 +1,6 @@
-"""`dispatch serve`: the gRPC server."""
+"""`dispatch serve`: the gRPC server, and the reviewers' console beside it."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,10 +8,11 @@ import typer
 
 from dispatch.cli.options import BundleOption, DatabaseOption
 from dispatch.cli.output import note, values_as_usage
-from dispatch.settings import Settings, load_settings
+from dispatch.settings import OFF, Settings, load_settings
 
 if TYPE_CHECKING:
     from dispatch.cli.backend import BackendConfig
+    from dispatch.console import ConsoleConfig
     from dispatch.server import ServerConfig
     from dispatch.server.telemetry import TelemetryConfig
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 def serve(
     listen: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Where to answer gRPC; port 0: a free one.")
+    ] = None,
+    console: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where to show the reviewers' console; off: nowhere.")
     ] = None,
     database_url: DatabaseOption = None,
     bundle: BundleOption = None,
@@ -27,7 +32,7 @@ def serve(
 ) -> None:
     """Answer gRPC until SIGTERM or Ctrl-C; every instruction is stored before it is answered.
 
-    The address is announced on standard error when calls are answered.
+    The addresses are announced on standard error, that of calls when they are answered.
 
     Example: `dispatch serve --listen 127.0.0.1:50051 --database-url sqlite:///dispatch.db`
     """
@@ -39,19 +44,27 @@ def serve(
     from dispatch.server.logs import configure_logs
     from dispatch.server.telemetry import Telemetry
 
+    console = console or settings.console
     with values_as_usage():
         config = _server_config(settings, listen or settings.listen, insecure or settings.insecure)
+        console_config = None if console == OFF else _console_config(settings, console, insecure or settings.insecure)
         backend_config = _backend_config(settings, database_url or settings.database_url, bundle)
         telemetry_config = _telemetry_config(settings)
     configure_logs(settings.log_format, settings.log_level)
     raise_limit()
     telemetry = Telemetry(telemetry_config)
-    with open_backend(backend_config, telemetry) as backend:
+    with open_backend(backend_config, telemetry) as backend, ExitStack() as stack:
+        if console_config is not None:
+            from dispatch.cli.console import open_console
+
+            url = stack.enter_context(open_console(console_config, backend, settings.console_hours))
+            note(f"console at {url}")
         run_server(
             lambda: DispatchServer(
                 config,
                 backend.intake,
                 admin=backend.admin,
+                review=backend.review,
                 find_token=backend.find_token,
                 telemetry=telemetry,
                 probes=backend.probes,
@@ -80,6 +93,12 @@ def _server_config(settings: Settings, listen: str, insecure: bool) -> "ServerCo
     )
 
 
+def _console_config(settings: Settings, address: str, insecure: bool) -> "ConsoleConfig":
+    from dispatch.cli.console import console_config
+
+    return console_config(settings, address, insecure)
+
+
 def _telemetry_config(settings: Settings) -> "TelemetryConfig":
     from dispatch.server.metrics import MetricsConfig
     from dispatch.server.telemetry import TelemetryConfig
@@ -89,6 +108,8 @@ def _telemetry_config(settings: Settings) -> "TelemetryConfig":
 
 def _backend_config(settings: Settings, database_url: str, bundle: Path | None) -> "BackendConfig":
     from dispatch.cli.backend import BackendConfig
+    from dispatch.workflow import ReviewConfig
 
     spool = settings.spool if settings.when_store_lost == "spool" else None
-    return BackendConfig(database_url, bundle, settings.models_dir, spool)
+    review = ReviewConfig(lease_s=settings.review_lease_s, low_confidence=settings.review_low_confidence)
+    return BackendConfig(database_url, bundle, settings.models_dir, spool, review=review)

@@ -76,26 +76,38 @@ def source_pieces(report: str, context: Context) -> list[Piece]:
     return [*pieces, REPORT, report]
 
 
+def situation_parts(situation: Situation) -> list[tuple[str, list[Piece]]]:
+    """One situation in canonical order: each of its facts by the path of its JSON, such as ``people.trapped``.
+
+    The first has the path "" and is the symbol ``<situation>`` alone.
+    """
+    parts: list[tuple[str, list[Piece]]] = [("", [SITUATION]), ("kind", [_symbol("kind", situation.kind)])]
+    if situation.location:
+        parts.append(("location", [LOCATION, situation.location]))
+    parts += _label_parts(situation, "hazards")
+    for category, count in situation.people.items():
+        parts.append((f"people.{category}", [_symbol("people", category), count.to_text()]))
+    for name in _LABEL_GROUPS:
+        if name != "hazards":
+            parts += _label_parts(situation, name)
+    for index, requested in enumerate(situation.requested):
+        parts.append((f"requested[{index}]", [REQUESTED, requested.to_text()]))
+    for name, value in situation.measures.items():
+        parts.append((f"measures.{name}", [_symbol("measure", name), format_number(value)]))
+    for name, value in situation.facts.items():
+        number = [format_number(value)] if name in labels.NUMBER_FACTS else []
+        parts.append((f"facts.{name}", [_symbol("fact", name), *number]))
+    return parts
+
+
+def _label_parts(situation: Situation, name: str) -> list[tuple[str, list[Piece]]]:
+    symbols = [_symbol(_LABEL_GROUPS[name], label) for label in getattr(situation, name)]
+    return [(f"{name}[{index}]", [symbol]) for index, symbol in enumerate(symbols)]
+
+
 def situation_pieces(situation: Situation) -> list[Piece]:
     """One situation in canonical order, beginning with ``<situation>``."""
-    pieces: list[Piece] = [SITUATION, _symbol("kind", situation.kind)]
-    if situation.location:
-        pieces += [LOCATION, situation.location]
-    pieces += [_symbol("hazard", hazard) for hazard in situation.hazards]
-    for category, count in situation.people.items():
-        pieces += [_symbol("people", category), count.to_text()]
-    for name, group in _LABEL_GROUPS.items():
-        if name != "hazards":
-            pieces += [_symbol(group, label) for label in getattr(situation, name)]
-    for requested in situation.requested:
-        pieces += [REQUESTED, requested.to_text()]
-    for name, value in situation.measures.items():
-        pieces += [_symbol("measure", name), format_number(value)]
-    for name, value in situation.facts.items():
-        pieces.append(_symbol("fact", name))
-        if name in labels.NUMBER_FACTS:
-            pieces.append(format_number(value))
-    return pieces
+    return [piece for _, pieces in situation_parts(situation) for piece in pieces]
 
 
 def target_pieces(situations: Sequence[Situation], workings: Sequence[str], instruction: str) -> list[Piece]:

@@ -15,14 +15,14 @@ from dispatch.domain.places import find_place
 from dispatch.domain.situation import Count, Situation
 
 _SAME = 1e-6
-_MEASURES = {
+MEASURES_BY_KIND = {
     "length": ("snow_depth_m", "water_depth_m"),
     "level": ("magnitude", "wind_level"),
     "area": ("area_ha",),
     "weight": ("leak_tonnes",),
 }
-_FACTS = {"hours": ("hours",), "kilowatts": ("kilowatts",), "things": ("cars", "vehicles")}
-_PEOPLE_FACTS = {
+FACTS_BY_KIND = {"hours": ("hours",), "kilowatts": ("kilowatts",), "things": ("cars", "vehicles")}
+FACTS_BY_EVENT = {
     "": ("displaced", "pinned", "severe", "moderate", "light"),
     "injured": ("severe", "moderate", "light", "pinned"),
     "buried": ("pinned",),
@@ -30,7 +30,7 @@ _PEOPLE_FACTS = {
     "missing": (),
 }
 # What happens to people at once has one label for both: who is buried is missing, and trapped.
-_ALIKE = {
+ALIKE = {
     "injured": ("injured",),
     "buried": ("buried", "trapped", "missing"),
     "missing": ("missing", "buried"),
@@ -124,10 +124,10 @@ def _check_stated(candidate: Candidate, amounts: Sequence[Amount], headcounts: S
             if not (low_said and high_said):
                 severity: Severity = "warning" if low_said or high_said else "error"
                 message = f"the report does not state {count.to_text()} {category}"
-                yield Check("UNGROUNDED_NUMBER", severity, message, "report", *_event_span(category, candidate.report))
+                yield Check("UNGROUNDED_NUMBER", severity, message, "report", *event_span(category, candidate.report))
 
 
-def _event_span(category: str, report: str) -> tuple[int, int]:
+def event_span(category: str, report: str) -> tuple[int, int]:
     """Where the report first says what happened to a category of people; 0, 0 where it says it in other words."""
     pattern = _HOUSEHOLD if category == "households" else EVENTS[category]
     match = pattern.search(report)
@@ -194,35 +194,35 @@ class _Claims:
             return self._counted(amount, ("households", "trapped"))
         if not amount.events:
             return self.anyhow(amount)
-        categories = {alike for event in amount.events for alike in _ALIKE[event]}
-        facts = {fact for event in amount.events for fact in _PEOPLE_FACTS[event]}
+        categories = {alike for event in amount.events for alike in ALIKE[event]}
+        facts = {fact for event in amount.events for fact in FACTS_BY_EVENT[event]}
         return self._counted(amount, tuple(categories)) or self._stated(amount, tuple(facts))
 
     def anyhow(self, amount: Amount) -> bool:
         """Whether any count or fact about people claims it."""
-        counted = any(_claims(count, amount) for each in self.situations for count in each.people.values())
-        return counted or self._stated(amount, _PEOPLE_FACTS[""])
+        counted = any(claims_count(count, amount) for each in self.situations for count in each.people.values())
+        return counted or self._stated(amount, FACTS_BY_EVENT[""])
 
     def measured(self, amount: Amount) -> bool:
         """Whether a measure, a fact or something asked for claims it."""
-        names = _MEASURES.get(amount.kind, ())
+        names = MEASURES_BY_KIND.get(amount.kind, ())
         values = [each.measures[name] for each in self.situations for name in names if name in each.measures]
         if amount.kind == "length":
             values += [float(each.facts.get("km", -1)) * 1000 for each in self.situations]
             values += [float(each.facts.get("altitude_m", -1)) for each in self.situations]
         return (
-            any(_is_said(value, amount) for value in values)
-            or self._stated(amount, _FACTS.get(amount.kind, ()))
+            any(claims_value(value, amount) for value in values)
+            or self._stated(amount, FACTS_BY_KIND.get(amount.kind, ()))
             or self._requested(amount, amount.unit)
         )
 
     def _counted(self, amount: Amount, categories: Sequence[str]) -> bool:
         counts = (count for each in self.situations for name, count in each.people.items() if name in categories)
-        return any(_claims(count, amount) for count in counts)
+        return any(claims_count(count, amount) for count in counts)
 
     def _stated(self, amount: Amount, facts: Sequence[str]) -> bool:
         return any(
-            _is_said(float(each.facts[name]), amount)
+            claims_value(float(each.facts[name]), amount)
             for each in self.situations
             for name in facts
             if name in each.facts
@@ -230,10 +230,11 @@ class _Claims:
 
     def _requested(self, amount: Amount, units: str) -> bool:
         items = (item for each in self.situations for item in each.requested)
-        return any(item.unit in units and _is_said(item.count, amount) for item in items)
+        return any(item.unit in units and claims_value(item.count, amount) for item in items)
 
 
-def _claims(count: Count, amount: Amount) -> bool:
+def claims_count(count: Count, amount: Amount) -> bool:
+    """Whether a count of people is what an amount states."""
     if count.conflicting and count.max is not None:
         return any(count.min <= low <= count.max for low in amount.lows)
     if amount.exact:
@@ -241,7 +242,8 @@ def _claims(count: Count, amount: Amount) -> bool:
     return count.min in amount.lows and count.max in amount.highs
 
 
-def _is_said(value: float, amount: Amount) -> bool:
+def claims_value(value: float, amount: Amount) -> bool:
+    """Whether a number is one of the bounds that an amount states."""
     return any(bound is not None and abs(bound - value) < _SAME for bound in amount.lows | amount.highs)
 
 

@@ -9,6 +9,7 @@ from dispatch.engine.batcher import (
     Overloaded,
     Ticket,
 )
+from dispatch.engine.bundle_engine import BundleEngine
 from dispatch.engine.choice import EngineChoice, EngineName, choose_engine, open_engine
 from dispatch.engine.ctranslate2_engine import ComputeType, CTranslate2Engine
 from dispatch.engine.engine import (
@@ -20,6 +21,7 @@ from dispatch.engine.engine import (
     UnusableRequest,
     generate_all,
 )
+from dispatch.engine.explanation import KINDS, Attention, AttentionKind, Token, Weights, read_attention
 from dispatch.engine.processors import available_processors, limit_threads, processor_quota
 from dispatch.engine.registry import LABELS, Label, LabelConflict, LoadedModel, Registry, UnknownModel, UnusableBundle
 from dispatch.engine.torch_engine import TorchEngine
@@ -27,12 +29,16 @@ from dispatch.engine.waiting import LANES, BatcherConfig, Lane
 
 __all__ = [
     "CUT_SHORT",
+    "KINDS",
     "LABELS",
     "LANES",
+    "Attention",
+    "AttentionKind",
     "BatchDone",
     "Batcher",
     "BatcherClosed",
     "BatcherConfig",
+    "BundleEngine",
     "CTranslate2Engine",
     "Candidate",
     "ComputeType",
@@ -50,14 +56,17 @@ __all__ = [
     "Overloaded",
     "Registry",
     "Ticket",
+    "Token",
     "TorchEngine",
     "UnknownModel",
     "UnusableBundle",
     "UnusableRequest",
+    "Weights",
     "available_processors",
     "choose_engine",
     "generate_all",
     "limit_threads",
     "open_engine",
     "processor_quota",
+    "read_attention",
 ]

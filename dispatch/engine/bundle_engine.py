@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from dispatch.decoding import DecodingConfig, Hypothesis
-from dispatch.domain import by_urgency
+from dispatch.domain import Context, by_urgency
 from dispatch.domain.labels import KINDS
 from dispatch.domain.linear import CONTEXT_ISSUED, INSTRUCTION, Symbol, parse_target, source_pieces
 from dispatch.engine.engine import CUT_SHORT, Candidate, Generation, GenerationRequest, UnusableRequest
-from dispatch.model import Bundle, BundleIdentity, Calibration
+from dispatch.model import Bundle, BundleIdentity, Calibration, Tokenizer
 
 
 class Search(Protocol):
@@ -40,6 +40,24 @@ class _Beginning:
     fault: str = ""
 
 
+def kept_context(request: GenerationRequest, tokenizer: Tokenizer, max_length: int) -> Context:
+    """What the network reads of the context: where it leaves the report no room, the oldest issued instructions go.
+
+    Doctrine still takes them into account: it reads them from the context itself.
+    """
+    context = request.context
+    if not context.issued:
+        return context
+    room = max_length - len(tokenizer.encode_pieces(source_pieces(request.report, replace(context, issued=()))))
+    first = len(context.issued)
+    for text in reversed(context.issued):
+        room -= len(tokenizer.encode_pieces([CONTEXT_ISSUED, text]))
+        if room < 0:
+            break
+        first -= 1
+    return replace(context, issued=context.issued[first:])
+
+
 class BundleEngine:
     """Answers requests with one bundle, whose network a search runs. Engines derive from it."""
 
@@ -47,6 +65,7 @@ class BundleEngine:
     """What runs the network, as the setting `engine` calls it."""
 
     def __init__(self, bundle: Bundle, search: Search) -> None:
+        self.bundle = bundle
         self._search = search
         self._tokenizer = bundle.tokenizer
         self._writes_situations = bundle.config.situations
@@ -112,21 +131,9 @@ class BundleEngine:
         return list(self._search_on(sources, beginnings, decoding, _never).values())
 
     def encode_source(self, request: GenerationRequest) -> list[int]:
-        """The source's ids. Where the context leaves the report no room, the oldest issued instructions are left out.
-
-        Doctrine still takes them into account: it reads them from the context itself.
-        """
-        context = request.context
-        ids = self._tokenizer.encode_pieces(source_pieces(request.report, replace(context, issued=())))
-        room = self._max_length - len(ids)
-        first = len(context.issued)
-        for text in reversed(context.issued):
-            room -= len(self._tokenizer.encode_pieces([CONTEXT_ISSUED, text]))
-            if room < 0:
-                break
-            first -= 1
-        kept = replace(context, issued=context.issued[first:])
-        return self._tokenizer.encode_pieces(source_pieces(request.report, kept)) if kept.issued else ids
+        """The source's ids, all of them (see :func:`kept_context`)."""
+        context = kept_context(request, self._tokenizer, self._max_length)
+        return self._tokenizer.encode_pieces(source_pieces(request.report, context))
 
     def _search_on(
         self,

@@ -5,8 +5,8 @@ from typing import Literal
 
 import torch
 
+from dispatch.engine.bundle_engine import BundleEngine
 from dispatch.engine.ctranslate2_engine import ComputeType, CTranslate2Engine
-from dispatch.engine.engine import Engine
 from dispatch.engine.torch_engine import TorchEngine
 from dispatch.model import Bundle, ctranslate2_installed
 
@@ -36,7 +36,7 @@ def choose_engine(bundle: Bundle, wanted: EngineName | Literal["auto"] = "auto")
     return EngineChoice("ctranslate2", "the bundle holds an export for it")
 
 
-def open_engine(bundle: Bundle, name: EngineName, compute_type: ComputeType = "int8", threads: int = 0) -> Engine:
+def open_engine(bundle: Bundle, name: EngineName, compute_type: ComputeType = "int8", threads: int = 0) -> BundleEngine:
     """The engine of this name; ``compute_type`` and ``threads`` are CTranslate2's, torch has its own."""
     if name == "ctranslate2":
         return CTranslate2Engine(bundle, compute_type, threads)

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from dispatch.engine.batcher import BatchDone, Batcher, BatcherClosed, Ticket
 from dispatch.engine.engine import Engine, GenerationRequest
 from dispatch.engine.waiting import BatcherConfig, Lane
-from dispatch.model import BundleIdentity, Calibration, verify_bundle
+from dispatch.model import Bundle, BundleIdentity, Calibration, verify_bundle
 
 Label = Literal["stable", "canary", "shadow"]
 LABELS: tuple[Label, ...] = get_args(Label)
@@ -45,6 +45,8 @@ class LoadedModel:
     """What runs it, such as "ctranslate2 int8"."""
     batcher: Batcher
     calibration: Calibration | None
+    bundle: Bundle | None = None
+    """What the engine runs, for who looks into the network; None for an engine that has none."""
 
 
 class Registry:
@@ -197,7 +199,8 @@ class Registry:
         except BaseException:
             batcher.close(0)
             raise
-        return LoadedModel(engine.identity, (), 0.0, _describe(engine), batcher, engine.calibration)
+        bundle = getattr(engine, "bundle", None)
+        return LoadedModel(engine.identity, (), 0.0, _describe(engine), batcher, engine.calibration, bundle)
 
     def _give(
         self, loaded: LoadedModel, label: Label, share: float, confirm: Callable[[BundleIdentity], None]

@@ -63,6 +63,26 @@ class Tokenizer:
         ids: list[int] = self._processor.encode(normalize(text).text)
         return ids
 
+    def encode_with_spans(self, text: str) -> list[tuple[int, int, int]]:
+        """The ids of a text, each with the span of the text as it came (code points) that it stands for.
+
+        A token that is a part of a character stands for all of it.
+        """
+        normalized = normalize(text)
+        ids: list[int] = self._processor.encode(normalized.text)
+        # Character by byte, since a byte-fallback token is less than a character. SentencePiece writes a space as ▁.
+        characters = [
+            index for index, character in enumerate(normalized.text.replace(" ", "\u2581")) for _ in character.encode()
+        ]
+        spans, at = [], 0
+        for token in ids:
+            is_byte = self._processor.is_byte(token)
+            after = at + (1 if is_byte else len(self._processor.id_to_piece(token).encode()))
+            spans.append((token, *normalized.span(characters[at], characters[after - 1] + 1)))
+            at = after
+        assert at == len(characters), "the tokens do not spell the text"
+        return spans
+
     def encode_pieces(self, pieces: Sequence[Piece]) -> list[int]:
         """The ids of text pieces and symbols. Raises KeyError for a symbol that this tokenizer was trained without."""
         ids: list[int] = []

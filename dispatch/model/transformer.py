@@ -72,11 +72,12 @@ class Memory:
 
 @dataclass(frozen=True)
 class AttentionMaps:
-    """The weights of every layer and head; each row of keys sums to 1."""
+    """The weights of every layer and head; each row of keys sums to 1. The logits are those of the same pass."""
 
     encoder_LBHSS: Tensor
     decoder_LBHTT: Tensor
     cross_LBHTS: Tensor
+    logits_BTV: Tensor
 
 
 @dataclass
@@ -267,10 +268,10 @@ class Transformer(nn.Module):
             recorded.append(weights_BHTS)
             return attended_BTD
 
-        self._step(target_BT, self.start(self._encode(source_BS, attend)), attend)
+        logits_BTV = self._step(target_BT, self.start(self._encode(source_BS, attend)), attend)
         first = self.config.encoder_layers  # from here on decoder and cross-attention take turns
         encoder, decoder, cross = recorded[:first], recorded[first::2], recorded[first + 1 :: 2]
-        return AttentionMaps(torch.stack(encoder), torch.stack(decoder), torch.stack(cross))
+        return AttentionMaps(torch.stack(encoder), torch.stack(decoder), torch.stack(cross), logits_BTV)
 
     def _encode(self, source_BS: Tensor, attend: Attend) -> Memory:
         mask_BS = source_BS != self.config.pad_id

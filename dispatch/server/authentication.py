@@ -11,7 +11,7 @@ from typing import Literal
 
 import grpc
 
-from dispatch.server.errors import Context, Failure, abort, failure_of
+from dispatch.server.errors import Context, Failure, abort, failure_of, lacks_scope
 from dispatch.server.interception import Continuation, Handler, surround
 from dispatch.server.known_tokens import FindToken, KnownTokens
 from dispatch.server.rates import TokenBuckets, address_of, rate_limited
@@ -128,7 +128,7 @@ class Authentication(grpc.aio.ServerInterceptor):
         token = await self._identify(method, secret, context)
         if need is None or (need != "token" and need not in token.scopes):
             self._log(context, method, f"{token.principal} lacks the scope")
-            await abort(context, _lacks_scope(need))
+            await abort(context, lacks_scope(need or ""))
         _caller.set(Caller(token.principal, frozenset(token.scopes), True))
         try:
             async with asyncio.timeout(None) as limit, self._watching(secret, limit):
@@ -199,8 +199,3 @@ def _secret(context: Context) -> str:
         return ""
     scheme, _, secret = str(given[0]).partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else ""
-
-
-def _lacks_scope(need: Need | None) -> Failure:
-    message = f"the token lacks the scope {need}" if need else "nobody may call this method"
-    return Failure(grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING", message, metadata={"scope": need or ""})

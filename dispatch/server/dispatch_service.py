@@ -9,6 +9,7 @@ from google.rpc.status_pb2 import Status
 
 from dispatch.engine import Lane, Overloaded
 from dispatch.server.admin_service import to_list_models
+from dispatch.server.admission import Admission
 from dispatch.server.authentication import current_caller
 from dispatch.server.bulk import Window
 from dispatch.server.conversion import to_draft_orders, to_intake_request, to_response, to_situations
@@ -39,15 +40,12 @@ class DispatchService(DispatchServiceServicer):
     def __init__(self, intake: LiveIntake, window: int = WINDOW) -> None:
         self._intake = intake
         self._window = window
-        self._closing = asyncio.Event()
-        self._in_flight = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self.admission = Admission()
 
     async def GenerateInstruction(
         self, request: messages.GenerateInstructionRequest, context: Context
     ) -> messages.GenerateInstructionResponse:
-        await self._admit(context)
+        await self.admission.admit(context)
         try:
             return to_response(await self._submit(request, "urgent", _deadline(context)))
         except Exception as error:
@@ -56,7 +54,7 @@ class DispatchService(DispatchServiceServicer):
     async def StreamInstruction(
         self, request: messages.StreamInstructionRequest, context: Context
     ) -> AsyncGenerator[messages.StreamInstructionResponse, None]:
-        await self._admit(context)
+        await self.admission.admit(context)
         try:
             asked = _read(request.request, "request.")
             stages = self._intake.stages(asked, principal=current_caller().name, deadline=_deadline(context))
@@ -70,7 +68,7 @@ class DispatchService(DispatchServiceServicer):
     async def TranslateReports(
         self, requests: AsyncIterator[messages.TranslateReportsRequest], context: Context
     ) -> AsyncGenerator[messages.TranslateReportsResponse, None]:
-        await self._admit(context)
+        await self.admission.admit(context)
         deadline = _deadline(context)
 
         async def answer(
@@ -78,7 +76,7 @@ class DispatchService(DispatchServiceServicer):
         ) -> messages.TranslateReportsResponse:
             return await self._answer_item(item, deadline)
 
-        window = Window(requests, answer, self._window, self._closing)
+        window = Window(requests, answer, self._window, self.admission.closing)
         async with aclosing(window.answers()) as answers:
             async for told in answers:
                 yield told
@@ -87,17 +85,6 @@ class DispatchService(DispatchServiceServicer):
 
     async def ListModels(self, request: messages.ListModelsRequest, context: Context) -> messages.ListModelsResponse:
         return to_list_models(self._intake.registry.models(), self._intake.serving.mode)
-
-    def stop_admitting(self) -> None:
-        """Refuses calls from now on, and has bulk calls read no further; what was admitted is answered still."""
-        self._closing.set()
-
-    async def drained(self, timeout_s: float) -> None:
-        """Returns when every call has been answered, or after the timeout."""
-        try:
-            await asyncio.wait_for(self._idle.wait(), timeout_s)
-        except TimeoutError:
-            return
 
     async def _answer_item(
         self, item: messages.TranslateReportsRequest | MalformedMessage, deadline: float | None
@@ -125,19 +112,6 @@ class DispatchService(DispatchServiceServicer):
     ) -> Instruction:
         asked = _read(request, path)
         return await self._intake.submit(asked, principal=current_caller().name, lane=lane, deadline=deadline)
-
-    async def _admit(self, context: Context) -> None:
-        """Counts a call until its reply is out, which is after the handler has returned; refuses it when stopping."""
-        if self._closing.is_set():
-            await abort(context, SHUTTING_DOWN)
-        self._in_flight += 1
-        self._idle.clear()
-        context.add_done_callback(self._discount)  # type: ignore[arg-type] # the stubs want a class of their own
-
-    def _discount(self, _context: Context) -> None:
-        self._in_flight -= 1
-        if not self._in_flight:
-            self._idle.set()
 
 
 def _read(request: messages.GenerateInstructionRequest, path: str) -> IntakeRequest:

@@ -23,7 +23,16 @@ from dispatch.engine import (
     UnusableRequest,
 )
 from dispatch.server.logs import frames
-from dispatch.store import RequestIdConflict, StoreError, StoreUnavailable
+from dispatch.store import (
+    EtagMismatch,
+    LeaseHeld,
+    NotFound,
+    RequestIdConflict,
+    StateConflict,
+    StoreError,
+    StoreUnavailable,
+)
+from dispatch.workflow.review import NotAllowed, ReasonRequired
 
 DOMAIN = "dispatch"
 STORE_RETRY_S = 1.0
@@ -42,6 +51,11 @@ Reason = Literal[
     "BAD_BUNDLE",
     "LABEL_CONFLICT",
     "LOADING_DISABLED",
+    "NOT_FOUND",
+    "ETAG_MISMATCH",
+    "LEASE_HELD",
+    "STATE_CONFLICT",
+    "REASON_REQUIRED",
     "UNAUTHENTICATED",
     "SCOPE_MISSING",
     "RATE_LIMITED",
@@ -142,7 +156,33 @@ def failure_of(error: Exception) -> Failure:
             return Failure(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", message, retry_after_s=STORE_RETRY_S)
         case DecodingCancelled():
             return Failure(grpc.StatusCode.CANCELLED, "DECODING_CANCELLED", "the call ended before the instruction")
-    return _internal_error(error)
+    return _failure_of_review(error) or _internal_error(error)
+
+
+def lacks_scope(scope: str) -> Failure:
+    """For a caller who may not do what was asked; "" where nobody may."""
+    message = f"the token lacks the scope {scope}" if scope else "nobody may call this method"
+    return Failure(grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING", message, metadata={"scope": scope})
+
+
+def _failure_of_review(error: Exception) -> Failure | None:
+    """Of what was asked about an instruction; None for any other exception."""
+    match error:
+        case NotAllowed():
+            return lacks_scope(error.scope)
+        case ReasonRequired():
+            violation = FieldViolation("reason", str(error).partition(": ")[2])
+            return invalid_argument("REASON_REQUIRED", str(error), [violation])
+        case NotFound():
+            return Failure(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", str(error))
+        case EtagMismatch():
+            return Failure(grpc.StatusCode.ABORTED, "ETAG_MISMATCH", str(error))
+        case LeaseHeld():
+            held = {"holder": error.holder, "until": error.until.isoformat(timespec="seconds")}
+            return Failure(grpc.StatusCode.FAILED_PRECONDITION, "LEASE_HELD", str(error), metadata=held)
+        case StateConflict():
+            return Failure(grpc.StatusCode.FAILED_PRECONDITION, "STATE_CONFLICT", str(error))
+    return None
 
 
 def status_of(failure: Failure) -> Status:

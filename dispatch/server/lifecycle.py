@@ -20,13 +20,21 @@ from dispatch.server.limits import Limits, LimitsConfig
 from dispatch.server.messages import MessageGuard
 from dispatch.server.metrics import StateSources
 from dispatch.server.report_log import ReportLog
+from dispatch.server.review_service import ReviewService
 from dispatch.server.telemetry import Telemetry
 from dispatch.server.tls import TlsConfig, server_credentials
 from dispatch.settings import is_loopback, split_address
-from dispatch.v1 import admin_service_pb2, admin_service_pb2_grpc, dispatch_service_pb2_grpc
+from dispatch.v1 import (
+    admin_service_pb2,
+    admin_service_pb2_grpc,
+    dispatch_service_pb2_grpc,
+    review_service_pb2,
+    review_service_pb2_grpc,
+)
 from dispatch.workflow import LiveIntake
 
 ADMIN_SERVICE = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"].full_name
+REVIEW_SERVICE = review_service_pb2.DESCRIPTOR.services_by_name["ReviewService"].full_name
 
 _OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second server on the port must fail, not take half of the calls
@@ -101,7 +109,7 @@ class ServerConfig:
 
 
 class DispatchServer:
-    """A grpc.aio server with DispatchService, health and reflection, and AdminService where it is given.
+    """A grpc.aio server with DispatchService, health and reflection, and the other services where they are given.
 
     Made and used inside a running event loop.
     """
@@ -112,6 +120,7 @@ class DispatchServer:
         intake: LiveIntake,
         *,
         admin: AdminService | None = None,
+        review: ReviewService | None = None,
         find_token: FindToken | None = None,
         telemetry: Telemetry | None = None,
         probes: Probes = NOTHING_TO_PROBE,
@@ -123,6 +132,7 @@ class DispatchServer:
         """
         self._config = config
         self._service = DispatchService(intake)
+        self._review = review
         self._telemetry = telemetry or Telemetry()
         self._health = HealthMonitor(probes)
         self._state = replace(state or StateSources(), health=lambda: self._health.parts)
@@ -141,6 +151,9 @@ class DispatchServer:
         if admin is not None:
             admin_service_pb2_grpc.add_AdminServiceServicer_to_server(admin, self._server)
             names.append(ADMIN_SERVICE)
+        if review is not None:
+            review_service_pb2_grpc.add_ReviewServiceServicer_to_server(review, self._server)
+            names.append(REVIEW_SERVICE)
         if config.reflection:
             reflection.enable_server_reflection(names, self._server)
 
@@ -178,9 +191,13 @@ class DispatchServer:
         would end such a call with CANCELLED, which no client repeats.
         """
         await self._health.shut_down()
-        self._service.stop_admitting()
-        await self._service.drained(self._config.grace_s)
+        admissions = [self._service.admission, *([self._review.admission] if self._review else [])]
+        for admission in admissions:
+            admission.stop()
+        await asyncio.gather(*(admission.drained(self._config.grace_s) for admission in admissions))
         await self._server.stop(None)
+        if self._review is not None:
+            await self._review.close()
         if self._authentication is not None:
             self._authentication.close()
         await self._telemetry.stop()

@@ -13,10 +13,11 @@ from dispatch.store.errors import (
     StoreUnavailable,
 )
 from dispatch.store.migrate import upgrade
+from dispatch.store.queue import Page, QueueFilter
 from dispatch.store.records import EarlierRequest, Instruction, body_digest, new_name
 from dispatch.store.repository import InstructionStore, Store
 from dispatch.store.retention import Retention, RetentionPolicy
-from dispatch.store.reviews import Decision, Page, QueueFilter, ReleasedOrder, Review, Reviews
+from dispatch.store.reviews import Decision, ReleasedOrder, Review, Reviews
 from dispatch.store.scopes import ALL_SCOPES, ROLES, scopes_of
 from dispatch.store.spool import Replayer, SpoolingStore
 from dispatch.store.statistics import Backlog, Decided, Reported, Statistics

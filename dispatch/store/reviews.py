@@ -4,21 +4,19 @@ The store holds what must hold under races: one holder at a time, one step at a 
 decide, and what reasons it takes, is for the workflow to say.
 """
 
-import base64
-import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Text, cast, func, or_, select, tuple_
+from sqlalchemy import RowMapping, func, select, tuple_
 
-from dispatch.domain import PRIORITIES, Order
-from dispatch.domain.labels import HAZARDS
+from dispatch.domain import Order
 from dispatch.store.database import Database
 from dispatch.store.errors import EtagMismatch, LeaseHeld, NotFound, StateConflict
-from dispatch.store.records import REVIEW_STATES, Instruction, check_text, utc_now
+from dispatch.store.queue import Page, QueueFilter, conditions_of, filters, read_token, token_of
+from dispatch.store.records import Instruction, check_text
 from dispatch.store.rows import INSTRUCTIONS, REQUESTS, TABLES, find_by_key, instructions, record_of, require
 from dispatch.store.schema import OrderRow, ReviewRow
 from dispatch.store.transaction import Row, Transaction
@@ -39,29 +37,6 @@ _FROM = {
     "recalled": _RELEASED,
     "superseded": ("pending", "claimed", *_RELEASED),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class QueueFilter:
-    """Which instructions are listed; what is empty does not matter."""
-
-    states: tuple[str, ...] = ("pending",)
-    priority: str = ""
-    hazard: str = ""
-    """One that any of the situations has."""
-    text: str = ""
-    """Stands in the report or in the draft."""
-    claimed_by: str = ""
-    incident_id: str = ""
-
-    def __post_init__(self) -> None:
-        """Raises ValueError naming the field that asks for what there is not."""
-        if unknown := sorted(set(self.states) - set(REVIEW_STATES)):
-            raise ValueError(f"states: there is no {unknown[0]!r}; they are {', '.join(REVIEW_STATES)}")
-        if self.priority not in ("", *PRIORITIES):
-            raise ValueError(f"priority: must be empty or one of {', '.join(PRIORITIES)}")
-        if self.hazard not in ("", *HAZARDS):
-            raise ValueError(f"hazard: must be empty or one of {', '.join(HAZARDS)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,14 +84,6 @@ class Review:
     orders: tuple[ReleasedOrder, ...]
 
 
-@dataclass(frozen=True)
-class Page:
-    """Some of a list, and where the next page begins; an empty token after the last."""
-
-    instructions: list[Instruction]
-    next_token: str
-
-
 class Reviews:
     """The reviews of a database. Every method raises StoreError where the database fails."""
 
@@ -130,16 +97,18 @@ class Reviews:
         """
         table = INSTRUCTIONS.c
         order = table.urgency, table.created_at, table.id
-        query = instructions().where(table.erased_at.is_(None), *_filters(wanted)).order_by(*order).limit(limit + 1)
+        query = instructions().where(table.erased_at.is_(None), *filters(wanted)).order_by(*order).limit(limit + 1)
         if token:
-            query = query.where(tuple_(*order) > tuple_(*_read_token(token)))
+            query = query.where(tuple_(*order) > tuple_(*read_token(token)))
         rows: list[RowMapping] = []
         with self._database.reading() as connection:
-            for conditions in _conditions(wanted.states):  # one by one, so that each is read in the order of its index
+            for conditions in conditions_of(
+                wanted.states
+            ):  # one by one, so that each is read in the order of its index
                 rows += [row._mapping for row in connection.execute(query.where(*conditions))]
         rows.sort(key=lambda row: (row["urgency"], row["created_at"], row["id"]))
         last = rows[limit - 1] if len(rows) > limit else None
-        return Page([record_of(row) for row in rows[:limit]], _token(last) if last else "")
+        return Page([record_of(row) for row in rows[:limit]], token_of(last) if last else "")
 
     def claim(self, name: str, reviewer: str, lease: timedelta) -> Instruction:
         """Hold an instruction for a reviewer until the lease expires; its holder renews it so.
@@ -225,6 +194,11 @@ class Reviews:
             query = query.where(of_agency.exists())
         return self._read(query.limit(limit))
 
+    def last_cursor(self) -> int:
+        """Of the newest decision; 0 where there is none."""
+        with self._database.reading() as connection:
+            return connection.scalar(select(func.max(REVIEWS.c.cursor))) or 0
+
     def history(self, name: str) -> list[Review]:
         """The decisions about one instruction, oldest first."""
         return self._read(_reviews().where(REVIEWS.c.instruction_id == name.removeprefix("instructions/")))
@@ -238,30 +212,6 @@ class Reviews:
             for row in connection.execute(query):
                 orders.setdefault(row.review_id, []).append(_released(row._mapping))
         return [_review(row, orders.get(row["id"], [])) for row in reviews]
-
-
-def _filters(wanted: QueueFilter) -> Iterator[ColumnElement[bool]]:
-    table = INSTRUCTIONS.c
-    if wanted.priority:
-        yield table.urgency == PRIORITIES.index(wanted.priority)
-    if wanted.hazard:  # as the column's JSON is written; no label of a hazard is that of anything else
-        yield cast(table.situations, Text).contains(f'"{wanted.hazard}"', autoescape=True)
-    if wanted.text:
-        holds = [column.contains(wanted.text, autoescape=True) for column in (REQUESTS.c.report, table.instruction)]
-        yield or_(*holds)
-    if wanted.claimed_by:
-        yield table.claimed_by == wanted.claimed_by
-    if wanted.incident_id:
-        yield REQUESTS.c.incident_id == wanted.incident_id
-
-
-def _conditions(states: Sequence[str]) -> Iterator[list[ColumnElement[bool]]]:
-    """What to ask for, for instructions in some states; a claim that has expired counts as pending."""
-    state, expired = INSTRUCTIONS.c.review_state, INSTRUCTIONS.c.lease_expires_at <= utc_now()
-    for name in dict.fromkeys(states):
-        yield [state == name, ~expired] if name == "claimed" else [state == name]
-    if "pending" in states:
-        yield [state == "claimed", expired]
 
 
 _NO_CLAIM: dict[str, Any] = {"claimed_by": None, "claimed_at": None, "lease_expires_at": None}
@@ -385,16 +335,3 @@ def _review(row: Any, orders: Sequence[ReleasedOrder]) -> Review:
         orders=tuple(orders),
         **{name: row[name] for name in same},
     )
-
-
-def _token(row: Any) -> str:
-    key = [row["urgency"], row["created_at"].isoformat(), row["id"]]
-    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode()
-
-
-def _read_token(token: str) -> tuple[int, datetime, str]:
-    try:
-        urgency, created_at, key = json.loads(base64.urlsafe_b64decode(token))
-        return int(urgency), datetime.fromisoformat(created_at), str(key)
-    except (ValueError, TypeError) as error:
-        raise ValueError("page_token: no page has given this token") from error

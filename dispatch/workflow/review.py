@@ -181,6 +181,7 @@ class ReviewDesk:
 
     def checks_of(self, name: str, text: str) -> Sequence[Check]:
         """What there is to say about a text in the draft's place; offsets count its own characters."""
+        _require_text(text)
         return self._check_text(self._find(name), text)
 
     def reject(self, reviewer: Reviewer, name: str, *, etag: str, reason: str) -> Instruction:
@@ -217,7 +218,7 @@ class ReviewDesk:
         reviewer.require("supervise")
         _require_reason("superseded", reason)
         if by == name:
-            raise ValueError("by: nothing takes its own place")
+            raise ValueError("superseded_by: must be another instruction")
         self._find(by)
         return self._decide(
             reviewer,
@@ -244,6 +245,11 @@ class ReviewDesk:
         if not reviewer.reads_personal_data:
             found = [replace(decision, reason=mask_text(decision.reason)) for decision in found]
         return [_part_of(agency, decision) for decision in found] if agency else found
+
+    def last_cursor(self, reviewer: Reviewer) -> int:
+        """Of the newest decision; 0 where there is none."""
+        reviewer.require("watch")
+        return self._reviews.last_cursor()
 
     def audit(
         self, reviewer: Reviewer, *, subject: str = "", actor: str = "", after: int = 0, limit: int

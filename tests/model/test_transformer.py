@@ -190,6 +190,8 @@ def test_attention_maps_have_every_layer_and_head_and_obey_the_masks(make_model:
     assert maps.encoder_LBHSS[:, 1, :, :, 4:].eq(0).all()
     assert maps.cross_LBHTS[:, 1, :, :, 4:].eq(0).all()
     assert maps.decoder_LBHTT.triu(1).eq(0).all()
+    with torch.no_grad():
+        torch.testing.assert_close(maps.logits_BTV, model(source, target))
 
 
 @torch.no_grad()
