@@ -63,9 +63,7 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "sqlite:///dispatch.db", description="Where instructions are stored: sqlite:///FILE or postgresql://…"
     )
-    console: str = Field(
-        OFF, description="HOST:PORT on which `dispatch serve` shows the reviewers' console, or off."
-    )
+    console: str = Field(OFF, description="HOST:PORT on which `dispatch serve` shows the reviewers' console, or off.")
     console_hours: float = Field(12.0, gt=0, le=168, description="Hours after which who is signed in must do so anew.")
     when_store_lost: Literal["refuse", "spool"] = Field(
         "refuse",

@@ -1,11 +1,14 @@
 """The console as one ASGI application: NiceGUI's pages, the sign-in, the data of pictures and the files they need."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from nicegui import app as nicegui_app
 from nicegui import core, ui
+from nicegui.nicegui import _shutdown, _startup
 from starlette.types import ASGIApp
 
 from dispatch.console import attention_page, audit_page, queue_page, review_page, supervisor_page
@@ -24,7 +27,6 @@ def make_application(services: Services, secure: bool) -> ASGIApp:
     """The console behind its guard. NiceGUI has one for a process."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(router)
-    app.include_router(attention_page.router)
     app.mount("/static", StaticFiles(directory=STATIC))
     nicegui_app.config.socket_io_js_transports = ["websocket"]
     ui.add_head_html(_LINKS, shared=True)
@@ -37,5 +39,16 @@ def make_application(services: Services, secure: bool) -> ASGIApp:
         tailwind=False,
         show_welcome_message=False,
     )
+    app.router.lifespan_context = _lifespan
     guard_events(core.sio, services.sessions, secure)
     return Guard(app, services, secure)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """NiceGUI's own would look through every object of the process for its server, which some objects take amiss."""
+    await _startup()
+    try:
+        yield
+    finally:
+        await _shutdown()

@@ -1,40 +1,22 @@
 """Attention by layer and head, as a heatmap and as the strongest links in words."""
 
-import asyncio
+import json
 import re
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi import Request
 from nicegui import ui
 
 from dispatch.console.elements import element, link, select, set_attributes, text
-from dispatch.console.layout import Messages, SessionOver, Visit, frame, visit_of
+from dispatch.console.layout import SessionOver, Visit, frame, visit_of
 from dispatch.domain.situation import JsonObject
 from dispatch.engine import KINDS, AttentionKind
 from dispatch.store import NotFound, StoreError
 from dispatch.workflow.explain import Explanation, View
 
 _KEY = re.compile("[0-9a-f]{32}")
-_DIGITS = 4
-
-router = APIRouter()
-
-
-@router.get("/data/attention/{key}")
-async def data(request: Request, key: str, kind: str = "cross", layer: int = 0, head: int = 0) -> Response:
-    """One picture: tokens of its rows and columns, and the weights."""
-    visit = visit_of(request)
-    try:
-        view = View(_kind(kind), layer, head)
-        return JSONResponse(_picture(await asyncio.to_thread(_explain, visit, key), view))
-    except NotFound:
-        return JSONResponse({}, 404)
-    except StoreError:
-        return JSONResponse({}, 503)
-    except ValueError:
-        return JSONResponse({}, 400)
+_DIGITS = 3
 
 
 @ui.page("/attention/{key}")
@@ -46,20 +28,21 @@ async def attention(request: Request, key: str) -> None:
         with element("p", "links"):
             link(words("attention.back"), f"/review/{key}" if _KEY.fullmatch(key) else "/", "b")
         try:
-            explanation = await visit.ask(lambda: _explain(visit, key))
+            if not _KEY.fullmatch(key):
+                raise NotFound(f"instructions/{key}")
+            instruction = await visit.ask(lambda: visit.services.desk.get(visit.reviewer, f"instructions/{key}"))
+            explanation = await visit.explain(instruction)
         except (NotFound, StoreError, SessionOver) as error:
             messages.fail(error)
         except ValueError:
             text("p", words("attention.none"))
         else:
-            _View(visit, messages, key, explanation)
+            _View(visit, explanation)
 
 
 class _View:
-    def __init__(self, visit: Visit, messages: Messages, key: str, explanation: Explanation) -> None:
+    def __init__(self, visit: Visit, explanation: Explanation) -> None:
         self._words = words = visit.words
-        self._messages = messages
-        self._key = key
         self._explanation = explanation
         self._view = View()
         self._choices = element("div", "filters")
@@ -103,9 +86,8 @@ class _View:
 
     def _show(self) -> None:
         view = self._view
-        query = f"kind={view.kind}&layer={view.layer}&head={view.head}"
-        set_attributes(self._canvas, {"data-source": f"/data/attention/{self._key}?{query}"})
         picture = _picture(self._explanation, view)
+        set_attributes(self._canvas, {"data-picture": json.dumps(picture, ensure_ascii=False)})
         self._body.clear()
         with self._body:
             for token, weights in zip(picture["rows"], picture["weights"], strict=True):
@@ -114,13 +96,6 @@ class _View:
                     text("td", token, "", {"lang": "zh-CN"})
                     text("td", picture["columns"][best], "", {"lang": "zh-CN"})
                     text("td", f"{weights[best]:.3f}", "number")
-
-
-def _explain(visit: Visit, key: str) -> Explanation:
-    """Raises NotFound, StoreError, and ValueError where there is nothing to explain."""
-    if not _KEY.fullmatch(key):
-        raise NotFound(f"instructions/{key}")
-    return visit.services.explain(visit.services.desk.get(visit.reviewer, f"instructions/{key}"))
 
 
 def _kind(value: str) -> AttentionKind:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from fastapi import Request
 from nicegui import ui
 
-from dispatch.console.elements import button, element, entry, set_attributes, text
+from dispatch.console.elements import button, element, entry, set_attributes, set_value, text
 from dispatch.console.layout import Messages, SessionOver, Visit, frame, visit_of
 from dispatch.store import AuditEvent, StoreError
 
@@ -29,8 +29,10 @@ class _View:
         self._last = 0
         words = visit.words
         with element("form", "filters", {"role": "search", "onsubmit": "return false"}):
-            named = {"type": "search", "value": subject, "data-key": "/", "maxlength": 200}
-            entry(words("audit.subject"), "input", named, self._setter("subject"))
+            named: dict[str, str | int] = {"type": "search", "data-key": "/", "maxlength": 200}
+            field = entry(words("audit.subject"), "input", named, self._setter("subject"))
+            if subject:
+                set_value(field, subject)
             entry(words("audit.actor"), "input", {"type": "search", "maxlength": 200}, self._setter("actor"))
         region: dict[str, str | int] = {"tabindex": 0, "role": "region", "aria-label": words("audit.title")}
         with element("div", "scroll", region), element("table", "events"):
@@ -60,9 +62,7 @@ class _View:
     def _read(self) -> Sequence[AuditEvent]:
         chosen = {name: value.strip() for name, value in self._chosen.items()}
         desk, reviewer = self._visit.services.desk, self._visit.reviewer
-        return desk.audit(
-            reviewer, subject=chosen["subject"], actor=chosen["actor"], after=self._after[-1], limit=ROWS
-        )
+        return desk.audit(reviewer, subject=chosen["subject"], actor=chosen["actor"], after=self._after[-1], limit=ROWS)
 
     def _row(self, event: AuditEvent) -> None:
         with element("tr"):

@@ -1,7 +1,7 @@
 """The draft: how sure the network was of it, what an edit changes, and what the checks say of the edit."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from nicegui.element import Element
 
@@ -10,9 +10,11 @@ from dispatch.console.elements import button, call, element, entry, set_attribut
 from dispatch.console.item import Item
 from dispatch.console.layout import Messages, SessionOver, Visit
 from dispatch.console.spans import Mark, cut
+from dispatch.console.texts import Words
 from dispatch.domain import Check
 from dispatch.store import NotFound, StoreError
 from dispatch.workflow.explain import Explanation
+from dispatch.workflow.review import MAX_TEXT
 
 _SHADES = (0.99, 0.9, 0.5)  # probabilities: at and above the first a token has no shade
 _KEYS_OF_CANDIDATES = 9
@@ -30,6 +32,8 @@ class Editor:
         self.checks: Sequence[Check] = item.checks
         """Of the text as it stands."""
         self.is_open = False
+        self.when_opened: Callable[[], None] = lambda: None
+        self._uses: list[Element] = []
         words, instruction = visit.words, item.instruction
         with element("section", "", {"aria-labelledby": "draft-title"}):
             text("h2", words("review.draft"), "", {"id": "draft-title"})
@@ -40,7 +44,7 @@ class Editor:
                 text("h3", words("review.released"))
                 _show_changes(element("p", "difference", {"lang": "zh-CN"}), self.draft, instruction.final_text, words)
             with element("div", "editor", {"hidden": "hidden"}) as self._panel:
-                field = {"rows": 4, "maxlength": 4000, "lang": "zh-CN", "data-submit": "save"}
+                field: dict[str, str | int] = {"rows": 4, "maxlength": MAX_TEXT, "lang": "zh-CN"}
                 self._field = entry(words("edit.text"), "textarea", field, self._typed)
                 text("h3", words("edit.difference"))
                 self._difference = element("p", "difference", {"lang": "zh-CN", "data-testid": "difference"})
@@ -58,7 +62,13 @@ class Editor:
             self.text = beginning
         set_value(self._field, self.text)
         call(self._field, "focus")
+        self.when_opened()
         await self._typed(self.text)
+
+    def allow(self, allowed: bool) -> None:
+        """Whether a candidate may be taken now."""
+        for made in self._uses:
+            set_attributes(made, {"hidden": None if allowed else "hidden"})
 
     def close(self) -> None:
         """Hide the field and forget the edit."""
@@ -147,12 +157,12 @@ class Editor:
                         self._use(index, candidate["text"])
 
     def _use(self, index: int, candidate: str) -> None:
-        """Without a claim nobody can use it."""
         made = button(self._visit.words("review.use"), str(index + 1), lambda: self.open(candidate), "quiet")
-        set_attributes(made, {"data-needs": "claim"})
+        set_attributes(made, {"hidden": "hidden"})
+        self._uses.append(made)
 
 
-def _show_changes(target: Element, old: str, new: str, words) -> None:  # type: ignore[no-untyped-def]
+def _show_changes(target: Element, old: str, new: str, words: Words) -> None:
     tags = {"same": "span", "removed": "del", "added": "ins"}
     with target:
         for change in changes(old, new):

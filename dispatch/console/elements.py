@@ -70,7 +70,10 @@ def select(label: str, options: Mapping[str, str], value: str, on_change: Callab
 
 
 def entry(label: str, tag: str, attributes: Mapping[str, str | int], on_input: Callable[[str], Any]) -> Element:
-    """A labelled `input` or `textarea`; ``on_input`` is told what it holds while somebody types."""
+    """A labelled `input` or `textarea`; ``on_input`` is told what it holds while somebody types.
+
+    It begins empty, and is filled by `set_value`: an attribute `value` would undo what is typed, again and again.
+    """
     with element("label", "field"):
         text("span", label)
         made = element(tag, "", {"autocomplete": "off", "spellcheck": "false", **attributes})

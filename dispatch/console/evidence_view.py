@@ -1,13 +1,13 @@
 """The report with its evidence: what a fact, an order or a check is about is lit where one points at it."""
 
+from nicegui.element import Element
+
 from dispatch.console.claims import Claim, facts_of, orders_of
 from dispatch.console.editing import Editor
 from dispatch.console.elements import element, set_attributes, text
 from dispatch.console.item import Item
 from dispatch.console.layout import Visit
 from dispatch.console.spans import Mark, cut
-from dispatch.store import StoreError
-from dispatch.workflow.explain import Explanation
 
 
 class EvidenceView:
@@ -16,7 +16,7 @@ class EvidenceView:
     def __init__(self, visit: Visit, item: Item) -> None:
         self._visit = visit
         self._item = item
-        self._places = {}
+        self._places: dict[str, tuple[int, Element]] = {}
         words, instruction = visit.words, item.instruction
         with element("section", "", {"aria-labelledby": "report-title"}):
             text("h2", words("review.report"), "", {"id": "report-title"})
@@ -42,8 +42,8 @@ class EvidenceView:
         """Light what the explanation knows, once it is there: it takes a pass of the network."""
         words = self._visit.words
         try:
-            found: Explanation = await self._visit.ask(lambda: self._visit.services.explain(self._item.instruction))
-        except (ValueError, StoreError):
+            found = await self._visit.explain(self._item.instruction)
+        except ValueError:
             self._note.set_text(words("review.no_evidence"))
             return
         marks = []

@@ -25,18 +25,16 @@ NEEDS: Mapping[str, frozenset[str]] = {
     "/": MAY_SIGN_IN,
     "/review/": MAY_SIGN_IN,
     "/attention/": MAY_SIGN_IN,
-    "/data/attention/": MAY_SIGN_IN,
     "/audit": frozenset({"audit"}),
     "/supervisor": frozenset({"supervise"}),
     "/sign-out": MAY_SIGN_IN,
-    "/_nicegui/": MAY_SIGN_IN,
     "/_nicegui_ws/": MAY_SIGN_IN,
 }
 """What a page asks of its visitor: one of these scopes. A path that ends in a stroke means all below it. A page that is
 missing here is refused to everybody."""
 
-PUBLIC = (SIGN_IN, "/static/", "/favicon.ico")
-"""What is shown to anybody."""
+PUBLIC = (SIGN_IN, "/static/", "/_nicegui/", "/favicon.ico")
+"""What is shown to anybody: files that are the same in every installation, and the way in."""
 
 HEADERS = {
     # NiceGUI's own scripts stand in the page and compile templates; nothing is loaded from or sent to elsewhere.
@@ -50,6 +48,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
+_FILES = ("/static/", "/_nicegui/", "/favicon.ico")
 _SOCKET = "/_nicegui_ws/"
 _SAFE = ("GET", "HEAD")
 _FORWARDED = b"x-forwarded-prefix"  # NiceGUI would write it into its pages
@@ -100,7 +99,7 @@ class Guard:
             return None
         try:
             if session is None or not await asyncio.to_thread(self._services.sessions.is_open, session):
-                if websocket or scope["method"] not in _SAFE or path.startswith(("/_nicegui/", "/data/")):
+                if websocket or scope["method"] not in _SAFE:
                     return PlainTextResponse("sign in first", 401)
                 return RedirectResponse(SIGN_IN, 303)
         except StoreError:
@@ -118,7 +117,7 @@ class Guard:
                     headers[name] = value
                 if self._secure:
                     headers["Strict-Transport-Security"] = "max-age=31536000"
-                if not scope["path"].startswith(("/_nicegui/", "/static/", "/favicon.ico")):
+                if not _matches(_FILES, scope["path"]):
                     headers["Cache-Control"] = "no-store"
             await send(message)
 

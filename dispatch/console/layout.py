@@ -15,7 +15,8 @@ from dispatch.console.guard import SIGN_IN
 from dispatch.console.services import Services
 from dispatch.console.sessions import Session
 from dispatch.console.texts import LANGUAGES, Words
-from dispatch.store import StoreError
+from dispatch.store import Instruction, StoreError
+from dispatch.workflow.explain import Explanation
 from dispatch.workflow.review import Reviewer
 
 T = TypeVar("T")
@@ -25,7 +26,7 @@ _PAGES = (
     ("nav.supervisor", "/supervisor", "s", "supervise"),
     ("nav.audit", "/audit", "t", "audit"),
 )
-_HELP = ("j", "k", "Enter", "/", "e", "a", "r", "u", "l", "h", "1", "Ctrl+Enter", "Esc", "q", "s", "t", "?")
+_HELP = ("j", "k", "Enter", "/", "e", "a", "r", "u", "l", "w", "h", "b", "1", "Ctrl+Enter", "Esc", "q", "s", "t", "?")
 
 
 class SessionOver(Exception):
@@ -57,6 +58,11 @@ class Visit:
             return work()
 
         return await asyncio.to_thread(guarded)
+
+    async def explain(self, instruction: Instruction) -> Explanation:
+        """Raises ValueError where there is nothing to explain."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.services.explaining, self.services.explain, instruction)
 
 
 def visit_of(request: Request) -> Visit:
@@ -95,7 +101,7 @@ def frame(visit: Visit, title: str, active: str) -> Iterator[Messages]:
     words = visit.words
     ui.page_title(f"{title} · Dispatch")
     ui.add_head_html(f'<script>document.documentElement.lang = "{words.tag}"</script>')
-    with ui.header().classes("bar").props("bordered=false"):
+    with ui.header(fixed=False).classes("bar"):
         text("a", "Dispatch", "name", {"href": "/"})
         with element("nav", "", {"aria-label": words("nav")}):
             for key, target, letter, scope in _PAGES:

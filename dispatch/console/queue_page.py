@@ -8,7 +8,7 @@ from fastapi import Request
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
-from dispatch.console.elements import button, element, entry, select, set_attributes, text
+from dispatch.console.elements import button, element, entry, select, set_attributes, set_value, text
 from dispatch.console.layout import Messages, SessionOver, Visit, frame, visit_of
 from dispatch.console.texts import Words
 from dispatch.domain import PRIORITIES
@@ -120,8 +120,10 @@ class QueueView:
                 "order": {order: words(f"filter.by_{order}") for order in ORDERS},
             }.items():
                 select(words(f"filter.{name}"), options, chosen.get(name, ""), self._setter(name), name)
-            search = {"type": "search", "data-key": "/", "value": chosen.get("text", ""), "maxlength": 100}
-            entry(words("filter.text"), "input", search, self._setter("text"))
+            search: dict[str, str | int] = {"type": "search", "data-key": "/", "maxlength": 100}
+            field = entry(words("filter.text"), "input", search, self._setter("text"))
+            if chosen.get("text"):
+                set_value(field, chosen["text"])
             with element("label", "field inline"):
                 mine = element(
                     "input", "", {"type": "checkbox"} | ({"checked": "checked"} if chosen.get("mine") else {})

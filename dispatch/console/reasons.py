@@ -19,7 +19,7 @@ class ReasonDialog:
         with self._dialog:
             self._title = text("h2", "", "", {"id": "reason-title"})
             self._doubts = element("ul", "checks")
-            field = {"rows": 3, "maxlength": MAX_REASON, "data-submit": "confirm"}
+            field: dict[str, str | int] = {"rows": 3, "maxlength": MAX_REASON}
             self._field = entry(words("reason.label"), "textarea", field, self._typed)
             with element("div", "answers"):
                 self._confirm = button(words("reason.confirm"), "", self._answer, "primary")

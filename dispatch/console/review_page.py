@@ -37,9 +37,9 @@ async def review(request: Request, key: str, take: str = "") -> None:
             messages.fail(error)
             return
         with element("div", "review"):
-            with element("div", "column"):
+            with element("div", "half"):
                 evidence = EvidenceView(visit, item)
-            with element("div", "column"):
+            with element("div", "half"):
                 editor = Editor(visit, item, messages)
                 show_record(visit, item)
         steps = Steps(visit, item, editor, messages)

@@ -1,7 +1,8 @@
 """What the console is given to work with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 from dispatch.console.sessions import Sessions
 from dispatch.store import Instruction, Store
@@ -20,3 +21,6 @@ class Services:
     """Raises ValueError where nothing can be explained, such as a report that no model has read."""
     refresh_s: float = 2.0
     """How often an open queue is read again."""
+    explaining: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="console-explain"))
+    """Where explanations are made, one at a time: they take the processor from who decodes, and who only reads the
+    store does not wait behind them."""

@@ -85,6 +85,7 @@ def serve_console(config: ConsoleConfig, services: Services) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join()
+        services.explaining.shutdown(cancel_futures=True)
         listener.close()
 
 

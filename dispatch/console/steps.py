@@ -13,7 +13,7 @@ from dispatch.console.reasons import ReasonDialog
 from dispatch.domain import Check
 from dispatch.store import EtagMismatch, Instruction, LeaseHeld, NotFound, StateConflict, StoreError
 from dispatch.store.records import utc_now
-from dispatch.workflow.review import NotAllowed, ReasonRequired
+from dispatch.workflow.review import NotAllowed
 
 _FAILURES = (NotAllowed, NotFound, LeaseHeld, StateConflict, EtagMismatch, StoreError, SessionOver, ValueError)
 _RELEASED = ("approved", "revised")
@@ -49,6 +49,7 @@ class Steps:
                 "release": button(words("step.release"), "l", self._release),
                 "recall": button(words("step.recall"), "w", self._recall, "danger"),
             }
+        editor.when_opened = self._show
         # Whoever types or clicks is at work: the claim is renewed for them, and for nobody else.
         ui.on("console_active", self._note_activity)
         self._show()
@@ -88,17 +89,16 @@ class Steps:
     async def _approve(self) -> None:
         if self._editor.is_open:
             return
-        step = self._step("approve")
-        await self._decide("approved", step, self._item.doubts)
+        await self._decide("approved", self._step("approve"), self._item.doubts)
 
     async def _save(self) -> None:
         if not self._editor.is_open:
             return
-        revised, desk = self._editor.text, self._visit.services.desk
-        reviewer, instruction = self._visit.reviewer, self._item.instruction
+        revised, desk, reviewer = self._editor.text, self._visit.services.desk, self._visit.reviewer
 
         def step(reason: str) -> Instruction:
-            return desk.revise(reviewer, instruction.name, etag=instruction.etag, text=revised, reason=reason)
+            read = self._item.instruction
+            return desk.revise(reviewer, read.name, etag=read.etag, text=revised, reason=reason)
 
         await self._decide("revised", step, [check for check in self._editor.checks if check.severity == "error"])
 
@@ -124,11 +124,12 @@ class Steps:
         await self._finish("released", lambda: desk.release(self._visit.reviewer, name))
 
     def _step(self, method: str) -> Step:
-        instruction, reviewer = self._item.instruction, self._visit.reviewer
-        decide = getattr(self._visit.services.desk, method)
+        """Of the desk's method; the etag is the one of when it is taken, since renewing a claim changes it."""
+        reviewer, decide = self._visit.reviewer, getattr(self._visit.services.desk, method)
 
         def step(reason: str) -> Instruction:
-            decided: Instruction = decide(reviewer, instruction.name, etag=instruction.etag, reason=reason)
+            read = self._item.instruction
+            decided: Instruction = decide(reviewer, read.name, etag=read.etag, reason=reason)
             return decided
 
         return step
@@ -150,10 +151,6 @@ class Steps:
         """Decide, and go back to the queue with a notice."""
         try:
             await self._visit.ask(work)
-        except ReasonRequired as error:
-            self._messages.tell(self._visit.words("error.reason"), problem=True)
-            del error
-            return
         except _FAILURES as error:
             await self._failed(error)
             return
@@ -186,6 +183,8 @@ class Steps:
         held = state == "claimed" and left_s > 0
         reviews, supervises = "review" in scopes, "supervise" in scopes
         without_model = any(check.code == "NO_MODEL" for check in self._item.checks)
+        deciders = [decision.reviewer for decision in self._item.history if decision.action in _DECIDED]
+        undoes = state in _DECIDED and (supervises or deciders[-1:] == [self._visit.session.name])
         shown = {
             "claim": reviews and (state == "pending" or (state == "claimed" and not held)),
             "approve": reviews and mine and not editing and not without_model,
@@ -193,12 +192,13 @@ class Steps:
             "save": reviews and mine and editing,
             "leave": reviews and mine and editing,
             "reject": reviews and mine and not editing,
-            "return": reviews and ((mine and not editing) or state in _DECIDED),
+            "return": reviews and ((mine and not editing) or undoes),
             "release": reviews and mine and not editing,
             "recall": supervises and state in _RELEASED,
         }
         for name, made in self._buttons.items():
             set_attributes(made, {"hidden": None if shown[name] else "hidden"})
+        self._editor.allow(reviews and mine and not editing)
         words = self._visit.words
         if mine and held:
             said = words("steps.mine", words.countdown(left_s))

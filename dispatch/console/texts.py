@@ -36,6 +36,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "key.l": ("放回队列", "give back"),
     "key.w": ("撤回已发出的指令", "recall what was released"),
     "key.h": ("注意力热图", "attention heatmap"),
+    "key.b": ("从热图回到审核", "from the heatmap back to the review"),
     "key.1": ("采用候选 1(2–9 同)", "take candidate 1 (likewise 2 to 9)"),
     "key.Ctrl+Enter": ("发出修改稿;确认", "release the edit; confirm"),
     "key.Esc": ("离开输入框;放弃修改", "leave the field; drop the edit"),

@@ -50,7 +50,5 @@ def drafted(draft: Draft) -> Instruction:
     )
     second = replace(candidate, text=text + ",注意安全", score=score - 0.5)
     request = IntakeRequest(draft.report, draft.context, incident_id=draft.incident_id)
-    record = make_draft(
-        request, request.digest(), Generation((candidate, second)), draft.model, None, doctrine
-    )
+    record = make_draft(request, request.digest(), Generation((candidate, second)), draft.model, None, doctrine)
     return replace(record, created_at=draft.created_at or utc_now())

@@ -82,15 +82,12 @@
     const list = document.querySelector(".queue");
     if (!list || (document.activeElement && document.activeElement !== document.body)) return;
     const target = row && list.querySelector(`[data-row="${CSS.escape(row)}"]`);
-    if (target) target.focus();
+    if (target) target.focus({ preventScroll: true });
   }
 
-  // The heatmap draws what its canvas names as source.
-  async function draw(canvas) {
-    const source = canvas.dataset.source;
-    const answer = await fetch(source, { credentials: "same-origin" });
-    if (!answer.ok || canvas.dataset.source !== source) return;
-    const { rows, columns, weights } = await answer.json();
+  // The heatmap draws what its canvas holds as its picture.
+  function draw(canvas) {
+    const { rows, columns, weights } = JSON.parse(canvas.dataset.picture);
     const cell = 18, font = "14px sans-serif", pen = canvas.getContext("2d");
     pen.font = font;
     const wide = (texts) => Math.max(...texts.map((said) => pen.measureText(said).width)) + 8;
@@ -126,12 +123,13 @@
       const x = Math.floor((event.offsetX - left) / cell), y = Math.floor((event.offsetY - top) / cell);
       canvas.title = weights[y]?.[x] === undefined ? "" : `${rows[y]} ← ${columns[x]}: ${weights[y][x].toFixed(3)}`;
     };
-    canvas.dataset.drawn = source;
+    canvas.dataset.drawn = `${rows.length}×${columns.length}`;
   }
+  const drawn = new WeakMap();
   function drawNew() {
-    document.querySelectorAll("canvas[data-source]").forEach((canvas) => {
-      if (canvas.dataset.asked === canvas.dataset.source) return;
-      canvas.dataset.asked = canvas.dataset.source;
+    document.querySelectorAll("canvas[data-picture]").forEach((canvas) => {
+      if (drawn.get(canvas) === canvas.dataset.picture) return;
+      drawn.set(canvas, canvas.dataset.picture);
       draw(canvas);
     });
   }
@@ -150,6 +148,6 @@
     drawNew();
     keepToggles();
   }).observe(document.documentElement, {
-    childList: true, subtree: true, attributes: true, attributeFilter: ["data-source"],
+    childList: true, subtree: true, attributes: true, attributeFilter: ["data-picture"],
   });
 })();
