@@ -24,6 +24,11 @@ FLOOD = Situation(
 FLOOD_REPORT = "青石桥村洪水,水深1.5米,16人被困屋顶,有老人,村里停电,急需冲锋舟,联系电话13812345678"
 
 
+def flood_at(place: str) -> Situation:
+    """What is read of 「PLACE洪水,水深1.5米,16人被困,急需冲锋舟」."""
+    return replace(FLOOD, location=place, vulnerable=(), outages=())
+
+
 @dataclass(frozen=True)
 class Draft:
     """What to store."""

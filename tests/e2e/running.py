@@ -1,17 +1,16 @@
 """A console that runs in this process, on a store of its own, and the people who sign in to it."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dispatch.console import ConsoleConfig, Services, Sessions, serve_console
 from dispatch.domain import default_doctrine
 from dispatch.model import Bundle, BundleIdentity, load_bundle
 from dispatch.store import Instruction, Store, Tokens, scopes_of
-from dispatch.workflow.explain import explain_stored
-from dispatch.workflow.review import ReviewConfig, ReviewDesk
+from dispatch.workflow.explain import Explanation, explain_stored
+from dispatch.workflow.review import ReviewConfig, ReviewDesk, Reviewer
 from tests.e2e.rows import Draft, drafted
 
 LEASE_S = 60.0
@@ -43,9 +42,11 @@ class RunningConsole:
         assert found is not None
         return found
 
-    def _of_model(self, record: Instruction) -> Instruction:
-        from dataclasses import replace
+    def reviewer(self, name: str) -> Reviewer:
+        """Somebody who reads as a reviewer does."""
+        return Reviewer(name, scopes_of(["reviewer"], []))
 
+    def _of_model(self, record: Instruction) -> Instruction:
         return replace(record, model=self.model.to_dict())
 
 
@@ -54,11 +55,9 @@ def running_console(folder: Path, bundle_path: Path, lease_s: float = LEASE_S) -
     """One console; a process can have one at most."""
     store = Store.open(f"sqlite:///{folder / 'console.db'}")
     bundle: Bundle = load_bundle(bundle_path)
-    lock = threading.Lock()
 
-    def explain(instruction: Instruction):  # type: ignore[no-untyped-def]
-        with lock:
-            return explain_stored(bundle, instruction)
+    def explain(instruction: Instruction) -> Explanation:
+        return explain_stored(bundle, instruction)
 
     desk = ReviewDesk(store, default_doctrine(), ReviewConfig(lease_s=lease_s))
     sessions = Sessions(Tokens(store.database), 3600)
