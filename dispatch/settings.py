@@ -87,6 +87,17 @@ class Settings(BaseSettings):
     threads: int = Field(
         0, ge=0, le=1024, description="Processor threads for the model; 0 takes what the container may use."
     )
+    due_immediate_s: float = Field(
+        60.0, gt=0, le=86_400, description="Seconds in which somebody should have decided about a draft of 特急."
+    )
+    due_urgent_s: float = Field(180.0, gt=0, le=86_400, description="The same, of 紧急.")
+    due_routine_s: float = Field(900.0, gt=0, le=86_400, description="The same, of 一般.")
+    escalate_after_s: float = Field(
+        60.0,
+        ge=0,
+        le=86_400,
+        description="Seconds from the alarm of an unclaimed draft of 特急 until its report goes out as it came.",
+    )
     review_lease_s: float = Field(
         300.0,
         gt=0,

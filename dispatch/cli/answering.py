@@ -14,7 +14,7 @@ from dispatch.offline.answers import Answer, JsonObject, result_object
 from dispatch.offline.lines import ReportLine
 from dispatch.settings import Settings, load_settings
 from dispatch.store import Store
-from dispatch.workflow import Intake, IntakeRequest
+from dispatch.workflow import DueTimes, Intake, IntakeRequest
 
 
 def open_engine(bundle: Path | None) -> BundleEngine:
@@ -28,13 +28,20 @@ def open_engine(bundle: Path | None) -> BundleEngine:
     return open_named_engine(loaded, choice.name, settings.compute_type, threads)
 
 
+def due_times(settings: Settings) -> DueTimes:
+    """By when somebody should have decided about what is stored."""
+    return DueTimes(
+        immediate_s=settings.due_immediate_s, urgent_s=settings.due_urgent_s, routine_s=settings.due_routine_s
+    )
+
+
 @contextmanager
 def open_local(
     engine: Engine, database_url: str | None, decoding: DecodingConfig, prefix: str = ""
 ) -> Iterator[Answer]:
     """Answers in this process; stored where a database is given."""
     store = Store.open(database_url) if database_url else None
-    intake = Intake(engine, store)
+    intake = Intake(engine, store, due=due_times(load_settings()))
 
     def answer(reports: Sequence[ReportLine]) -> list[JsonObject]:
         requests = [IntakeRequest(line.report, line.context, decoding, prefix=prefix) for line in reports]

@@ -15,7 +15,16 @@ from dispatch.server.metrics import StateSources, state_of
 from dispatch.server.review_service import ReviewService
 from dispatch.server.telemetry import Telemetry
 from dispatch.store import Audit, Replayer, SpoolingStore, Store, Tokens, parse_url
-from dispatch.workflow import LiveIntake, ReviewConfig, ReviewDesk, ServingMode, require_known
+from dispatch.workflow import (
+    Clock,
+    ClockConfig,
+    DueTimes,
+    LiveIntake,
+    ReviewConfig,
+    ReviewDesk,
+    ServingMode,
+    require_known,
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,8 @@ class BackendConfig:
     spool: Path | None = None
     """The file that takes instructions while a PostgreSQL store is lost; None where they are refused then."""
     batcher: BatcherConfig = field(default_factory=BatcherConfig)
+    due: DueTimes = field(default_factory=DueTimes)
+    clock: ClockConfig = field(default_factory=ClockConfig)
     review: ReviewConfig = field(default_factory=ReviewConfig)
 
     def __post_init__(self) -> None:
@@ -49,6 +60,8 @@ class Backend:
     find_token: FindToken
     probes: Probes
     state: StateSources
+    clock: Clock
+    """Not started."""
 
 
 @contextmanager
@@ -71,7 +84,7 @@ def open_backend(config: BackendConfig, telemetry: Telemetry | None = None) -> I
             accept=lambda engine: require_known(engine.calibration),
         )
         keeper = with_spool(store, config.spool, stack)
-        intake = LiveIntake(registry, keeper, serving, observe_commit=telemetry.observe_commit)
+        intake = LiveIntake(registry, keeper, serving, observe_commit=telemetry.observe_commit, due=config.due)
         stack.callback(intake.close)
         stack.callback(registry.close, 0)
         registry.add(engine)
@@ -90,6 +103,7 @@ def open_backend(config: BackendConfig, telemetry: Telemetry | None = None) -> I
                 lambda: serving.mode,
                 lambda: keeper.state if isinstance(keeper, SpoolingStore) else "store",
             ),
+            Clock(store, config.clock, telemetry.metrics.observe_clock),
         )
 
 

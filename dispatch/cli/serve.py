@@ -53,7 +53,7 @@ def serve(
     configure_logs(settings.log_format, settings.log_level)
     raise_limit()
     telemetry = Telemetry(telemetry_config)
-    with open_backend(backend_config, telemetry) as backend, ExitStack() as stack:
+    with open_backend(backend_config, telemetry) as backend, backend.clock.running(), ExitStack() as stack:
         if console_config is not None:
             from dispatch.cli.console import open_console
 
@@ -107,9 +107,16 @@ def _telemetry_config(settings: Settings) -> "TelemetryConfig":
 
 
 def _backend_config(settings: Settings, database_url: str, bundle: Path | None) -> "BackendConfig":
+    from dispatch.cli.answering import due_times
     from dispatch.cli.backend import BackendConfig
-    from dispatch.workflow import ReviewConfig
+    from dispatch.workflow import ClockConfig, ReviewConfig
 
-    spool = settings.spool if settings.when_store_lost == "spool" else None
-    review = ReviewConfig(lease_s=settings.review_lease_s, low_confidence=settings.review_low_confidence)
-    return BackendConfig(database_url, bundle, settings.models_dir, spool, review=review)
+    return BackendConfig(
+        database_url,
+        bundle,
+        settings.models_dir,
+        settings.spool if settings.when_store_lost == "spool" else None,
+        due=due_times(settings),
+        clock=ClockConfig(escalate_after_s=settings.escalate_after_s),
+        review=ReviewConfig(lease_s=settings.review_lease_s, low_confidence=settings.review_low_confidence),
+    )

@@ -17,6 +17,7 @@ from dispatch.engine.batcher import LANES, BatchDone, Load
 from dispatch.engine.registry import Registry
 from dispatch.settings import OFF, is_loopback, split_address
 from dispatch.v1.dispatch_service_pb2 import GenerateInstructionResponse
+from dispatch.workflow.clock import Tick
 from dispatch.workflow.serving import MODES
 
 UNKNOWN_METHOD = "unknown"
@@ -105,6 +106,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self._make_of_calls()
         self._make_of_stages()
+        self._make_of_clock()
 
     def _make_of_calls(self) -> None:
         registry = self.registry
@@ -174,6 +176,29 @@ class Metrics:
             registry=registry,
         )
 
+    def _make_of_clock(self) -> None:
+        registry = self.registry
+        self.overdue = Gauge(
+            "dispatch_overdue_instructions",
+            "Unclaimed instructions of 特急 past their due_at, at the clock's last look.",
+            registry=registry,
+        )
+        self.alarms = Counter(
+            "dispatch_overdue_alarms",
+            "Instructions of which this server was the first to tell that they are overdue.",
+            registry=registry,
+        )
+        self.escalations = Counter(
+            "dispatch_escalations",
+            "Reports that this server has given out as they came because nobody took their drafts.",
+            registry=registry,
+        )
+        self.clock_looked_at = Gauge(
+            "dispatch_clock_look_timestamp_seconds",
+            "When the clock last looked at the queue, in seconds since 1970; 0 where it has not.",
+            registry=registry,
+        )
+
     def watch_state(self, sources: StateSources) -> None:
         """Ask these for the state whenever Prometheus reads; once for each Metrics."""
         self.registry.register(_State(sources))
@@ -207,6 +232,13 @@ class Metrics:
         answered = batch.rows - batch.failed - batch.stopped
         for outcome, count in (("answered", answered), ("failed", batch.failed), ("stopped", batch.stopped)):
             self.decoded.labels(outcome).inc(count)
+
+    def observe_clock(self, tick: Tick) -> None:
+        """The clock has looked at the queue; for `Clock(observe=…)`."""
+        self.overdue.set(tick.overdue)
+        self.alarms.inc(len(tick.alarmed))
+        self.escalations.inc(len(tick.escalated))
+        self.clock_looked_at.set_to_current_time()
 
 
 class MetricsEndpoint:

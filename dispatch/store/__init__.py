@@ -12,7 +12,9 @@ from dispatch.store.errors import (
     StoreError,
     StoreUnavailable,
 )
+from dispatch.store.incidents import Incidents
 from dispatch.store.migrate import upgrade
+from dispatch.store.overdue import Overdue, OverdueInstruction
 from dispatch.store.queue import Page, QueueFilter
 from dispatch.store.records import EarlierRequest, Instruction, body_digest, new_name
 from dispatch.store.repository import InstructionStore, Store
@@ -37,11 +39,14 @@ __all__ = [
     "EarlierRequest",
     "EtagMismatch",
     "Fault",
+    "Incidents",
     "Instruction",
     "InstructionStore",
     "LeaseHeld",
     "NotFound",
     "OnHold",
+    "Overdue",
+    "OverdueInstruction",
     "Page",
     "QueueFilter",
     "ReleasedOrder",

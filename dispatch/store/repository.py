@@ -5,11 +5,21 @@ from concurrent.futures import Future
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select
 
 from dispatch.store.database import Database
 from dispatch.store.records import EarlierRequest, Instruction, check_storable, key_in
-from dispatch.store.rows import INSTRUCTIONS, REQUESTS, find_by_key, find_by_request_id, instructions, record_of, save
+from dispatch.store.rows import (
+    INSTRUCTIONS,
+    REQUESTS,
+    earlier_request_of,
+    earlier_requests,
+    find_by_key,
+    find_by_request_id,
+    instructions,
+    record_of,
+    save,
+)
 
 
 class InstructionStore(Protocol):
@@ -106,32 +116,10 @@ class Store:
         return self._read(instructions().order_by(*newest).limit(limit))
 
     def list_since(self, moment: datetime, limit: int) -> list[EarlierRequest]:
-        query = (
-            select(
-                INSTRUCTIONS.c.id,
-                REQUESTS.c.request_id,
-                REQUESTS.c.incident_id,
-                REQUESTS.c.report,
-                INSTRUCTIONS.c.situations,
-                INSTRUCTIONS.c.created_at,
-            )
-            .join(REQUESTS, INSTRUCTIONS.c.request_key == REQUESTS.c.id)
-            .where(INSTRUCTIONS.c.created_at >= moment)
-            .order_by(INSTRUCTIONS.c.created_at.desc(), INSTRUCTIONS.c.id)
-            .limit(limit)
-        )
+        newest = INSTRUCTIONS.c.created_at.desc(), INSTRUCTIONS.c.id
+        query = earlier_requests().where(INSTRUCTIONS.c.created_at >= moment).order_by(*newest).limit(limit)
         with self.database.reading() as connection:
-            return [
-                EarlierRequest(
-                    name=f"instructions/{row.id}",
-                    request_id=row.request_id or "",
-                    incident_id=row.incident_id or "",
-                    report=row.report,
-                    situations=row.situations,
-                    created_at=row.created_at,
-                )
-                for row in connection.execute(query)
-            ]
+            return [earlier_request_of(row._mapping) for row in connection.execute(query)]
 
     def ping(self) -> None:
         self.database.ping()

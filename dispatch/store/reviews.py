@@ -246,20 +246,13 @@ def _decide(transaction: Transaction, decision: Decision) -> Instruction:
     if state not in _FROM[decision.action] or held_by_other:
         raise StateConflict(decision.name, decision.action, _held(row))
     text = row["instruction"] if decision.action == "approved" else decision.text
-    last = transaction.connection.scalar(select(func.max(REVIEWS.c.cursor)))
-    review = transaction.insert(
-        REVIEWS,
-        {
-            "id": uuid.uuid4().hex,
-            "cursor": (last or 0) + 1,
-            "instruction_id": row["id"],
-            "action": decision.action,
-            "reviewer": decision.reviewer,
-            "reason": decision.reason,
-            "text": text,
-            "claimed_at": row["claimed_at"],
-            "decided_at": transaction.now,
-        },
+    review = insert_review(
+        transaction,
+        row,
+        action=decision.action,
+        reviewer=decision.reviewer,
+        reason=decision.reason,
+        text=text,
     )
     if state in _RELEASED:
         _recall_orders(transaction, row["id"])
@@ -272,7 +265,28 @@ def _decide(transaction: Transaction, decision: Decision) -> Instruction:
         changes["final_text"] = text
     elif decision.action == "returned":
         changes["final_text"] = ""
+        if row["due_at"] is not None:  # as much time as there was at first
+            changes["due_at"] = transaction.now + (row["due_at"] - row["created_at"])
     return _step(transaction, row, changes, decision.action, decision.reviewer)
+
+
+def insert_review(transaction: Transaction, row: Row, *, action: str, reviewer: str, reason: str, text: str) -> Row:
+    """Add a review of an instruction's row behind all others; its event is the caller's to record."""
+    last = transaction.connection.scalar(select(func.max(REVIEWS.c.cursor)))
+    return transaction.insert(
+        REVIEWS,
+        {
+            "id": uuid.uuid4().hex,
+            "cursor": (last or 0) + 1,
+            "instruction_id": row["id"],
+            "action": action,
+            "reviewer": reviewer,
+            "reason": reason,
+            "text": text,
+            "claimed_at": row["claimed_at"],
+            "decided_at": transaction.now,
+        },
+    )
 
 
 def _recall_orders(transaction: Transaction, key: str) -> None:

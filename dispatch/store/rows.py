@@ -8,7 +8,7 @@ from sqlalchemy import Connection, RowMapping, Select, select
 
 from dispatch.domain import PRIORITIES
 from dispatch.store.errors import NotFound, RequestIdConflict
-from dispatch.store.records import Instruction, key_in, new_name
+from dispatch.store.records import EarlierRequest, Instruction, key_in, new_name
 from dispatch.store.schema import Base, IncidentRow, InstructionRow, ModelRow, RequestRow
 from dispatch.store.transaction import Row, Transaction
 
@@ -42,6 +42,26 @@ def record_of(row: Mapping[str, Any] | RowMapping) -> Instruction:
         claimed_by=row["claimed_by"] or "",
         model={"name": row["model_name"], "digest": row["model_digest"]},
         **{name: row[name] for name in _SAME},
+    )
+
+
+def earlier_requests() -> Select[Any]:
+    """Everything of requests that `earlier_request_of` needs."""
+    asked = (REQUESTS.c.request_id, REQUESTS.c.incident_id, REQUESTS.c.report)
+    return select(INSTRUCTIONS.c.id, *asked, INSTRUCTIONS.c.situations, INSTRUCTIONS.c.created_at).join(
+        REQUESTS, INSTRUCTIONS.c.request_key == REQUESTS.c.id
+    )
+
+
+def earlier_request_of(row: RowMapping) -> EarlierRequest:
+    """The record that a row of `earlier_requests()` holds."""
+    return EarlierRequest(
+        name=f"instructions/{row['id']}",
+        request_id=row["request_id"] or "",
+        incident_id=row["incident_id"] or "",
+        report=row["report"],
+        situations=row["situations"],
+        created_at=row["created_at"],
     )
 
 

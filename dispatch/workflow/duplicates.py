@@ -3,39 +3,23 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from dispatch.domain import Check
-from dispatch.domain.extraction import find_phones
-from dispatch.domain.places import find_place, is_vague_place
+from dispatch.domain.places import find_place
 from dispatch.model import normalize
 from dispatch.store import EarlierRequest, Instruction, InstructionStore
+from dispatch.workflow.traits import Traits, likeness, traits_of
 
 WINDOW = timedelta(hours=6)
 _MOST = 300  # of the requests in the window, the newest: a disaster's flood of calls must not slow each of them
 _OVERLAP = timedelta(seconds=30)  # a row is committed some time after the moment that it carries
 _FRESH_S = 1.0
-_SHINGLE = 3  # characters
 _NEARLY_THE_SAME = 0.7  # of the shingles of both texts together
 _FEWEST_SHINGLES = 6  # a text of a few characters is like many others
-
-
-@dataclass(frozen=True)
-class _Traits:
-    """What a request is known by."""
-
-    name: str
-    request_id: str
-    incident_id: str
-    created_at: datetime
-    places: frozenset[tuple[str, str]]
-    """Named places, each with a hazard there."""
-    phones: Mapping[str, tuple[int, int]]
-    """By digits: the span in the report's own characters."""
-    shingles: frozenset[str]
 
 
 class RecentReports:
@@ -74,16 +58,18 @@ class RecentReports:
         """Know one that was just stored."""
         self._added.append(stored)
 
-    def mark(self, draft: Instruction) -> Instruction:
+    def mark(self, draft: Instruction, replaced: str = "") -> Instruction:
         """The draft with a POSSIBLE_DUPLICATE check for the newest earlier request that may be about the same
-        emergency.
+        emergency. The one that the draft takes the place of, by its name, is none.
         """
-        own = _traits_of(draft)
+        own = traits_of(draft)
         with self._lock:
             self._learn(self._take_added())
             alike = self._known.alike(own)
         for earlier in alike:
             if earlier.created_at < draft.created_at - WINDOW or _is_the_same_by_name(own, earlier):
+                continue
+            if earlier.name == replaced:
                 continue
             if shared := [span for phone, span in own.phones.items() if phone in earlier.phones]:
                 return _with_check(draft, earlier, "the same telephone number", min(shared))
@@ -101,7 +87,7 @@ class RecentReports:
         """Oldest first; with the lock held."""
         for request in requests:
             if request.name not in self._known:
-                self._known.add(_traits_of(request))
+                self._known.add(traits_of(request))
 
 
 class _Known:
@@ -109,13 +95,13 @@ class _Known:
 
     def __init__(self) -> None:
         self._numbers = count()
-        self._traits: dict[str, tuple[int, _Traits]] = {}
+        self._traits: dict[str, tuple[int, Traits]] = {}
         self._having: dict[str | tuple[str, str], set[str]] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._traits
 
-    def add(self, traits: _Traits) -> None:
+    def add(self, traits: Traits) -> None:
         """The newest; the oldest is forgotten where there are too many."""
         self._traits[traits.name] = (next(self._numbers), traits)
         for one in _singles(traits):
@@ -127,7 +113,7 @@ class _Known:
                 if not self._having[one]:
                     del self._having[one]
 
-    def alike(self, own: _Traits) -> list[_Traits]:
+    def alike(self, own: Traits) -> list[Traits]:
         """Those with a telephone or place of its, and those that may be nearly the same words; the newest first."""
         # Whatever has 70% of its shingles has one of any 31% of them, such as of those that the fewest others have.
         by_rarity = sorted((len(self._having.get(shingle, ())), shingle) for shingle in own.shingles)
@@ -138,34 +124,14 @@ class _Known:
         return [traits for _, traits in sorted((self._traits[name] for name in names), key=lambda each: -each[0])]
 
 
-def _singles(traits: _Traits) -> Iterator[str | tuple[str, str]]:
+def _singles(traits: Traits) -> Iterator[str | tuple[str, str]]:
     """What is looked for; a telephone number is longer than a shingle."""
     yield from traits.phones
     yield from traits.places
     yield from traits.shingles
 
 
-def _traits_of(request: EarlierRequest | Instruction) -> _Traits:
-    report = normalize(request.report)
-    phones = {_digits(report.text[start:end]): report.span(start, end) for start, end in find_phones(report.text)}
-    places = frozenset(
-        (str(situation["location"]), str(hazard))
-        for situation in request.situations
-        if not is_vague_place(situation.get("location", ""))
-        for hazard in situation.get("hazards", ())
-    )
-    return _Traits(
-        request.name,
-        request.request_id,
-        request.incident_id,
-        request.created_at,
-        places,
-        phones,
-        _shingles(report.text),
-    )
-
-
-def _is_the_same_by_name(own: _Traits, earlier: _Traits) -> bool:
+def _is_the_same_by_name(own: Traits, earlier: Traits) -> bool:
     """Whether the caller already says that both belong together: a repeat, or another report of one incident."""
     return bool(
         (own.request_id and own.request_id == earlier.request_id)
@@ -173,7 +139,7 @@ def _is_the_same_by_name(own: _Traits, earlier: _Traits) -> bool:
     )
 
 
-def _with_check(draft: Instruction, earlier: _Traits, why: str, span: tuple[int, int]) -> Instruction:
+def _with_check(draft: Instruction, earlier: Traits, why: str, span: tuple[int, int]) -> Instruction:
     message = f"{why} as in {earlier.name} of the last six hours"
     check = Check("POSSIBLE_DUPLICATE", "info", message, "report", *span)
     return replace(draft, checks=[*draft.checks, check.to_dict()])
@@ -190,16 +156,4 @@ def _alike(shingles: frozenset[str], theirs: frozenset[str]) -> bool:
     fewest, most = sorted((len(shingles), len(theirs)))
     if fewest < _FEWEST_SHINGLES or fewest < _NEARLY_THE_SAME * most:  # no need to compare them
         return False
-    shared = len(shingles & theirs)
-    return shared >= _NEARLY_THE_SAME * (fewest + most - shared)
-
-
-def _shingles(text: str) -> frozenset[str]:
-    """The runs of characters in a text, without its telephone numbers: who forwards a call adds their own."""
-    for start, end in reversed(find_phones(text)):
-        text = text[:start] + text[end:]
-    return frozenset(text[start : start + _SHINGLE] for start in range(len(text) - _SHINGLE + 1))
-
-
-def _digits(phone: str) -> str:
-    return "".join(char for char in phone if char.isdigit())
+    return likeness(shingles, theirs) >= _NEARLY_THE_SAME

@@ -11,6 +11,7 @@ from dispatch.engine import Engine, Generation, GenerationRequest
 from dispatch.model import BundleIdentity, Calibration, NormalizedText, normalize
 from dispatch.store import Instruction, InstructionStore, RequestIdConflict, body_digest
 from dispatch.workflow.confidence import require_known
+from dispatch.workflow.due import DueTimes
 from dispatch.workflow.duplicates import RecentReports
 from dispatch.workflow.ranking import rank
 
@@ -21,7 +22,10 @@ _DEFAULTS = DecodingConfig().to_dict()
 
 @dataclass(frozen=True)
 class IntakeRequest:
-    """One report as it comes in. ``model`` is the model asked for ("" for the one that serves)."""
+    """One report as it comes in. ``model`` is the model asked for ("" for the one that serves).
+
+    ``replaces`` names an instruction whose place the answer is to take: it counts neither as issued nor as a duplicate.
+    """
 
     report: str
     context: Context = Context()
@@ -31,6 +35,7 @@ class IntakeRequest:
     incident_id: str = ""
     priority: str = ""
     model: str = ""
+    replaces: str = ""
 
     @property
     def generation_request(self) -> GenerationRequest:
@@ -60,11 +65,18 @@ class Intake:
     Raises ValueError for an engine whose calibration this version cannot use.
     """
 
-    def __init__(self, engine: Engine, store: InstructionStore | None = None, doctrine: Doctrine | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        store: InstructionStore | None = None,
+        doctrine: Doctrine | None = None,
+        due: DueTimes = DueTimes(),
+    ) -> None:
         require_known(engine.calibration)
         self.engine = engine
         self.doctrine = doctrine or default_doctrine()
         self._store = store
+        self._due = due
         self._recent = RecentReports(store) if store else None
 
     def submit(self, request: IntakeRequest, should_stop: Callable[[], bool] = lambda: False) -> Instruction:
@@ -102,7 +114,7 @@ class Intake:
         if self._store is None or self._recent is None:
             return draft
         self._recent.refresh()
-        stored = self._store.save(self._recent.mark(draft))
+        stored = self._store.save(self._due.schedule(self._recent.mark(draft)))
         self._recent.add(stored)
         return stored
 

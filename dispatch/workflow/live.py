@@ -14,6 +14,7 @@ from dispatch.domain.situation import JsonObject
 from dispatch.engine import BatcherClosed, Generation, Lane, LoadedModel, Registry, Ticket, UnknownModel
 from dispatch.engine.pace import Tail
 from dispatch.store import Instruction, InstructionStore, StoreError
+from dispatch.workflow.due import DueTimes
 from dispatch.workflow.duplicates import RecentReports
 from dispatch.workflow.intake import MAX_ISSUED, IntakeRequest, find_answer, make_draft
 from dispatch.workflow.serving import ServingMode
@@ -21,7 +22,8 @@ from dispatch.workflow.shadow import Shadow, ShadowReading, log_reading
 from dispatch.workflow.turns import Turns
 
 _READERS = 4  # threads that ask the store; they mostly wait
-_STANDING = ("pending", "claimed", "approved", "revised")  # the review states of what counts as issued
+STANDING = ("pending", "claimed", "approved", "revised")
+"""The review states of what counts as issued for its incident."""
 NO_MODEL = {"name": "no model", "digest": ""}
 """Stands for the model where reports pass through."""
 
@@ -97,6 +99,7 @@ class LiveIntake:
         doctrine: Doctrine | None = None,
         observe_commit: Callable[[float, Mapping[str, float]], None] = lambda seconds, timings: None,
         observe_shadow: Callable[[ShadowReading], None] = log_reading,
+        due: DueTimes = DueTimes(),
     ) -> None:
         """``observe_commit`` is told how long each commit took, and the stages before it, in a thread but in the
         context of the call; ``observe_shadow`` is called in a thread."""
@@ -105,6 +108,7 @@ class LiveIntake:
         self.doctrine = doctrine or default_doctrine()
         self._store = store
         self._observe_commit = observe_commit
+        self._due = due
         self._recent = RecentReports(store)
         self._refreshing: asyncio.Future[None] | None = None
         self._turns = Turns()
@@ -209,7 +213,7 @@ class LiveIntake:
         earlier = [
             row.final_text or row.instruction
             for row in self._store.list_incident(request.incident_id)
-            if row.review_state in _STANDING and (row.final_text or row.model["digest"])
+            if row.review_state in STANDING and (row.final_text or row.model["digest"]) and row.name != request.replaces
         ]
         new = [text for text in earlier if text and text not in given]
         left_out = max(0, len(new) + len(given) - MAX_ISSUED)
@@ -252,19 +256,20 @@ class LiveIntake:
             draft = make_draft(
                 asked.request, asked.digest, generation, model.identity, model.calibration, self.doctrine
             )
-            self._hand_in(self._recent.mark(draft), asked.principal, work)
+            self._hand_in(self._recent.mark(draft, asked.request.replaces), asked.principal, work)
         except (Exception, CancelledError) as error:
             work.fail(error)
 
     def _pass_through(self, asked: _Asked, work: _Work) -> None:
         try:
             draft = _without_model(asked, self.doctrine)
-            self._hand_in(self._recent.mark(draft), asked.principal, work)
+            self._hand_in(self._recent.mark(draft, asked.request.replaces), asked.principal, work)
         except Exception as error:
             work.fail(error)
 
     def _hand_in(self, draft: Instruction, principal: str, work: _Work) -> None:
         """Does not wait for the commit. Nothing is handed in for a caller who has left."""
+        draft = self._due.schedule(draft)
         work.resolve(work.drafted, draft)
         if work.left.is_set():
             return

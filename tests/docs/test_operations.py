@@ -17,6 +17,7 @@ from dispatch.server.health import PARTS
 from dispatch.server.metrics import ServedModel, StateSources
 from dispatch.server.telemetry import Telemetry
 from dispatch.v1.dispatch_service_pb2 import GenerateInstructionResponse
+from dispatch.workflow import Tick
 
 ROOT = Path(__file__).parents[2]
 ALERTS = yaml.safe_load((ROOT / "ops/prometheus/alerts.yml").read_text(encoding="utf-8"))
@@ -38,6 +39,7 @@ def telemetry_that_saw_everything() -> Telemetry:
     answer.checks.add(code="NO_MODEL", severity="warning")
     metrics.count_answer(answer)
     metrics.observe_batch(BatchDone(1, 20, (0.1,), 0.1, {"urgent": 1, "bulk": 0}))
+    metrics.observe_clock(Tick(alarmed=(), escalated=(), overdue=0))
     telemetry.observe_commit(0.1, {})
     telemetry.start(
         StateSources(

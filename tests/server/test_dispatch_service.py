@@ -56,7 +56,7 @@ async def test_the_reply_names_a_row_that_is_committed(stub: Any, stored_names: 
     assert reply.instruction.startswith("一、派3台除雪车")
     assert reply.review_state == "pending"
     assert not reply.releasable
-    assert not reply.HasField("due_at")
+    assert reply.HasField("due_at")
 
 
 async def test_all_that_was_asked_is_done_and_stored(stub: Any, engine: Any, store: Store) -> None:

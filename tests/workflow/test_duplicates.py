@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatch.store import Instruction, Store
-from dispatch.workflow.duplicates import WINDOW, RecentReports, _alike, _Known, _traits_of
+from dispatch.workflow.duplicates import WINDOW, RecentReports, _alike, _Known
+from dispatch.workflow.traits import traits_of
 
 FIRST = Instruction(
     request_id="r1",
@@ -111,6 +112,14 @@ def test_what_others_store_is_read_when_it_is_time(store: Store, monkeypatch: py
     assert len(recent.mark(other(FIRST.report)).checks) == 1
 
 
+def test_what_a_draft_takes_the_place_of_is_no_duplicate_of_it(store: Store) -> None:
+    name = store.save(FIRST).name
+    recent = RecentReports(store)
+    recent.refresh()
+    assert recent.mark(other(FIRST.report), name).checks == []
+    assert len(recent.mark(other(FIRST.report)).checks) == 1
+
+
 def test_of_several_the_newest_is_named(store: Store) -> None:
     store.save(FIRST)
     newest = store.save(replace(FIRST, request_id="r9", created_at=FIRST.created_at + timedelta(seconds=1)))
@@ -123,10 +132,10 @@ letters = st.text(alphabet="水淹村人急", min_size=8, max_size=24)
 @given(st.lists(letters, min_size=1, max_size=8), letters)
 def test_whatever_shares_nearly_all_words_is_among_those_that_are_compared(texts: list[str], text: str) -> None:
     known = _Known()
-    requests = [_traits_of(replace(other(each), name=f"instructions/{n:032x}")) for n, each in enumerate(texts)]
+    requests = [traits_of(replace(other(each), name=f"instructions/{n:032x}")) for n, each in enumerate(texts)]
     for each in requests:
         known.add(each)
-    own = _traits_of(other(text))
+    own = traits_of(other(text))
     compared = [each.name for each in known.alike(own)]
     assert {each.name for each in requests if _alike(own.shingles, each.shingles)} <= set(compared)
     assert compared == sorted(compared, reverse=True)
