@@ -9,6 +9,7 @@ import asyncio
 import shutil
 import sys
 import tempfile
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +21,7 @@ from dispatch.console import ConsoleConfig, Services, Sessions, serve_console
 from dispatch.domain import Context, default_doctrine
 from dispatch.engine import open_engine
 from dispatch.model import load_bundle
-from dispatch.store import Store, Tokens, scopes_of
+from dispatch.store import Instruction, Store, Tokens, scopes_of
 from dispatch.workflow import Intake, IntakeRequest, ReviewConfig, ReviewDesk
 from dispatch.workflow.explain import explain_stored
 from dispatch.workflow.review import Reviewer
@@ -103,6 +104,10 @@ def decide_some(desk: ReviewDesk, names: list[str]) -> None:
             desk.approve(reviewer, name, etag=claimed.etag, reason="已核实")
 
 
+def _merge(reviewer: Reviewer, name: str, into: str, etag: str) -> Future[Instruction]:
+    raise ValueError("nothing is merged for a picture")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
@@ -121,7 +126,7 @@ def main() -> int:
             "王敏", scopes_of(["supervisor"], []), expires_at=waiting[0].created_at + timedelta(hours=1)
         )
         sessions = Sessions(Tokens(store.database), 3600)
-        services = Services(desk, store, sessions, lambda instruction: explain_stored(bundle, instruction))
+        services = Services(desk, store, sessions, lambda instruction: explain_stored(bundle, instruction), _merge)
         url = stack.enter_context(serve_console(ConsoleConfig("127.0.0.1", 0, is_loopback=True), services))
         asyncio.run(photograph(url, secret, waiting[SHOWN].name.removeprefix("instructions/"), options.out))
     return 0

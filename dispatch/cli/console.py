@@ -1,6 +1,8 @@
 """The reviewers' console of `dispatch serve`."""
 
+import asyncio
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from threading import Lock
 
@@ -11,6 +13,8 @@ from dispatch.engine import Registry
 from dispatch.settings import Settings, is_loopback, split_address
 from dispatch.store import Instruction, Tokens
 from dispatch.workflow.explain import Explanation, explain_stored
+from dispatch.workflow.merging import Merging
+from dispatch.workflow.review import Reviewer
 
 
 def console_config(settings: Settings, address: str, insecure: bool) -> ConsoleConfig:
@@ -24,8 +28,11 @@ def console_config(settings: Settings, address: str, insecure: bool) -> ConsoleC
 
 
 @contextmanager
-def open_console(config: ConsoleConfig, backend: Backend, hours: float) -> Iterator[str]:
-    """Shows it beside the gRPC server, with sessions of so many hours; gives its URL.
+def open_console(
+    config: ConsoleConfig, backend: Backend, hours: float, loop: Future[asyncio.AbstractEventLoop]
+) -> Iterator[str]:
+    """Shows it beside the gRPC server, with sessions of so many hours; gives its URL. ``loop`` will be the server's,
+    which the intake belongs to.
 
     Raises OSError where it cannot be shown.
     """
@@ -34,6 +41,7 @@ def open_console(config: ConsoleConfig, backend: Backend, hours: float) -> Itera
         store=backend.store,
         sessions=Sessions(Tokens(backend.store.database), hours * 3600),
         explain=_explainer(backend.intake.registry, backend.intake.doctrine),
+        merge=_merger(Merging(backend.store, backend.desk, backend.intake), loop),
     )
     with serve_console(config, services) as url:
         yield url
@@ -54,3 +62,16 @@ def _explainer(registry: Registry, doctrine: Doctrine) -> Callable[[Instruction]
             return explain_stored(chosen.bundle, instruction, doctrine)
 
     return explain
+
+
+def _merger(
+    merging: Merging, loop: Future[asyncio.AbstractEventLoop]
+) -> Callable[[Reviewer, str, str, str], Future[Instruction]]:
+    """Has the server's loop merge, since the console has a loop of its own."""
+
+    def merge(reviewer: Reviewer, name: str, into: str, etag: str) -> Future[Instruction]:
+        if not loop.done():
+            raise ValueError("the server is still starting")
+        return asyncio.run_coroutine_threadsafe(merging.merge(reviewer, name, into, etag=etag), loop.result())
+
+    return merge

@@ -1,5 +1,7 @@
 """`dispatch serve`: the gRPC server, and the reviewers' console beside it."""
 
+import asyncio
+from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -53,14 +55,17 @@ def serve(
     configure_logs(settings.log_format, settings.log_level)
     raise_limit()
     telemetry = Telemetry(telemetry_config)
+    loop: Future[asyncio.AbstractEventLoop] = Future()
     with open_backend(backend_config, telemetry) as backend, backend.clock.running(), ExitStack() as stack:
         if console_config is not None:
             from dispatch.cli.console import open_console
 
-            url = stack.enter_context(open_console(console_config, backend, settings.console_hours))
+            url = stack.enter_context(open_console(console_config, backend, settings.console_hours, loop))
             note(f"console at {url}")
-        run_server(
-            lambda: DispatchServer(
+
+        def make_server() -> DispatchServer:
+            loop.set_result(asyncio.get_running_loop())
+            return DispatchServer(
                 config,
                 backend.intake,
                 admin=backend.admin,
@@ -69,9 +74,9 @@ def serve(
                 telemetry=telemetry,
                 probes=backend.probes,
                 state=backend.state,
-            ),
-            lambda address: note(f"listening on {address}"),
-        )
+            )
+
+        run_server(make_server, lambda address: note(f"listening on {address}"))
 
 
 def _server_config(settings: Settings, listen: str, insecure: bool) -> "ServerConfig":

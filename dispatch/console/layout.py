@@ -26,7 +26,28 @@ _PAGES = (
     ("nav.supervisor", "/supervisor", "s", "supervise"),
     ("nav.audit", "/audit", "t", "audit"),
 )
-_HELP = ("j", "k", "Enter", "/", "e", "a", "r", "u", "l", "w", "h", "b", "1", "Ctrl+Enter", "Esc", "q", "s", "t", "?")
+_HELP = (
+    "j",
+    "k",
+    "Enter",
+    "/",
+    "e",
+    "a",
+    "r",
+    "u",
+    "l",
+    "w",
+    "m",
+    "h",
+    "b",
+    "1",
+    "Ctrl+Enter",
+    "Esc",
+    "q",
+    "s",
+    "t",
+    "?",
+)
 
 
 class SessionOver(Exception):

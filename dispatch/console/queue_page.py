@@ -15,6 +15,7 @@ from dispatch.domain import PRIORITIES
 from dispatch.domain.labels import HAZARDS
 from dispatch.store import Instruction, Page, QueueFilter, StoreError
 from dispatch.store.records import utc_now
+from dispatch.workflow.clock import overdue
 
 ROWS = 50  # of a page
 _EXCERPT = 120  # characters
@@ -53,6 +54,7 @@ class QueueView:
         self._lost = False
         self._rows: dict[str, _Row] = {}
         self._make_filters()
+        self._alarm = text("p", "", "message problem", {"role": "alert"})
         self._count = text("p", "", "count", {"role": "status"})
         self._list = element("ol", "queue", {"aria-label": self._words("queue.title")})
         with element("div", "pages"):
@@ -62,7 +64,7 @@ class QueueView:
     async def refresh(self) -> None:
         """Read the page again, and change what has changed."""
         try:
-            page = await self._visit.ask(self._read)
+            page, late = await self._visit.ask(lambda: (self._read(), len(overdue(self._visit.services.store))))
         except (StoreError, SessionOver, ValueError) as error:
             self._lost = True
             self._messages.fail(error)
@@ -70,6 +72,7 @@ class QueueView:
         if self._lost:
             self._lost = False
             self._messages.tell("")
+        _set(self._alarm, self._words("queue.alarm", late) if late else "")
         self._show(page)
 
     def _read(self) -> Page:

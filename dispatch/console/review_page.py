@@ -10,6 +10,7 @@ from dispatch.console.elements import element
 from dispatch.console.evidence_view import EvidenceView
 from dispatch.console.item import read_item
 from dispatch.console.layout import SessionOver, frame, visit_of
+from dispatch.console.mergers import Mergers
 from dispatch.console.record_view import show_record
 from dispatch.console.steps import Steps
 from dispatch.store import LeaseHeld, NotFound, StateConflict, StoreError
@@ -41,8 +42,10 @@ async def review(request: Request, key: str, take: str = "") -> None:
                 evidence = EvidenceView(visit, item)
             with element("div", "half"):
                 editor = Editor(visit, item, messages)
+                mergers = Mergers(visit, item, messages)
                 show_record(visit, item)
         steps = Steps(visit, item, editor, messages)
     ui.timer(1.0, steps.tick, immediate=False)
     await ui.context.client.connected()
     await evidence.align(editor)
+    await mergers.propose()

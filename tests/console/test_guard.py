@@ -1,6 +1,7 @@
 """The guard by itself, around an application that says how far a request has come."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from dispatch.console.sessions import Sessions
 from dispatch.domain import default_doctrine
 from dispatch.store import Instruction, Store, Tokens
 from dispatch.workflow.explain import Explanation
-from dispatch.workflow.review import ReviewDesk
+from dispatch.workflow.review import ReviewDesk, Reviewer
 
 HOST = "http://console.test"
 
@@ -28,6 +29,10 @@ async def inner(scope: Scope, receive: Receive, send: Send) -> None:
 
 def nothing(instruction: Instruction) -> Explanation:
     raise ValueError(instruction.name)
+
+
+def nothing_merged(reviewer: Reviewer, name: str, into: str, etag: str) -> Future[Instruction]:
+    raise ValueError(name)
 
 
 @dataclass
@@ -54,7 +59,7 @@ class Guarded:
 def guarded(tmp_path: Path) -> Iterator[Guarded]:
     store = Store.open(f"sqlite:///{tmp_path / 'dispatch.db'}")
     sessions = Sessions(Tokens(store.database), 3600)
-    services = Services(ReviewDesk(store, default_doctrine()), store, sessions, nothing)
+    services = Services(ReviewDesk(store, default_doctrine()), store, sessions, nothing, nothing_merged)
     yield Guarded(store, sessions, Guard(inner, services, secure=False))
     store.close()
 

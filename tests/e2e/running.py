@@ -1,6 +1,7 @@
 """A console that runs in this process, on a store of its own, and the people who sign in to it."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,10 +62,15 @@ def running_console(folder: Path, bundle_path: Path, lease_s: float = LEASE_S) -
 
     desk = ReviewDesk(store, default_doctrine(), ReviewConfig(lease_s=lease_s))
     sessions = Sessions(Tokens(store.database), 3600)
-    services = Services(desk, store, sessions, explain, refresh_s=0.3)
+    services = Services(desk, store, sessions, explain, _not_here, refresh_s=0.3)
     config = ConsoleConfig("127.0.0.1", 0, is_loopback=True)
     try:
         with serve_console(config, services) as url:
             yield RunningConsole(url, store, desk, sessions, bundle.identity)
     finally:
         store.close()
+
+
+def _not_here(reviewer: Reviewer, name: str, into: str, etag: str) -> Future[Instruction]:
+    """Merging asks a server for the second draft, and there is none."""
+    raise ValueError("no server is here")
