@@ -54,7 +54,7 @@ class QueueView:
         self._lost = False
         self._rows: dict[str, _Row] = {}
         self._make_filters()
-        self._alarm = text("p", "", "message problem", {"role": "alert"})
+        self._alarm = text("p", "", "alarm", {"role": "alert"})
         self._count = text("p", "", "count", {"role": "status"})
         self._list = element("ol", "queue", {"aria-label": self._words("queue.title")})
         with element("div", "pages"):

@@ -20,8 +20,8 @@ class Services:
     explain: Callable[[Instruction], Explanation]
     """Raises ValueError where nothing can be explained, such as a report that no model has read."""
     merge: Callable[[Reviewer, str, str, str], Future[Instruction]]
-    """Merges the instruction of a name into an incident, given the etag; the future has the second draft, or raises what
-    `Merging.merge` does."""
+    """Merges the instruction of a name into an incident, given the etag; the future has the second draft, or raises
+    what `Merging.merge` does."""
     refresh_s: float = 2.0
     """How often an open queue is read again."""
     explaining: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="console-explain"))

@@ -34,7 +34,7 @@ async def test_an_item_is_taken_its_evidence_seen_revised_and_released_by_keyboa
     await take(page, "柳溪村")
     assert console.get(key).claimed_by == "键盘甲"
 
-    people = page.locator("ul.claims li", has_text="16")
+    people = page.locator("ul.claims li", has_text="16").first
     await expect(people).to_have_attribute("data-evidence", re.compile("c[0-9]+"))
     await people.hover()
     assert await page.locator(".report .lit").all_inner_texts() == ["16人"]
