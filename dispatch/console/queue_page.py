@@ -114,7 +114,7 @@ class QueueView:
     def _make_filters(self) -> None:
         words, chosen = self._words, self._filters
         anything = {"": words("filter.any")}
-        hazards = anything | {hazard: words(f"label.{hazard}") for hazard in HAZARDS}
+        hazards = anything | {hazard: words.label(hazard) for hazard in HAZARDS}
         with element("form", "filters", {"role": "search", "onsubmit": "return false"}):
             for name, options in {
                 "state": {state: words(f"filter.{state}") for state in STATES},

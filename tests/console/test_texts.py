@@ -32,8 +32,8 @@ def test_every_text_that_is_asked_for_is_there() -> None:
 
 def test_every_text_that_is_there_is_asked_for() -> None:
     sources = re.sub(r"^TEXTS: Mapping.*?^}$", "", SOURCES, flags=re.S | re.M)
-    whole = set(re.findall(r'"([^"\s]+)"', sources))
-    begun = tuple(re.findall(r'f"([a-z]+\.(?:by_)?)\{', sources))
+    whole = set(re.findall(r"[\"']([^\"'\s]+)[\"']", sources))
+    begun = tuple(re.findall(r"f[\"']([a-z]+\.(?:by_)?)\{", sources))
     assert [key for key in TEXTS if key not in whole and not key.startswith(begun)] == []
 
 
