@@ -13,9 +13,8 @@ from dispatch.console.layout import Messages, SessionOver, Visit, frame, visit_o
 from dispatch.console.texts import Words
 from dispatch.domain import PRIORITIES
 from dispatch.domain.labels import HAZARDS
-from dispatch.store import Instruction, Page, QueueFilter, StoreError
+from dispatch.store import Instruction, Overdue, Page, QueueFilter, StoreError
 from dispatch.store.records import utc_now
-from dispatch.workflow.clock import overdue
 
 ROWS = 50  # of a page
 _EXCERPT = 120  # characters
@@ -64,7 +63,7 @@ class QueueView:
     async def refresh(self) -> None:
         """Read the page again, and change what has changed."""
         try:
-            page, late = await self._visit.ask(lambda: (self._read(), len(overdue(self._visit.services.store))))
+            page, late = await self._visit.ask(lambda: (self._read(), Overdue(self._visit.services.store.database).count()))
         except (StoreError, SessionOver, ValueError) as error:
             self._lost = True
             self._messages.fail(error)
