@@ -229,7 +229,7 @@ async def test_only_a_supervisor_undoes_what_others_have_decided(
 ) -> None:
     name, wang = save(), caller("wang", "reviewer")
     done = (await li("ApproveInstruction", name=name, etag=await li.claim(name))).instruction
-    lacking = ("PERMISSION_DENIED", "SCOPE_MISSING", [])
+    lacking: tuple[str, str, list[str]] = ("PERMISSION_DENIED", "SCOPE_MISSING", [])
     assert await refused(wang("ReturnInstruction", name=name, etag=done.etag, reason="x")) == lacking
     assert await refused(wang("RecallInstruction", name=name, etag=done.etag, reason="x")) == lacking
     recalled = (await chief("RecallInstruction", name=name, etag=done.etag, reason="误报")).instruction
