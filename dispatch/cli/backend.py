@@ -9,6 +9,7 @@ from urllib.parse import quote
 from dispatch.cli import answering
 from dispatch.engine import BatcherConfig, Registry
 from dispatch.server.admin_service import AdminService
+from dispatch.server.explaining import Explaining
 from dispatch.server.health import Probes, probes_of
 from dispatch.server.known_tokens import FindToken
 from dispatch.server.metrics import StateSources, state_of
@@ -57,6 +58,7 @@ class Backend:
     admin: AdminService
     desk: ReviewDesk
     review: ReviewService
+    explaining: Explaining
     find_token: FindToken
     probes: Probes
     state: StateSources
@@ -96,6 +98,7 @@ def open_backend(config: BackendConfig, telemetry: Telemetry | None = None) -> I
             admin,
             desk,
             ReviewService(desk),
+            Explaining(intake, desk),
             Tokens(store.database).find,
             probes_of(registry, keeper.ping, lambda: serving.mode),
             state_of(

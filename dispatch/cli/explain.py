@@ -3,7 +3,7 @@
 import re
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,8 +28,8 @@ def explain(
         list[str] | None, typer.Option(help="An instruction already issued for the incident; repeatable.")
     ] = None,
     kind: Annotated[
-        list[Literal["encoder", "decoder", "cross"]] | None,
-        typer.Option(help="Which attention; repeatable, cross by default."),
+        list[str] | None,
+        typer.Option(help="Which attention: encoder, decoder or cross, the default; repeatable."),
     ] = None,
     layer: Annotated[
         list[int] | None, typer.Option(help="A layer, from 1; 0, the default, is the mean of all; repeatable.")
@@ -56,14 +56,18 @@ def explain(
     if everything and (kind or layer or head):
         raise typer.BadParameter("--all already holds every kind, layer and head")
     from dispatch.domain import Context
+    from dispatch.engine import KINDS
 
+    kinds = [known for known in KINDS if known in (kind or ["cross"])]
+    if unknown := sorted(set(kind or ()) - set(KINDS)):
+        raise typer.BadParameter(f"--kind: {unknown[0]!r} is none of {', '.join(KINDS)}")
     if is_stored:
         explanation = _explain_stored(text, bundle, database_url)
     else:
         explanation = _explain_report(text, Context(location, tuple(issued or ())), bundle)
     from dispatch.workflow.explain import View
 
-    chosen = [View(*view) for view in product(kind or ["cross"], layer or [0], head or [0])]
+    chosen = [View(*view) for view in product(kinds, layer or [0], head or [0])]
     views = list(explanation.views()) if everything else chosen
     with values_as_usage():
         for view in views:

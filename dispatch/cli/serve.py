@@ -70,6 +70,7 @@ def serve(
                 backend.intake,
                 admin=backend.admin,
                 review=backend.review,
+                explaining=backend.explaining,
                 find_token=backend.find_token,
                 telemetry=telemetry,
                 probes=backend.probes,

@@ -25,6 +25,7 @@ NEEDS: Mapping[str, Need] = {
     "/dispatch.v1.DispatchService/GenerateInstruction": "generate",
     "/dispatch.v1.DispatchService/StreamInstruction": "generate",
     "/dispatch.v1.DispatchService/TranslateReports": "generate",
+    "/dispatch.v1.DispatchService/ExplainInstruction": "read",
     "/dispatch.v1.DispatchService/ListModels": "read",
     "/dispatch.v1.ReviewService/ListInstructions": "read",
     "/dispatch.v1.ReviewService/GetInstruction": "read",

@@ -23,12 +23,14 @@ from dispatch.server.errors import (
     invalid_argument,
     status_of,
 )
+from dispatch.server.explaining import Explaining
 from dispatch.server.telemetry import log_request_id
 from dispatch.server.validation import find_item_violations, find_violations
 from dispatch.store import Instruction
 from dispatch.v1 import dispatch_service_pb2 as messages
 from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceServicer
 from dispatch.workflow import Admitted, IntakeRequest, LiveIntake, Reading
+from dispatch.workflow.review import Reviewer
 
 WINDOW = 64
 """The most items of one bulk call that are worked on: enough to fill the largest batch, and the next."""
@@ -37,8 +39,9 @@ WINDOW = 64
 class DispatchService(DispatchServiceServicer):
     """Answers by the live intake, whose records are committed when it returns them."""
 
-    def __init__(self, intake: LiveIntake, window: int = WINDOW) -> None:
+    def __init__(self, intake: LiveIntake, window: int = WINDOW, explaining: Explaining | None = None) -> None:
         self._intake = intake
+        self._explaining = explaining or Explaining(intake)
         self._window = window
         self.admission = Admission()
 
@@ -83,8 +86,22 @@ class DispatchService(DispatchServiceServicer):
         if window.was_cut_short:
             await abort(context, SHUTTING_DOWN)
 
+    async def ExplainInstruction(
+        self, request: messages.ExplainInstructionRequest, context: Context
+    ) -> messages.ExplainInstructionResponse:
+        await self.admission.admit(context)
+        caller = current_caller()
+        try:
+            return await self._explaining.explain(request, Reviewer(caller.name, caller.scopes), _deadline(context))
+        except Exception as error:
+            await abort(context, failure_of(error))
+
     async def ListModels(self, request: messages.ListModelsRequest, context: Context) -> messages.ListModelsResponse:
         return to_list_models(self._intake.registry.models(), self._intake.serving.mode)
+
+    def close(self) -> None:
+        """Lets go of its threads."""
+        self._explaining.close()
 
     async def _answer_item(
         self, item: messages.TranslateReportsRequest | MalformedMessage, deadline: float | None

@@ -32,6 +32,7 @@ from dispatch.store import (
     StoreError,
     StoreUnavailable,
 )
+from dispatch.workflow.explain import NothingToExplain
 from dispatch.workflow.review import NotAllowed, ReasonRequired
 
 DOMAIN = "dispatch"
@@ -57,6 +58,7 @@ Reason = Literal[
     "LEASE_HELD",
     "STATE_CONFLICT",
     "REASON_REQUIRED",
+    "NOTHING_TO_EXPLAIN",
     "UNAUTHENTICATED",
     "SCOPE_MISSING",
     "RATE_LIMITED",
@@ -183,6 +185,8 @@ def _failure_of_review(error: Exception) -> Failure | None:
             return Failure(grpc.StatusCode.FAILED_PRECONDITION, "LEASE_HELD", str(error), metadata=held)
         case StateConflict():
             return Failure(grpc.StatusCode.FAILED_PRECONDITION, "STATE_CONFLICT", str(error))
+        case NothingToExplain():
+            return Failure(grpc.StatusCode.FAILED_PRECONDITION, "NOTHING_TO_EXPLAIN", str(error))
     return None
 
 

@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 from dispatch.server.admin_service import AdminService
 from dispatch.server.authentication import Authentication, AuthenticationConfig
 from dispatch.server.dispatch_service import DispatchService
+from dispatch.server.explaining import Explaining
 from dispatch.server.health import NOTHING_TO_PROBE, SERVICE, HealthMonitor, Probes
 from dispatch.server.known_tokens import FindToken
 from dispatch.server.limits import Limits, LimitsConfig
@@ -121,6 +122,7 @@ class DispatchServer:
         *,
         admin: AdminService | None = None,
         review: ReviewService | None = None,
+        explaining: Explaining | None = None,
         find_token: FindToken | None = None,
         telemetry: Telemetry | None = None,
         probes: Probes = NOTHING_TO_PROBE,
@@ -131,7 +133,7 @@ class DispatchServer:
         Raises ValueError where callers must show tokens and ``find_token`` is missing.
         """
         self._config = config
-        self._service = DispatchService(intake)
+        self._service = DispatchService(intake, explaining=explaining)
         self._review = review
         self._telemetry = telemetry or Telemetry()
         self._health = HealthMonitor(probes)
@@ -196,6 +198,7 @@ class DispatchServer:
             admission.stop()
         await asyncio.gather(*(admission.drained(self._config.grace_s) for admission in admissions))
         await self._server.stop(None)
+        self._service.close()
         if self._review is not None:
             await self._review.close()
         if self._authentication is not None:

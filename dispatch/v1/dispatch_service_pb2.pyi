@@ -9,6 +9,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
 import builtins as _builtins
 import sys
@@ -20,6 +21,33 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _AttentionKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AttentionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AttentionKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ATTENTION_KIND_UNSPECIFIED: _AttentionKind.ValueType  # 0
+    """The default: cross."""
+    ATTENTION_KIND_ENCODER: _AttentionKind.ValueType  # 1
+    """Of the report's tokens to each other."""
+    ATTENTION_KIND_DECODER: _AttentionKind.ValueType  # 2
+    """Of what is being written to what was written before."""
+    ATTENTION_KIND_CROSS: _AttentionKind.ValueType  # 3
+    """Of what is being written to the report."""
+
+class AttentionKind(_AttentionKind, metaclass=_AttentionKindEnumTypeWrapper): ...
+
+ATTENTION_KIND_UNSPECIFIED: AttentionKind.ValueType  # 0
+"""The default: cross."""
+ATTENTION_KIND_ENCODER: AttentionKind.ValueType  # 1
+"""Of the report's tokens to each other."""
+ATTENTION_KIND_DECODER: AttentionKind.ValueType  # 2
+"""Of what is being written to what was written before."""
+ATTENTION_KIND_CROSS: AttentionKind.ValueType  # 3
+"""Of what is being written to the report."""
+Global___AttentionKind: _TypeAlias = AttentionKind  # noqa: Y015
 
 @_typing.final
 class GenerateInstructionRequest(_message.Message):
@@ -355,6 +383,298 @@ class TranslateReportsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TranslateReportsResponse: _TypeAlias = TranslateReportsResponse  # noqa: Y015
+
+@_typing.final
+class ExplainInstructionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    VIEWS_FIELD_NUMBER: _builtins.int
+    PICTURE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """A stored instruction: instructions/ID. Telephone numbers are masked as in ReviewService.GetInstruction, and to
+    read it is an audit event just so.
+    """
+    picture: _builtins.bool
+    """Whether to draw them too, at most 16."""
+    @_builtins.property
+    def request(self) -> Global___GenerateInstructionRequest:
+        """A report, which is answered for this, behind all that is urgent. Needs the scope generate too."""
+
+    @_builtins.property
+    def views(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttentionView]:
+        """The matrices of attention to send, at most 64 and 2,000,000 weights together; none asks for cross attention, the
+        mean of all layers and heads.
+        """
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request: Global___GenerateInstructionRequest | None = ...,
+        views: _abc.Iterable[Global___AttentionView] | None = ...,
+        picture: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request", b"request", "subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "picture", b"picture", "request", b"request", "subject", b"subject", "views", b"views"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["name", "request"]  # noqa: Y015
+    _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_subject) -> _WhichOneofReturnType_subject | None: ...
+
+Global___ExplainInstructionRequest: _TypeAlias = ExplainInstructionRequest  # noqa: Y015
+
+@_typing.final
+class AttentionView(_message.Message):
+    """One matrix of attention."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    LAYER_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
+    kind: Global___AttentionKind.ValueType
+    layer: _builtins.int
+    """From 1; 0 is the mean of all layers."""
+    head: _builtins.int
+    """From 1; 0 is the mean of all heads."""
+    def __init__(
+        self,
+        *,
+        kind: Global___AttentionKind.ValueType = ...,
+        layer: _builtins.int = ...,
+        head: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "kind", b"kind", "layer", b"layer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttentionView: _TypeAlias = AttentionView  # noqa: Y015
+
+@_typing.final
+class ExplainInstructionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    INSTRUCTION_FIELD_NUMBER: _builtins.int
+    SITUATIONS_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    ALIGNMENTS_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    WROTE_IT_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    ENCODER_LAYERS_FIELD_NUMBER: _builtins.int
+    DECODER_LAYERS_FIELD_NUMBER: _builtins.int
+    HEADS_FIELD_NUMBER: _builtins.int
+    ATTENTION_FIELD_NUMBER: _builtins.int
+    PICTURE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Of a stored instruction; empty for a report."""
+    instruction: _builtins.str
+    """The draft, which the model is made to write once more."""
+    wrote_it: _builtins.bool
+    encoder_layers: _builtins.int
+    decoder_layers: _builtins.int
+    heads: _builtins.int
+    picture: _builtins.bytes
+    """PNG; empty where none was asked for."""
+    @_builtins.property
+    def situations(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Situation]: ...
+    @_builtins.property
+    def plan(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Order]: ...
+    @_builtins.property
+    def alignments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Alignment]:
+        """All facts, then all orders of the plan."""
+
+    @_builtins.property
+    def model(self) -> _types_pb2.ModelIdentity:
+        """The model that was asked: the one that wrote the instruction where it is loaded, else the stable one."""
+
+    @_builtins.property
+    def source(self) -> _containers.RepeatedCompositeFieldContainer[Global___Token]:
+        """What the model reads: the context, then the report."""
+
+    @_builtins.property
+    def target(self) -> _containers.RepeatedCompositeFieldContainer[Global___Token]:
+        """What it writes: the situations, then the instruction."""
+
+    @_builtins.property
+    def attention(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttentionMatrix]:
+        """In the order of the views."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        instruction: _builtins.str = ...,
+        situations: _abc.Iterable[_types_pb2.Situation] | None = ...,
+        plan: _abc.Iterable[_types_pb2.Order] | None = ...,
+        alignments: _abc.Iterable[Global___Alignment] | None = ...,
+        model: _types_pb2.ModelIdentity | None = ...,
+        wrote_it: _builtins.bool = ...,
+        source: _abc.Iterable[Global___Token] | None = ...,
+        target: _abc.Iterable[Global___Token] | None = ...,
+        encoder_layers: _builtins.int = ...,
+        decoder_layers: _builtins.int = ...,
+        heads: _builtins.int = ...,
+        attention: _abc.Iterable[Global___AttentionMatrix] | None = ...,
+        picture: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignments", b"alignments", "attention", b"attention", "decoder_layers", b"decoder_layers", "encoder_layers", b"encoder_layers", "heads", b"heads", "instruction", b"instruction", "model", b"model", "name", b"name", "picture", b"picture", "plan", b"plan", "situations", b"situations", "source", b"source", "target", b"target", "wrote_it", b"wrote_it"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainInstructionResponse: _TypeAlias = ExplainInstructionResponse  # noqa: Y015
+
+@_typing.final
+class Alignment(_message.Message):
+    """Where one fact or order comes from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    SPANS_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
+    target: _builtins.str
+    """fact or order."""
+    path: _builtins.str
+    """Its place in this message, such as situations[0].people.trapped or plan[1]."""
+    text: _builtins.str
+    """The same in Chinese words."""
+    score: _builtins.float
+    """0 to 1."""
+    evidence: _builtins.str
+    """How the spans were found: rule, attention, doctrine (an order, by the facts that it depends on), context (it stands
+    there, and not in the report) or none.
+    """
+    @_builtins.property
+    def spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___Span]:
+        """Of the report as it came, in order."""
+
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of an order: the paths of the facts that it depends on."""
+
+    def __init__(
+        self,
+        *,
+        target: _builtins.str = ...,
+        path: _builtins.str = ...,
+        text: _builtins.str = ...,
+        spans: _abc.Iterable[Global___Span] | None = ...,
+        score: _builtins.float = ...,
+        evidence: _builtins.str = ...,
+        facts: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "facts", b"facts", "path", b"path", "score", b"score", "spans", b"spans", "target", b"target", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Alignment: _TypeAlias = Alignment  # noqa: Y015
+
+@_typing.final
+class Span(_message.Message):
+    """Unicode code points, the end exclusive."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    start: _builtins.int
+    end: _builtins.int
+    def __init__(
+        self,
+        *,
+        start: _builtins.int = ...,
+        end: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Span: _TypeAlias = Span  # noqa: Y015
+
+@_typing.final
+class Token(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """Its characters, or the name of a control symbol such as <hazard:flood>."""
+    part: _builtins.str
+    """What it belongs to: report, context.location, context.issued[0], instruction, or the path of a fact; empty for the
+    start and the end.
+    """
+    start: _builtins.int
+    """The span of that part's text in code points; both 0 for a control symbol."""
+    end: _builtins.int
+    score: _builtins.float
+    """Log-probability of a token of the target."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        part: _builtins.str = ...,
+        start: _builtins.int = ...,
+        end: _builtins.int = ...,
+        score: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "score", b"score"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "end", b"end", "part", b"part", "score", b"score", "start", b"start", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
+    _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
+
+Global___Token: _TypeAlias = Token  # noqa: Y015
+
+@_typing.final
+class AttentionMatrix(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VIEW_FIELD_NUMBER: _builtins.int
+    TEN_THOUSANDTHS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def view(self) -> Global___AttentionView: ...
+    @_builtins.property
+    def ten_thousandths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The weights row by row, in ten-thousandths. Rows are the target (encoder: the source), columns the source (decoder:
+        the start and then the target but for its last token, which is what was written before).
+        """
+
+    def __init__(
+        self,
+        *,
+        view: Global___AttentionView | None = ...,
+        ten_thousandths: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["view", b"view"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ten_thousandths", b"ten_thousandths", "view", b"view"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttentionMatrix: _TypeAlias = AttentionMatrix  # noqa: Y015
 
 @_typing.final
 class ListModelsRequest(_message.Message):

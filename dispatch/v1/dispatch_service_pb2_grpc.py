@@ -53,6 +53,11 @@ class DispatchServiceStub:
                 request_serializer=dispatch_dot_v1_dot_dispatch__service__pb2.TranslateReportsRequest.SerializeToString,
                 response_deserializer=dispatch_dot_v1_dot_dispatch__service__pb2.TranslateReportsResponse.FromString,
                 _registered_method=True)
+        self.ExplainInstruction = channel.unary_unary(
+                '/dispatch.v1.DispatchService/ExplainInstruction',
+                request_serializer=dispatch_dot_v1_dot_dispatch__service__pb2.ExplainInstructionRequest.SerializeToString,
+                response_deserializer=dispatch_dot_v1_dot_dispatch__service__pb2.ExplainInstructionResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/dispatch.v1.DispatchService/ListModels',
                 request_serializer=dispatch_dot_v1_dot_dispatch__service__pb2.ListModelsRequest.SerializeToString,
@@ -90,6 +95,14 @@ class DispatchServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainInstruction(self, request, context):
+        """What the model looks at while it writes an instruction, and the characters of the report that each fact and order
+        come from. Stores nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListModels(self, request, context):
         """The models that are loaded, and what each is there for.
         """
@@ -114,6 +127,11 @@ def add_DispatchServiceServicer_to_server(servicer, server):
                     servicer.TranslateReports,
                     request_deserializer=dispatch_dot_v1_dot_dispatch__service__pb2.TranslateReportsRequest.FromString,
                     response_serializer=dispatch_dot_v1_dot_dispatch__service__pb2.TranslateReportsResponse.SerializeToString,
+            ),
+            'ExplainInstruction': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainInstruction,
+                    request_deserializer=dispatch_dot_v1_dot_dispatch__service__pb2.ExplainInstructionRequest.FromString,
+                    response_serializer=dispatch_dot_v1_dot_dispatch__service__pb2.ExplainInstructionResponse.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -206,6 +224,33 @@ class DispatchService:
             '/dispatch.v1.DispatchService/TranslateReports',
             dispatch_dot_v1_dot_dispatch__service__pb2.TranslateReportsRequest.SerializeToString,
             dispatch_dot_v1_dot_dispatch__service__pb2.TranslateReportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainInstruction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.v1.DispatchService/ExplainInstruction',
+            dispatch_dot_v1_dot_dispatch__service__pb2.ExplainInstructionRequest.SerializeToString,
+            dispatch_dot_v1_dot_dispatch__service__pb2.ExplainInstructionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,10 @@ class DispatchServiceStub:
     """Many reports, in bulk and behind everything urgent. Answers come in the order of the requests, and each says for
     itself whether it failed; the server reads on as fast as it answers.
     """
+    ExplainInstruction: _grpc.UnaryUnaryMultiCallable[_dispatch_service_pb2.ExplainInstructionRequest, _dispatch_service_pb2.ExplainInstructionResponse]
+    """What the model looks at while it writes an instruction, and the characters of the report that each fact and order
+    come from. Stores nothing.
+    """
     ListModels: _grpc.UnaryUnaryMultiCallable[_dispatch_service_pb2.ListModelsRequest, _dispatch_service_pb2.ListModelsResponse]
     """The models that are loaded, and what each is there for."""
 
@@ -68,6 +72,10 @@ class DispatchServiceAsyncStub(DispatchServiceStub):
     TranslateReports: _aio.StreamStreamMultiCallable[_dispatch_service_pb2.TranslateReportsRequest, _dispatch_service_pb2.TranslateReportsResponse]  # type: ignore[assignment]
     """Many reports, in bulk and behind everything urgent. Answers come in the order of the requests, and each says for
     itself whether it failed; the server reads on as fast as it answers.
+    """
+    ExplainInstruction: _aio.UnaryUnaryMultiCallable[_dispatch_service_pb2.ExplainInstructionRequest, _dispatch_service_pb2.ExplainInstructionResponse]  # type: ignore[assignment]
+    """What the model looks at while it writes an instruction, and the characters of the report that each fact and order
+    come from. Stores nothing.
     """
     ListModels: _aio.UnaryUnaryMultiCallable[_dispatch_service_pb2.ListModelsRequest, _dispatch_service_pb2.ListModelsResponse]  # type: ignore[assignment]
     """The models that are loaded, and what each is there for."""
@@ -105,6 +113,16 @@ class DispatchServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_dispatch_service_pb2.TranslateReportsResponse], _abc.AsyncIterator[_dispatch_service_pb2.TranslateReportsResponse]]:
         """Many reports, in bulk and behind everything urgent. Answers come in the order of the requests, and each says for
         itself whether it failed; the server reads on as fast as it answers.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainInstruction(
+        self,
+        request: _dispatch_service_pb2.ExplainInstructionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_dispatch_service_pb2.ExplainInstructionResponse, _abc.Awaitable[_dispatch_service_pb2.ExplainInstructionResponse]]:
+        """What the model looks at while it writes an instruction, and the characters of the report that each fact and order
+        come from. Stores nothing.
         """
 
     @_abc_1.abstractmethod

@@ -78,7 +78,7 @@ class Answer:
 
 def align(answer: Answer, attention: Attention, doctrine: Doctrine) -> tuple[Alignment, ...]:
     """All facts of all situations, then all orders."""
-    looking = _Looking(attention, answer.report)
+    looking = Looking(attention, answer.report)
     facts = {
         alignment.path: alignment
         for index, situation in enumerate(answer.situations)
@@ -87,10 +87,10 @@ def align(answer: Answer, attention: Attention, doctrine: Doctrine) -> tuple[Ali
     return (*facts.values(), *_align_orders(answer, facts, looking, doctrine))
 
 
-class _Looking:
+class Looking:
     """Where in the report the network looks: cross attention of the last layer, all heads together.
 
-    The last layer is the one whose choice the output is; the layer below it still looks ahead and back.
+    The last layer is the one whose choice the output is; those below it still look ahead and back.
     """
 
     def __init__(self, attention: Attention, report: str) -> None:
@@ -131,7 +131,7 @@ class _Looking:
 
 
 def _align_facts(
-    answer: Answer, index: int, situation: Situation, looking: _Looking, doctrine: Doctrine
+    answer: Answer, index: int, situation: Situation, looking: Looking, doctrine: Doctrine
 ) -> Iterator[Alignment]:
     normalized = normalize(answer.report)
     stated = find_evidence(situation, normalized.text, doctrine)
@@ -149,7 +149,7 @@ def _align_facts(
 
 
 def _align_orders(
-    answer: Answer, facts: Mapping[str, Alignment], looking: _Looking, doctrine: Doctrine
+    answer: Answer, facts: Mapping[str, Alignment], looking: Looking, doctrine: Doctrine
 ) -> Iterator[Alignment]:
     issued = issued_orders(normalize_context(answer.context), doctrine)
     needed = [_causes(situation, issued, doctrine) for situation in answer.situations]
@@ -217,7 +217,7 @@ def _without(situation: Situation, paths: Sequence[str]) -> Situation:
     return Situation.from_dict(data)
 
 
-def _rows_writing(order: Order, instruction: str, looking: _Looking) -> list[int]:
+def _rows_writing(order: Order, instruction: str, looking: Looking) -> list[int]:
     """The rows of the clause that says an order."""
     start = 0
     for clause in split_orders(instruction):

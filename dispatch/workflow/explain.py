@@ -25,7 +25,8 @@ _DIGITS = 4
 
 
 class NothingToExplain(ValueError):
-    """No network has read this instruction's report, or its texts were erased; the message says which."""
+    """No network has read this instruction's report, its texts were erased, or its labels are not known to this version
+    or bundle; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -132,16 +133,14 @@ def explain_stored(
     if not instruction.model["digest"]:
         raise NothingToExplain(f"{instruction.name}: no model has read its report")
     doctrine = doctrine or default_doctrine()
-    context = Context.from_dict(instruction.context)
-    answer = Answer(
-        instruction.report,
-        context,
-        tuple(Situation.from_dict(situation) for situation in instruction.situations),
-        tuple(Order.from_dict(order) for order in instruction.plan),
-        instruction.instruction,
-    )
-    written = list(_target_parts(answer, doctrine)) if bundle.config.situations else [_text_part(answer)]
-    attention = read_attention(bundle, GenerationRequest(instruction.report, context), written)
+    try:
+        answer = _answer_in(instruction)
+        written = list(_target_parts(answer, doctrine)) if bundle.config.situations else [_text_part(answer)]
+        attention = read_attention(bundle, GenerationRequest(answer.report, answer.context), written)
+    except (KeyError, ValueError) as error:
+        raise NothingToExplain(
+            f"{instruction.name}: its labels are not those of {bundle.identity.name}: {error}"
+        ) from error
     return Explanation(instruction, attention, align(answer, attention, doctrine), bundle.identity)
 
 
@@ -149,6 +148,17 @@ def explain_report(engine: BundleEngine, request: IntakeRequest, doctrine: Doctr
     """Answers a report and explains the answer; stores nothing. Raises what :meth:`Intake.submit` does."""
     draft = Intake(engine, doctrine=doctrine).submit(request)
     return explain_stored(engine, draft, doctrine)
+
+
+def _answer_in(instruction: Instruction) -> Answer:
+    """Raises ValueError for what another version has stored."""
+    return Answer(
+        instruction.report,
+        Context.from_dict(instruction.context),
+        tuple(Situation.from_dict(situation) for situation in instruction.situations),
+        tuple(Order.from_dict(order) for order in instruction.plan),
+        instruction.instruction,
+    )
 
 
 def _target_parts(answer: Answer, doctrine: Doctrine) -> Iterator[tuple[str, Sequence[Piece]]]:

@@ -120,8 +120,8 @@ def _draw(axes: Axes, explanation: Explanation, view: View, lettering: _Letterin
     )
     font = lettering.font(_SIZE)
     across, down = _labelled(len(columns), longest), _labelled(len(rows), longest)
-    # One character below the other, as Chinese is written from top to bottom.
-    axes.set_xticks(across, ["\n".join(columns[at]) for at in across], fontproperties=font)
+    # One character below the other, as Chinese is written from top to bottom; brackets would stand crosswise there.
+    axes.set_xticks(across, ["\n".join(columns[at].strip("〔〕")) for at in across], fontproperties=font)
     axes.set_yticks(down, [rows[at] for at in down], fontproperties=font)
     axes.tick_params(length=0)
     below, beside = _AXIS_NAMES[view.kind][lettering.language]

@@ -1,4 +1,4 @@
-"""S1 to S7 by the shipped model with default settings: on the command line, and by a client of a server."""
+"""S1 to S8 by the shipped model with default settings: on the command line, and by a client of a server."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from dispatch.cli import app
@@ -174,3 +175,51 @@ async def test_by_a_client_of_a_server(seed: Seed, engine: Engine, store: Store)
     intake.close()
     check(seed, answer.to_dict())
     assert answer.review_state == "pending"
+
+
+def explain(engine: Engine, monkeypatch: pytest.MonkeyPatch, *options: str) -> Any:
+    monkeypatch.setattr("dispatch.cli.answering.open_engine", lambda bundle: engine)
+    result = CliRunner().invoke(app, ["explain", REPORT, "--location", ROAD, *options, "--json"])
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_s8_every_head_of_every_layer_can_be_looked_at(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = explain(engine, monkeypatch, "--all")
+    views = {(view["kind"], view["layer"], view["head"]) for view in data["attention"]}
+    heads, layers = range(1, data["heads"] + 1), data["layers"]
+    assert views == {
+        (kind, layer, head)
+        for kind in ("encoder", "decoder", "cross")
+        for layer in range(1, layers[kind] + 1)
+        for head in heads
+    }
+    source, target = len(data["source"]), len(data["target"])
+    shapes = {"encoder": (source, source), "decoder": (target, target), "cross": (target, source)}
+    for view in data["attention"]:
+        assert (len(view["weights"]), len(view["weights"][0])) == shapes[view["kind"]]
+        assert all(sum(row) == pytest.approx(1, abs=0.01) for row in view["weights"])
+
+
+def test_s8_heads_are_drawn(engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    heads = [part for head in "1234" for part in ("--head", head)]
+    kinds = [part for kind in ("encoder", "decoder", "cross") for part in ("--kind", kind)]
+    explain(engine, monkeypatch, *kinds, "--layer", "1", *heads, "--png", str(tmp_path / "heads.png"))
+    with Image.open(tmp_path / "heads.png") as image:
+        assert image.format == "PNG"
+        assert min(image.size) > 1000
+
+
+def test_facts_and_orders_come_from_their_words(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {entry["path"]: entry for entry in explain(engine, monkeypatch)["alignments"]}
+
+    def words(path: str) -> list[str]:
+        return [REPORT[span["start"] : span["end"]] for span in found[path]["spans"]]
+
+    assert words("situations[0].people.trapped") == ["50人"]
+    assert words("situations[0].measures.snow_depth_m") == ["3米"]
+    assert "雪" in "".join(words("situations[0].hazards[0]"))
+    assert "电" in "".join(words("situations[0].outages[0]"))
+    assert found["situations[0].location"]["evidence"] == "context"
+    assert (found["plan[0]"]["text"], found["plan[0]"]["evidence"]) == ("派3台除雪车", "doctrine")
+    assert "situations[0].measures.snow_depth_m" in found["plan[0]"]["facts"]

@@ -17,6 +17,7 @@ from dispatch.domain.linear import (
     Piece,
     Symbol,
     parse_target,
+    situation_parts,
     source_pieces,
     target_pieces,
 )
@@ -35,6 +36,20 @@ def test_situations_and_instruction_read_back_without_the_working(
 def test_every_symbol_written_is_one_of_the_closed_list(situation: Situation) -> None:
     symbols = {piece for piece in target_pieces([situation], ["人5"], "") if isinstance(piece, Symbol)}
     assert symbols <= set(SYMBOLS)
+
+
+@given(st.from_type(Situation))
+def test_every_part_has_the_path_of_its_json(situation: Situation) -> None:
+    paths = [path for path, _ in situation_parts(situation)]
+    data = situation.to_dict()
+    expected = {"", "kind", *(["location"] if situation.location else [])}
+    for field, value in data.items():
+        if isinstance(value, list):
+            expected |= {f"{field}[{index}]" for index in range(len(value))}
+        elif isinstance(value, dict):
+            expected |= {f"{field}.{label}" for label in value}
+    assert len(paths) == len(set(paths))
+    assert set(paths) == expected
 
 
 def test_the_context_stands_before_the_report() -> None:

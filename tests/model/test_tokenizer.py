@@ -37,6 +37,25 @@ def test_decoding_gives_the_normalized_text_back(trained: dict[str, Tokenizer], 
 
 
 @pytest.mark.parametrize("kind", MODEL_TYPES)
+@given(text=TEXTS)
+@example(text="ﬃ㎡\u200b 3\u3000👨‍👩‍👧龘")
+def test_every_token_stands_for_characters_of_the_text_in_their_order(
+    trained: dict[str, Tokenizer], kind: ModelType, text: str
+) -> None:
+    tokens = trained[kind].encode_with_spans(text)
+    assert [token for token, _, _ in tokens] == trained[kind].encode(text)
+    assert all(0 <= start < end <= len(text) for _, start, end in tokens)
+    starts, ends = [start for _, start, _ in tokens], [end for _, _, end in tokens]
+    assert (starts, ends) == (sorted(starts), sorted(ends))
+
+
+def test_a_token_stands_for_what_was_typed_however_it_is_normalised(trained: dict[str, Tokenizer]) -> None:
+    text = "派３台\u200b🚒"
+    spans = [text[start:end] for _, start, end in trained["char"].encode_with_spans(text)]
+    assert spans == ["派", "３", "台\u200b", "🚒", "🚒", "🚒", "🚒"]
+
+
+@pytest.mark.parametrize("kind", MODEL_TYPES)
 @given(text=TEXTS, symbol=st.sampled_from(SYMBOLS))
 def test_typed_symbols_stay_text(trained: dict[str, Tokenizer], kind: ModelType, text: str, symbol: Symbol) -> None:
     tokenizer = trained[kind]
