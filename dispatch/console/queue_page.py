@@ -63,7 +63,7 @@ class QueueView:
     async def refresh(self) -> None:
         """Read the page again, and change what has changed."""
         try:
-            page, late = await self._visit.ask(lambda: (self._read(), Overdue(self._visit.services.store.database).count()))
+            page, late = await self._visit.ask(self._read)
         except (StoreError, SessionOver, ValueError) as error:
             self._lost = True
             self._messages.fail(error)
@@ -74,8 +74,9 @@ class QueueView:
         _set(self._alarm, self._words("queue.alarm", late) if late else "")
         self._show(page)
 
-    def _read(self) -> Page:
-        chosen = self._filters
+    def _read(self) -> tuple[Page, int]:
+        """The page, and how many flash reports are overdue."""
+        chosen, services = self._filters, self._visit.services
         wanted = QueueFilter(
             states=STATES[chosen["state"]],
             priority=chosen.get("priority", ""),
@@ -83,7 +84,8 @@ class QueueView:
             text=chosen.get("text", ""),
             claimed_by=self._visit.session.name if chosen.get("mine") else "",
         )
-        return self._visit.services.desk.list(self._visit.reviewer, wanted, limit=ROWS, token=self._tokens[-1])
+        page = services.desk.list(self._visit.reviewer, wanted, limit=ROWS, token=self._tokens[-1])
+        return page, Overdue(services.store.database).count()
 
     def _show(self, page: Page) -> None:
         now = utc_now()

@@ -3,13 +3,16 @@
 import asyncio
 import re
 import sqlite3
+import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 
 import grpc
+import httpx
 import pytest
+import trustme
 from playwright.async_api import Browser, expect
 
 from dispatch.store import Store, Tokens, scopes_of
@@ -99,3 +102,30 @@ async def test_the_server_stops_in_order_while_somebody_looks(
         actions = [action for (action,) in connection.execute("SELECT action FROM audit_events ORDER BY seq")]
     connection.close()
     assert actions[-1] == "session.opened"
+
+
+async def test_over_tls_the_session_belongs_to_the_host_alone(
+    database: Path, secret: str, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    issued.cert_chain_pems[0].write_to_path(str(certificate))
+    issued.private_key_pem.write_to_path(str(key))
+    settings = {
+        "DISPATCH_CONSOLE": "127.0.0.1:0",
+        "DISPATCH_TLS_CERTIFICATE": str(certificate),
+        "DISPATCH_TLS_KEY": str(key),
+    }
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    with serving(ServiceConfig(tiny_bundle, f"sqlite:///{database}", tmp_path, settings)) as service:
+        url = console_of(service)
+        assert url.startswith("https://")
+        async with httpx.AsyncClient(verify=trusting, base_url=url, timeout=PATIENCE_S) as client:
+            answer = await client.post("/sign-in", data={"token": secret}, headers={"Origin": url})
+    assert answer.status_code == 303
+    assert answer.headers["Strict-Transport-Security"]
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-dispatch=")
+    assert {"HttpOnly", "Secure", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
