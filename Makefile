@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format protos check-protos release-protos train prove parity crash-store trace-store crash trace faults fuzz bench-serve overload soak clean
+.PHONY: help setup demo test lint format protos check-protos release-protos train prove parity crash-store trace-store crash trace faults fuzz bench-serve bench-console overload soak pictures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -106,11 +106,17 @@ runs/exported: $(STAMP)
 bench-serve: runs/exported ## Measure what the service costs beside its engine, on an idle machine (about six minutes)
 	$(BIN)/python benchmarks/serve.py overhead --bundle runs/exported --out runs/overhead.json
 
+bench-console: runs/exported ## Measure the console over 100,000 rows and under 50 calls a second (about five minutes)
+	$(BIN)/python benchmarks/console.py --bundle runs/exported --out runs/console.json
+
 overload: runs/exported ## Offer ten times what the server can answer for a minute, on an idle machine (about three minutes)
 	$(BIN)/python benchmarks/serve.py overload --bundle runs/exported --out runs/overload.json
 
 soak: runs/exported ## Mixed calls for half an hour; the server must hold at the end what it held when it was warm
 	$(BIN)/python benchmarks/serve.py soak --bundle runs/exported --out runs/soak.json
+
+pictures: $(STAMP) ## Photograph the console's pages for docs/console.md
+	$(BIN)/python tools/console_pictures.py dispatch/bundles/default --out docs/pictures
 
 clean: ## Remove the environment, caches and build outputs
 	rm -rf $(VENV) build dist htmlcov .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "sqlite:///dispatch.db", description="Where instructions are stored: sqlite:///FILE or postgresql://…"
     )
+    console: str = Field(OFF, description="HOST:PORT on which `dispatch serve` shows the reviewers' console, or off.")
+    console_hours: float = Field(12.0, gt=0, le=168, description="Hours after which who is signed in must do so anew.")
     when_store_lost: Literal["refuse", "spool"] = Field(
         "refuse",
         description="While a PostgreSQL store is lost: refuse calls, or spool to a local file and replay it.",
@@ -162,7 +164,7 @@ class Settings(BaseSettings):
         split_address(value)
         return value
 
-    @field_validator("metrics_listen")
+    @field_validator("metrics_listen", "console")
     @classmethod
     def _is_address_or_off(cls, value: str) -> str:
         if value != OFF:

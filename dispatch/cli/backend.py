@@ -52,6 +52,7 @@ class BackendConfig:
 class Backend:
     """What is open."""
 
+    store: Store
     intake: LiveIntake
     admin: AdminService
     desk: ReviewDesk
@@ -91,6 +92,7 @@ def open_backend(config: BackendConfig, telemetry: Telemetry | None = None) -> I
         admin = AdminService(registry, serving, Audit(store.database), config.models_dir)
         desk = ReviewDesk(store, intake.doctrine, config.review)  # what a spool has taken waits for the store
         yield Backend(
+            store,
             intake,
             admin,
             desk,

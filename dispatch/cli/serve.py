@@ -1,5 +1,8 @@
-"""`dispatch serve`: the gRPC server."""
+"""`dispatch serve`: the gRPC server, and the reviewers' console beside it."""
 
+import asyncio
+from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,10 +10,11 @@ import typer
 
 from dispatch.cli.options import BundleOption, DatabaseOption
 from dispatch.cli.output import note, values_as_usage
-from dispatch.settings import Settings, load_settings
+from dispatch.settings import OFF, Settings, load_settings
 
 if TYPE_CHECKING:
     from dispatch.cli.backend import BackendConfig
+    from dispatch.console import ConsoleConfig
     from dispatch.server import ServerConfig
     from dispatch.server.telemetry import TelemetryConfig
 
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
 def serve(
     listen: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Where to answer gRPC; port 0: a free one.")
+    ] = None,
+    console: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where to show the reviewers' console; off: nowhere.")
     ] = None,
     database_url: DatabaseOption = None,
     bundle: BundleOption = None,
@@ -27,7 +34,7 @@ def serve(
 ) -> None:
     """Answer gRPC until SIGTERM or Ctrl-C; every instruction is stored before it is answered.
 
-    The address is announced on standard error when calls are answered.
+    The addresses are announced on standard error, that of calls when they are answered.
 
     Example: `dispatch serve --listen 127.0.0.1:50051 --database-url sqlite:///dispatch.db`
     """
@@ -39,16 +46,26 @@ def serve(
     from dispatch.server.logs import configure_logs
     from dispatch.server.telemetry import Telemetry
 
+    console = console or settings.console
     with values_as_usage():
         config = _server_config(settings, listen or settings.listen, insecure or settings.insecure)
+        console_config = None if console == OFF else _console_config(settings, console, insecure or settings.insecure)
         backend_config = _backend_config(settings, database_url or settings.database_url, bundle)
         telemetry_config = _telemetry_config(settings)
     configure_logs(settings.log_format, settings.log_level)
     raise_limit()
     telemetry = Telemetry(telemetry_config)
-    with open_backend(backend_config, telemetry) as backend, backend.clock.running():
-        run_server(
-            lambda: DispatchServer(
+    loop: Future[asyncio.AbstractEventLoop] = Future()
+    with open_backend(backend_config, telemetry) as backend, backend.clock.running(), ExitStack() as stack:
+        if console_config is not None:
+            from dispatch.cli.console import open_console
+
+            url = stack.enter_context(open_console(console_config, backend, settings.console_hours, loop))
+            note(f"console at {url}")
+
+        def make_server() -> DispatchServer:
+            loop.set_result(asyncio.get_running_loop())
+            return DispatchServer(
                 config,
                 backend.intake,
                 admin=backend.admin,
@@ -58,9 +75,9 @@ def serve(
                 telemetry=telemetry,
                 probes=backend.probes,
                 state=backend.state,
-            ),
-            lambda address: note(f"listening on {address}"),
-        )
+            )
+
+        run_server(make_server, lambda address: note(f"listening on {address}"))
 
 
 def _server_config(settings: Settings, listen: str, insecure: bool) -> "ServerConfig":
@@ -85,6 +102,12 @@ def _server_config(settings: Settings, listen: str, insecure: bool) -> "ServerCo
         reflection=settings.reflection,
         connections=ConnectionConfig(keepalive_s=settings.keepalive_s, max_age_s=settings.connection_age_s),
     )
+
+
+def _console_config(settings: Settings, address: str, insecure: bool) -> "ConsoleConfig":
+    from dispatch.cli.console import console_config
+
+    return console_config(settings, address, insecure)
 
 
 def _telemetry_config(settings: Settings) -> "TelemetryConfig":

@@ -22,6 +22,7 @@ from dispatch.store.retention import Retention, RetentionPolicy
 from dispatch.store.reviews import Decision, ReleasedOrder, Review, Reviews
 from dispatch.store.scopes import ALL_SCOPES, ROLES, scopes_of
 from dispatch.store.spool import Replayer, SpoolingStore
+from dispatch.store.statistics import Backlog, Decided, Reported, Statistics
 from dispatch.store.tokens import Token, Tokens
 from dispatch.store.transaction import ChainHead
 
@@ -30,8 +31,10 @@ __all__ = [
     "ROLES",
     "Audit",
     "AuditEvent",
+    "Backlog",
     "ChainHead",
     "ChainReport",
+    "Decided",
     "Decision",
     "EarlierRequest",
     "EtagMismatch",
@@ -48,6 +51,7 @@ __all__ = [
     "QueueFilter",
     "ReleasedOrder",
     "Replayer",
+    "Reported",
     "RequestIdConflict",
     "Retention",
     "RetentionPolicy",
@@ -55,6 +59,7 @@ __all__ = [
     "Reviews",
     "SpoolingStore",
     "StateConflict",
+    "Statistics",
     "Store",
     "StoreError",
     "StoreUnavailable",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import ColumnElement, RowMapping, select
 
 from dispatch.store.database import Database
 from dispatch.store.errors import NotFound
@@ -72,10 +72,11 @@ class Tokens:
 
     def find(self, secret: str) -> Token | None:
         """The token with a secret if it is valid now."""
-        with self._database.reading() as connection:
-            row = connection.execute(select(TOKENS).where(TOKENS.c.digest == _digest(secret))).one_or_none()
-        token = None if row is None else _token(row._mapping)
-        return token if token is not None and token.is_valid(utc_now()) else None
+        return self._find(TOKENS.c.digest == _digest(secret))
+
+    def find_by_id(self, token_id: str) -> Token | None:
+        """The token with an id if it is valid now."""
+        return self._find(TOKENS.c.id == token_id)
 
     def list(self) -> list[Token]:
         """All tokens, by principal and age."""
@@ -96,6 +97,12 @@ class Tokens:
             return _token(row)
 
         return self._database.write("revoke the token", work)
+
+    def _find(self, condition: ColumnElement[bool]) -> Token | None:
+        with self._database.reading() as connection:
+            row = connection.execute(select(TOKENS).where(condition)).one_or_none()
+        token = None if row is None else _token(row._mapping)
+        return token if token is not None and token.is_valid(utc_now()) else None
 
 
 def _digest(secret: str) -> str:

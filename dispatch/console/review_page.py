@@ -1,0 +1,51 @@
+"""One instruction with all that a decision needs: the report, what was read from it, the draft, and what is wrong."""
+
+import re
+
+from fastapi import Request
+from nicegui import ui
+
+from dispatch.console.editing import Editor
+from dispatch.console.elements import element
+from dispatch.console.evidence_view import EvidenceView
+from dispatch.console.item import read_item
+from dispatch.console.layout import SessionOver, frame, visit_of
+from dispatch.console.mergers import Mergers
+from dispatch.console.record_view import show_record
+from dispatch.console.steps import Steps
+from dispatch.store import LeaseHeld, NotFound, StateConflict, StoreError
+
+_KEY = re.compile("[0-9a-f]{32}")
+
+
+@ui.page("/review/{key}")
+async def review(request: Request, key: str, take: str = "") -> None:
+    """The page; `?take=1` claims what waits, as the links of the queue do."""
+    visit = visit_of(request)
+    words = visit.words
+    name = f"instructions/{key}"
+    with frame(visit, words("review.title"), "") as messages:
+        try:
+            if not _KEY.fullmatch(key):
+                raise NotFound(name)
+            if take and "review" in visit.session.scopes:
+                try:
+                    await visit.ask(lambda: visit.services.desk.claim(visit.reviewer, name))
+                except (LeaseHeld, StateConflict) as error:
+                    messages.fail(error)
+            item = await visit.ask(lambda: read_item(visit.services, visit.reviewer, name))
+        except (NotFound, StoreError, SessionOver) as error:
+            messages.fail(error)
+            return
+        with element("div", "review"):
+            with element("div", "half"):
+                evidence = EvidenceView(visit, item)
+            with element("div", "half"):
+                editor = Editor(visit, item, messages)
+                mergers = Mergers(visit, item, messages)
+                show_record(visit, item)
+        steps = Steps(visit, item, editor, messages)
+    ui.timer(1.0, steps.tick, immediate=False)
+    await ui.context.client.connected()
+    await evidence.align(editor)
+    await mergers.propose()

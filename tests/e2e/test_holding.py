@@ -1,0 +1,86 @@
+"""Two reviewers at once never hold one item."""
+
+import asyncio
+from datetime import timedelta
+
+from playwright.async_api import expect
+
+from dispatch.store import Reviews
+from tests.e2e.browsing import Visitors
+from tests.e2e.rows import Draft
+from tests.e2e.running import RunningConsole
+
+
+async def test_of_two_browsers_that_race_for_an_item_one_gets_it_and_the_other_is_told_who(
+    console: RunningConsole, visitors: Visitors
+) -> None:
+    (key,) = console.add(Draft(report="两人同抢的村子洪水,被困16人"))
+    pages = [await visitors.sign_in(name, "reviewer") for name in ("抢单甲", "抢单乙")]
+    for page in pages:
+        await visitors.open(page, f"/review/{key}")
+        await expect(page.get_by_role("button", name="领取")).to_be_visible()
+    await asyncio.gather(*(page.keyboard.press("Enter") for page in pages))
+    holder = page_of_holder = None
+    for page, name in zip(pages, ("抢单甲", "抢单乙"), strict=True):
+        await expect(page.get_by_role("button", name="领取")).to_be_hidden()
+        if await page.get_by_role("button", name="批准").is_visible():
+            assert holder is None
+            holder, page_of_holder = name, page
+    assert holder == console.get(key).claimed_by
+    (loser,) = [page for page in pages if page is not page_of_holder]
+    await expect(loser.locator(".message")).to_have_text(f"已被 {holder} 领取。")
+    await expect(loser.locator(".steps button:visible")).to_have_count(0)
+
+
+async def test_a_claim_that_has_expired_can_be_taken_and_its_first_holder_cannot_decide(
+    console: RunningConsole, visitors: Visitors
+) -> None:
+    (key,) = console.add(Draft(report="租约到期的村子洪水,被困16人"))
+    Reviews(console.store.database).claim(f"instructions/{key}", "离席", timedelta(seconds=3))
+    first = await visitors.sign_in("离席", "reviewer")
+    await visitors.open(first, f"/review/{key}")
+    await expect(first.locator(".holder")).to_have_text("你的领取已到期,他人可领取")
+
+    second = await visitors.sign_in("接手", "reviewer")
+    await visitors.open(second, f"/review/{key}?take=1")
+    await expect(second.locator(".holder")).to_contain_text("由你处理")
+    assert console.get(key).claimed_by == "接手"
+
+    await first.keyboard.press("a")
+    await expect(first.locator(".message")).to_have_class("message problem")
+    await expect(first.locator(".holder")).to_have_text("接手 正在处理")
+    assert console.get(key).review_state == "claimed"
+
+
+async def test_a_claim_is_renewed_for_who_is_at_work(console: RunningConsole, visitors: Visitors) -> None:
+    (key,) = console.add(Draft(report="续租的村子洪水,被困16人"))
+    page = await visitors.sign_in("忙碌", "reviewer")
+    Reviews(console.store.database).claim(f"instructions/{key}", "忙碌", timedelta(seconds=25))
+    await visitors.open(page, f"/review/{key}")
+    ends = console.get(key).lease_expires_at
+    assert ends is not None
+    for _ in range(200):
+        await page.keyboard.press("j")
+        await asyncio.sleep(0.2)
+        renewed = console.get(key).lease_expires_at
+        if renewed is not None and renewed > ends:
+            break
+    assert renewed is not None
+    assert renewed > ends
+
+
+async def test_who_is_idle_keeps_nothing(console: RunningConsole, visitors: Visitors) -> None:
+    (key,) = console.add(Draft(report="闲置的村子洪水,被困16人"))
+    page = await visitors.sign_in("闲置", "reviewer")
+    Reviews(console.store.database).claim(f"instructions/{key}", "闲置", timedelta(seconds=4))
+    await visitors.open(page, f"/review/{key}")
+    await expect(page.locator(".holder")).to_have_text("你的领取已到期,他人可领取")
+
+
+async def test_what_is_given_back_can_be_taken_by_another(console: RunningConsole, visitors: Visitors) -> None:
+    (key,) = console.add(Draft(report="放回的村子洪水,被困16人"))
+    page = await visitors.sign_in("放手", "reviewer")
+    await visitors.open(page, f"/review/{key}?take=1")
+    await page.keyboard.press("l")
+    await expect(page.locator(".message")).to_have_text("已放回队列。")
+    assert console.get(key).review_state == "pending"

@@ -1,0 +1,131 @@
+"""A real `dispatch serve --console`: signed in to with a token of the command line, under calls."""
+
+import asyncio
+import re
+import sqlite3
+import ssl
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+
+import grpc
+import httpx
+import pytest
+import trustme
+from playwright.async_api import Browser, expect
+
+from dispatch.store import Store, Tokens, scopes_of
+from dispatch.v1.dispatch_service_pb2 import GenerateInstructionRequest
+from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceStub
+from tests.e2e.browsing import PATIENCE_MS, live
+from tests.integration.service import PATIENCE_S, Service, ServiceConfig, serving
+
+CALLERS = 8
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "dispatch.db"
+
+
+@pytest.fixture
+def secret(database: Path) -> str:
+    """Of a supervisor; made before the server starts, since one process alone writes to SQLite."""
+    store = Store.open(f"sqlite:///{database}")
+    secret, _ = Tokens(store.database).create("主管", scopes_of(["supervisor"], []))
+    store.close()
+    return secret
+
+
+@pytest.fixture
+def service(database: Path, secret: str, tiny_bundle: Path, tmp_path: Path) -> Iterator[Service]:
+    settings = {"DISPATCH_CONSOLE": "127.0.0.1:0"}
+    with serving(ServiceConfig(tiny_bundle, f"sqlite:///{database}", tmp_path, settings)) as running:
+        yield running
+
+
+def console_of(service: Service) -> str:
+    """The address that the server has announced."""
+    said = re.search(r"^console at (\S+)$", service.log.read_text(encoding="utf-8"), re.M)
+    assert said
+    return said[1]
+
+
+def call_until(address: str, stop: Event) -> int:
+    """Sends one report after the other; gives how many were answered."""
+    answered = 0
+    with grpc.insecure_channel(address) as channel:
+        stub = DispatchServiceStub(channel)
+        while not stop.is_set():
+            stub.GenerateInstruction(GenerateInstructionRequest(report="B村洪水,3人被困"), timeout=PATIENCE_S)
+            answered += 1
+    return answered
+
+
+async def test_the_queue_stays_live_while_calls_arrive(service: Service, browser: Browser, secret: str) -> None:
+    page = await browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    await page.goto(console_of(service))
+    await page.locator("#token").fill(secret)
+    await page.keyboard.press("Enter")
+    await live(page)
+    stop = Event()
+    with ThreadPoolExecutor(CALLERS) as pool:
+        calls = [pool.submit(call_until, service.address, stop) for _ in range(CALLERS)]
+        try:
+            await expect(page.locator("a.row")).to_have_count(50)
+            await page.locator("input[type=search]").fill("没有这样的报文")
+            await expect(page.locator("a.row")).to_have_count(0)
+            await page.locator("input[type=search]").fill("")
+            await page.keyboard.press("Escape")
+            await page.keyboard.press("j")
+            await page.keyboard.press("Enter")
+            await expect(page.get_by_role("button", name="驳回")).to_be_visible()
+        finally:
+            stop.set()
+        answered = sum([await asyncio.wrap_future(call) for call in calls])
+    assert answered > 50
+
+
+async def test_the_server_stops_in_order_while_somebody_looks(
+    service: Service, browser: Browser, secret: str, database: Path
+) -> None:
+    page = await browser.new_page()
+    await page.goto(console_of(service))
+    await page.locator("#token").fill(secret)
+    await page.keyboard.press("Enter")
+    await live(page)
+    assert await asyncio.to_thread(service.terminate) == 0
+    assert "Traceback" not in service.log.read_text(encoding="utf-8")
+    with sqlite3.connect(database) as connection:
+        actions = [action for (action,) in connection.execute("SELECT action FROM audit_events ORDER BY seq")]
+    connection.close()
+    assert actions[-1] == "session.opened"
+
+
+async def test_over_tls_the_session_belongs_to_the_host_alone(
+    database: Path, secret: str, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    issued.cert_chain_pems[0].write_to_path(str(certificate))
+    issued.private_key_pem.write_to_path(str(key))
+    settings = {
+        "DISPATCH_CONSOLE": "127.0.0.1:0",
+        "DISPATCH_TLS_CERTIFICATE": str(certificate),
+        "DISPATCH_TLS_KEY": str(key),
+    }
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    with serving(ServiceConfig(tiny_bundle, f"sqlite:///{database}", tmp_path, settings)) as service:
+        url = console_of(service)
+        assert url.startswith("https://")
+        async with httpx.AsyncClient(verify=trusting, base_url=url, timeout=PATIENCE_S) as client:
+            answer = await client.post("/sign-in", data={"token": secret}, headers={"Origin": url})
+    assert answer.status_code == 303
+    assert answer.headers["Strict-Transport-Security"]
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-dispatch=")
+    assert {"HttpOnly", "Secure", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
