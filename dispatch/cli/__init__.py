@@ -19,6 +19,7 @@ from dispatch.cli import (
     generate,
     models,
     pairs,
+    review,
     serve,
     synthesize,
     token,
@@ -69,6 +70,7 @@ app.command()(export.export)
 app.add_typer(models.app, name="models")
 app.add_typer(doctrine.app, name="doctrine")
 app.command()(doctor.doctor)
+app.add_typer(review.app, name="review")
 app.add_typer(db.app, name="db")
 app.add_typer(token.app, name="token")
 
