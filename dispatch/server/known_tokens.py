@@ -46,8 +46,10 @@ class KnownTokens:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="tokens")
 
     def knows(self, secret: str) -> bool:
-        """Whether the secret was a valid token's when it was last asked for."""
-        return _key(secret) in self._known
+        """Whether the secret was a valid token's when it was last asked for, or is being asked for: a client who comes
+        back with many calls at once is no stranger, and the store is asked but once."""
+        key = _key(secret)
+        return key in self._known or key in self._questions
 
     async def find(self, secret: str) -> Token | None:
         """The valid token with a secret. Raises StoreUnavailable where nobody can tell."""
