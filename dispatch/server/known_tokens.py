@@ -67,7 +67,8 @@ class KnownTokens:
         question = self._question(key, secret)
         left_s = question.asked_at + self._patience_s - time.monotonic()
         try:
-            token = await asyncio.wait_for(asyncio.shield(question.answer), max(left_s, 0.0))
+            async with asyncio.timeout(max(left_s, 0.0)):  # not wait_for: see HealthMonitor
+                token = await asyncio.shield(question.answer)
         except (StoreError, TimeoutError) as error:
             if known is not None and question.asked_at < known.asked_at + self._outage_s:
                 return known
