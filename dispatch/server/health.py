@@ -198,10 +198,9 @@ class HealthMonitor:
                 self._looking = _in_thread(self._probes.check_store)
             except RuntimeError:  # the system grants no more threads
                 return False
-        try:
-            return await asyncio.wait_for(asyncio.shield(self._looking), self._config.timeout_s)
-        except TimeoutError:
-            return False
+        # Not wait_for: where the look ends in the same moment, it would not let the task be cancelled (before 3.12).
+        ended, _ = await asyncio.wait([self._looking], timeout=self._config.timeout_s)
+        return bool(ended) and self._looking.result()
 
     def _tell(self) -> None:
         store = bool(self._store.is_well)

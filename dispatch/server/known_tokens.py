@@ -46,8 +46,10 @@ class KnownTokens:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="tokens")
 
     def knows(self, secret: str) -> bool:
-        """Whether the secret was a valid token's when it was last asked for."""
-        return _key(secret) in self._known
+        """Whether the secret was a valid token's when it was last asked for, or is being asked for: a client who comes
+        back with many calls at once is no stranger, and the store is asked but once."""
+        key = _key(secret)
+        return key in self._known or key in self._questions
 
     async def find(self, secret: str) -> Token | None:
         """The valid token with a secret. Raises StoreUnavailable where nobody can tell."""
@@ -65,7 +67,8 @@ class KnownTokens:
         question = self._question(key, secret)
         left_s = question.asked_at + self._patience_s - time.monotonic()
         try:
-            token = await asyncio.wait_for(asyncio.shield(question.answer), max(left_s, 0.0))
+            async with asyncio.timeout(max(left_s, 0.0)):  # not wait_for: see HealthMonitor
+                token = await asyncio.shield(question.answer)
         except (StoreError, TimeoutError) as error:
             if known is not None and question.asked_at < known.asked_at + self._outage_s:
                 return known

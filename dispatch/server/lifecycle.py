@@ -192,7 +192,7 @@ class DispatchServer:
         an operator was changing is changed to its end.
 
         Until then it stays to refuse what comes, with a reason and a time to try again: gRPC itself, once told to stop,
-        would end such a call with CANCELLED, which no client repeats.
+        would end such a call with CANCELLED, which hardly any client repeats.
         """
         await self._health.shut_down()
         others = [service for service in (self._review, self._admin) if service is not None]

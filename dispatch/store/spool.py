@@ -45,7 +45,7 @@ class SpoolingStore:
         self._switch = threading.Lock()  # of the two below; nobody waits for anything else while holding it
         self._spooling = bool(_waiting(spool))
         self._falls = 0
-        self._is_away = False  # as far as the last who asked the store could tell
+        self._is_away = False  # the store, as far as the last who used it could tell
         self._asking = threading.Lock()  # held by the one who asks it while it is away
 
     @property
@@ -130,7 +130,7 @@ class SpoolingStore:
             with self._switch:
                 if not self._spooling:
                     logger.warning("the store is lost; instructions go to the spool")
-                self._spooling = True
+                self._spooling = self._is_away = True
                 self._falls += 1
                 spooled = self._spool.submit(draft, principal)
             spooled.add_done_callback(lambda done: _pass_on(done, answer))
@@ -145,6 +145,7 @@ class SpoolingStore:
 
     def _bring_together(self, waiting: list[tuple[Instruction, str]]) -> None:
         self._store.database.write("replay the spool", lambda transaction: _take(transaction, waiting))
+        self._is_away = False
         self._spool.database.write("mark what was replayed", lambda transaction: _mark(transaction, waiting))
 
     def _find(self, ask: Callable[[InstructionStore], Instruction | None]) -> Instruction | None:

@@ -146,6 +146,22 @@ async def test_after_shutting_down_nothing_is_well_for_good(parts: Parts) -> Non
         assert not any(monitor.parts.values())
 
 
+@pytest.mark.parametrize("turns", range(6))
+async def test_shutting_down_ends_a_look_in_whatever_turn_of_the_loop_it_ends_itself(parts: Parts, turns: int) -> None:
+    monitor = HealthMonitor(parts.probes, QUICK)
+    await monitor.start()
+    parts.answers.clear()
+    asked = parts.asked
+    await until(lambda: parts.asked > asked)
+    parts.answers.set()
+    for thread in threading.enumerate():
+        if thread.name == "store-health":
+            thread.join(PATIENCE_S)  # in the event loop, which hears of it afterwards
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await asyncio.wait_for(monitor.shut_down(), PATIENCE_S)
+
+
 def test_one_bad_look_changes_nothing_and_looks_must_be_in_a_row() -> None:
     store = Steady(failures=2, successes=3)
     seen = []

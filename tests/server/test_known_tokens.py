@@ -76,6 +76,7 @@ async def test_calls_that_come_together_ask_once_and_leave_the_loop_free(finder:
     waiting = [asyncio.create_task(tokens.find("a")) for _ in range(9)]
     while not finder.asked:
         await asyncio.sleep(0.001)  # it could not return while the store held the loop
+    assert [tokens.knows("a"), tokens.knows("b")] == [True, False]
     finder.held.set()
     assert await asyncio.gather(*waiting) == [TOKEN] * 9
     assert finder.asked == ["a"]
