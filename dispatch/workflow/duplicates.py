@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import count
 
 from dispatch.domain import Check
@@ -146,8 +147,7 @@ def _singles(traits: _Traits) -> Iterator[str | tuple[str, str]]:
 
 
 def _traits_of(request: EarlierRequest | Instruction) -> _Traits:
-    report = normalize(request.report)
-    phones = {_digits(report.text[start:end]): report.span(start, end) for start, end in find_phones(report.text)}
+    phones, shingles = _read(request.report)
     places = frozenset(
         (str(situation["location"]), str(hazard))
         for situation in request.situations
@@ -161,8 +161,17 @@ def _traits_of(request: EarlierRequest | Instruction) -> _Traits:
         request.created_at,
         places,
         phones,
-        _shingles(report.text),
+        shingles,
     )
+
+
+@lru_cache(64)  # a request is compared with others before it is stored, and others with it when it is
+def _read(report: str) -> tuple[Mapping[str, tuple[int, int]], frozenset[str]]:
+    """The telephone numbers of a text, each with its span, and its shingles."""
+    normalized = normalize(report)
+    text = normalized.text
+    phones = {_digits(text[start:end]): normalized.span(start, end) for start, end in find_phones(text)}
+    return phones, _shingles(text)
 
 
 def _is_the_same_by_name(own: _Traits, earlier: _Traits) -> bool:
