@@ -1,12 +1,16 @@
 """Whether the CTranslate2 engine writes what torch writes, token for token, alone and in any batch.
 
-Example:
+Examples:
     python benchmarks/parity.py --reports 2000 --out parity.json
+    python benchmarks/parity.py --sure 0 0.1 0.2 0.3 0.4 0.6
 
 Reports are generated (the training mix, with a seed that trains nothing). "Same" is the share of reports whose tokens
 are those of the torch engine in float32; "alone" the share of the first --alone reports that get the same tokens by
 themselves as in their batch. Exit status 1 where float32 is not the same everywhere, int8 in less than 99.5%, or a
 report alone gets another answer. Beam search is measured on --beam-reports of them, and judged by nobody.
+
+--sure measures int8 with other leads than the one with which a token is not verified: what parity costs. 0 verifies
+nothing.
 """
 
 import argparse
@@ -61,6 +65,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     rows = requests(options.reports, options.seed)
     reference = TorchEngine(bundle)
     engines = {name: CTranslate2Engine(bundle, name, options.threads) for name in LEAST_SAME}  # type: ignore[arg-type]
+    leads = {
+        f"int8, sure {sure:g}": CTranslate2Engine(bundle, "int8", options.threads, sure=sure) for sure in options.sure
+    }
     figures: dict[str, Any] = {"model": bundle.identity.to_dict(), "seed": options.seed, "runs": []}
     for decoding, count in ((GREEDY, len(rows)), (BEAM, options.beam_reports)):
         asked = rows[:count]
@@ -68,10 +75,10 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             continue
         expected, seconds = best_tokens(reference, asked, decoding, options.batch_size)
         figures["runs"].append(entry(decoding, "torch float32", count, seconds))
-        for name, engine in engines.items():
+        for name, engine in (engines | leads if decoding == GREEDY else engines).items():
             found, seconds = best_tokens(engine, asked, decoding, options.batch_size)
-            few = min(count, options.alone)
-            alone, _ = best_tokens(engine, asked[:few], decoding, 1)
+            few = min(count, options.alone) if name in engines else 0
+            alone, _ = best_tokens(engine, asked[:few], decoding, 1) if few else ([], 0.0)
             figures["runs"].append(
                 entry(decoding, f"ctranslate2 {name}", count, seconds)
                 | {"same": share(found, expected), "alone": share(alone, found[:few]) if few else None}
@@ -120,6 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--alone", type=int, default=200, help="reports that are also answered one by one")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--sure", type=float, nargs="+", default=[], help="leads to be measured beside the default")
     parser.add_argument("--seed", type=int, default=77)
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     options = parser.parse_args(arguments)

@@ -6,6 +6,7 @@ from dispatch.decoding.phrases import Alphabet, InstructionConstraint, Phrases, 
 from dispatch.decoding.repetition import is_runaway
 from dispatch.decoding.search import DecodingCancelled, Ending, Hypothesis, search
 from dispatch.decoding.step import StepFunction, TransformerStep
+from dispatch.decoding.verification import Written, verify
 
 __all__ = [
     "MAX_BANNED",
@@ -25,7 +26,9 @@ __all__ = [
     "StepFunction",
     "Strategy",
     "TransformerStep",
+    "Written",
     "complete",
     "is_runaway",
     "search",
+    "verify",
 ]

@@ -223,7 +223,7 @@ def search(
         step.select(torch.tensor(awaited))
     shared = min(len(prefixes[index]) for index in awaited)
     shared_BT = torch.tensor([list(prefixes[index][:shared]) for index in awaited])
-    logprobs_BTV = _log_probabilities(step, shared_BT)
+    logprobs_BTV = log_probabilities(step, shared_BT)
     scores_BT = logprobs_BTV[:, :-1].gather(-1, shared_BT[:, 1:, None].to(logprobs_BTV.device)).squeeze(-1)
     beams = [
         _Beam(index, prefixes[index], scores, step.max_length, config, constraints[index] if constraints else None)
@@ -251,7 +251,7 @@ def search(
         if rows != list(range(first)):
             step.select(torch.tensor(rows))
         last_R1 = torch.tensor([partial.tokens[-1:] for beam in active for partial in beam.live])
-        logprobs_RV = _log_probabilities(step, last_R1)[:, -1]
+        logprobs_RV = log_probabilities(step, last_R1)[:, -1]
     for beam in beams:
         best[beam.index] = beam.best()
     return best
@@ -310,6 +310,6 @@ def _propose(
     return proposals
 
 
-def _log_probabilities(step: StepFunction, tokens_RT: Tensor) -> Tensor:
+def log_probabilities(step: StepFunction, tokens_RT: Tensor) -> Tensor:
     """Feed the tokens; returns logprobs_RTV in float32."""
     return torch.log_softmax(step.step(tokens_RT).float(), dim=-1)

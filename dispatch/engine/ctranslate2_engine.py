@@ -1,12 +1,15 @@
 """The CTranslate2 engine: quick on a processor, and it answers as the torch engine does.
 
-CTranslate2 decodes nearly every row. What it cannot do, or not surely as the reference does, is decoded again by what
-can: a token of which int8 is not sure by float32; a place that nobody has said, a beam with a cut or repeating
-hypothesis, a beam behind a typed beginning, sampling, and what is asked of the instruction's text by torch.
+Greedy search drafts with CTranslate2 and verifies with torch, as speculative decoding does (Leviathan et al. 2023):
+torch reads what int8 was not sure of, all of a row at once, and where it would have gone on otherwise CTranslate2 goes
+on behind its token. In a place that nobody has said the best token that somebody has takes the place of what was
+written. What CTranslate2 cannot do is decoded by torch: a beam with a refused place or a cut or repeating hypothesis,
+a beam behind a typed beginning, sampling, and what is asked of the instruction's text.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from math import exp, log1p
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,70 +17,104 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dispatch.decoding import DecodingConfig, Ending, Hypothesis, SpanConstraint, Spelling, is_runaway
-from dispatch.engine.bundle_engine import BundleEngine, Search
+from dispatch.decoding import DecodingConfig, Ending, Hypothesis, SpanConstraint, is_runaway
+from dispatch.engine.bundle_engine import BundleEngine
 from dispatch.engine.processors import available_processors
 from dispatch.engine.torch_engine import TorchSearch
 from dispatch.model import Bundle
 
 if TYPE_CHECKING:
-    from ctranslate2 import GenerationStepResult, Translator
+    from ctranslate2 import GenerationStepResult
 
 ComputeType = Literal["int8", "float32"]
 
+SURE = 0.4
+"""How much more log-probability than the next a token needs to be the best in float32 too: rounding to int8 moves the
+difference by some 0.1. `benchmarks/parity.py --sure` measures what other values would do."""
+
 _ROWS = 16
 """Rows that are decoded together: of about equal length, since the shorter ones are padded."""
-_SURE = 0.4
-"""How much more log-probability than the next a token needs to be the best in float32 too: rounding to int8 moves the
-difference by some 0.1."""
+_ROUNDS = 12
+"""How often a row is taken up before it is left to torch."""
 
 
 @dataclass
 class _Row:
-    """One sequence that is being decoded; ``index`` is its place among the rows of the call."""
+    """One sequence that is being decoded; ``index`` is its place among the rows of the call.
+
+    ``tokens`` begin with the forced ones, whose scores come with the first step that feeds them.
+    """
 
     index: int
     source: Sequence[int]
     forced: Sequence[int]
-    tokens: list[int] = field(default_factory=list)
+    limit: int
+    """The most tokens that it may have."""
+    places: SpanConstraint | None
+    tokens: list[int] = field(init=False)
     scores: list[float] = field(default_factory=list)
     ending: Ending | None = None
-    sure: bool = True
-    """Whether every token led by enough, as far as anybody looked."""
+    doubt: int = 0
+    """Of so many of its first tokens the last is not sure; 0 where all are."""
+    rounds: int = 0
     stopped: bool = False
+
+    def __post_init__(self) -> None:
+        self.tokens = list(self.forced)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it has no end yet, and somebody waits for it."""
+        return self.ending is None and not self.stopped
+
+    def add(self, token: int, score: float, stop_id: int) -> None:
+        """Writes a token, and ends where the reference would."""
+        self.tokens.append(token)
+        self.scores.append(score)
+        if token == stop_id:
+            self.ending = "stop"
+        elif len(self.tokens) == self.limit:
+            self.ending = "limit"
+        elif is_runaway(self.tokens, len(self.forced)):
+            self.ending = "repetition"
+
+    def hypothesis(self, decoding: DecodingConfig) -> Hypothesis:
+        assert self.ending is not None
+        own = self.scores[len(self.forced) :]
+        score = sum(own) / len(own) ** decoding.length_penalty
+        return Hypothesis(tuple(self.tokens), tuple(self.scores), score, self.ending)
 
 
 class _Listener:
     """Takes down the tokens of a batch as CTranslate2 chooses them, and ends each row where the reference would.
 
-    It ends a row too that is stopped, or that must be decoded again, since one of its tokens is not sure.
+    It ends a row too that is stopped, or whose token must be another: what would follow is of no use then.
     """
 
-    def __init__(
-        self, batch: Sequence[_Row], limits: Sequence[int], stop_id: int, should_stop: Callable[[int], bool]
-    ) -> None:
-        self.batch = batch
-        self.limits = limits
+    def __init__(self, batch: Sequence[_Row], sure: float, stop_id: int, should_stop: Callable[[int], bool]) -> None:
+        self._batch = batch
+        self._given = [len(row.tokens) for row in batch]
+        self._sure = sure
+        self._certain = -log1p(exp(-sure))  # a log-probability with which no other token can come as near
         self._stop_id = stop_id
         self._should_stop = should_stop
-        self._step = -1
-        self._sure: Iterator[bool] = iter(())
+        self._first: GenerationStepResult | None = None
+        self._calls = 0
 
     def __call__(self, result: "GenerationStepResult") -> bool:
         """Whether the row of this token is to be ended."""
-        if result.step != self._step:
-            self._step = result.step
-            # The first row of a step brings the logits of all that are still alive, in the order of their calls.
-            self._sure = iter(()) if result.logits is None else iter(_are_sure(np.asarray(result.logits)))
-        row = self.batch[result.batch_id]
-        sure = next(self._sure, True)
-        if result.step >= len(row.forced):
-            row.tokens.append(result.token_id)
-            row.scores.append(result.log_prob)
-            row.sure = sure
-            row.ending = self._ending(row, self.limits[result.batch_id])
+        if self._first is None or result.step != self._first.step:
+            self._first, self._calls = result, 0
+        self._calls += 1
+        row = self._batch[result.batch_id]
         row.stopped = self._should_stop(row.index)
-        return row.stopped or not row.sure or row.ending is not None
+        if row.stopped:
+            return True
+        if result.step >= self._given[result.batch_id]:
+            return not self._write(row, result)
+        if result.step >= len(row.scores):
+            row.scores.append(_log_probability(self._logits(), row.tokens[result.step]))
+        return False
 
     def release(self) -> None:
         """Forgets what it was given.
@@ -85,32 +122,44 @@ class _Listener:
         CTranslate2's own thread lets go of its listener at some time after the call. Were that the last that holds an
         engine (should_stop may), the thread would have to end itself, which ends the process.
         """
-        self.batch, self._should_stop = (), bool  # bool, because it is no closure
+        self._batch, self._should_stop, self._first = (), bool, None  # bool, because it is no closure
 
-    def _ending(self, row: _Row, limit: int) -> Ending | None:
-        if row.tokens[-1] == self._stop_id:
-            return "stop"
-        if len(row.forced) + len(row.tokens) == limit:
-            return "limit"
-        return "repetition" if is_runaway(row.tokens) else None
+    def _write(self, row: _Row, result: "GenerationStepResult") -> bool:
+        """Writes a row's next token; whether it goes on behind it."""
+        token, score = result.token_id, result.log_prob
+        allowed = row.places.allowed(row.tokens) if row.places else None
+        refused = bool(allowed) and token not in (allowed or ())
+        if refused or (self._sure and score < self._certain):
+            logits_V = self._logits()
+            token, lead = _best(logits_V, allowed)
+            score += float(logits_V[token] - logits_V[result.token_id])
+            if lead < self._sure:
+                row.doubt = len(row.tokens) + 1
+        row.add(token, score, self._stop_id)
+        return row.ending is None and not refused
+
+    def _logits(self) -> NDArray[np.float32]:
+        """Of the row that was called for last: a step's first call brings those of all rows, in the calls' order."""
+        assert self._first is not None
+        logits_RV: NDArray[np.float32] = np.asarray(self._first.logits)
+        return logits_RV[self._calls - 1]
 
 
 class CTranslate2Search:
     """Runs a bundle's export with CTranslate2, and ``reference`` where that cannot answer."""
 
     def __init__(
-        self, bundle: Bundle, folder: Path, compute_type: ComputeType, threads: int, reference: Search, spans: bool
+        self, bundle: Bundle, folder: Path, compute_type: ComputeType, threads: int, reference: TorchSearch, sure: float
     ) -> None:
-        """``spans``: every place must be a span of its source."""
+        """``sure`` is by how much a token of int8 must lead; float32 needs no verification."""
         from ctranslate2 import Translator
 
-        # float32 decodes again what int8 is not sure of.
-        types = ("int8", "float32") if compute_type == "int8" else ("float32",)
-        self._translators = [Translator(str(folder), compute_type=name, intra_threads=threads) for name in types]
+        self._translator: Translator = Translator(str(folder), compute_type=compute_type, intra_threads=threads)
+        self._sure = sure if compute_type == "int8" else 0.0
         self._reference = reference
         self._pieces = bundle.tokenizer.pieces()
+        self._bos_id = bundle.tokenizer.bos_id
         self._ids = {piece: token for token, piece in enumerate(self._pieces)}
-        self._spelling = Spelling(bundle.tokenizer) if spans else None
         self._max_length = bundle.config.model.max_length
 
     def __call__(
@@ -124,7 +173,7 @@ class CTranslate2Search:
         """See :class:`dispatch.engine.bundle_engine.Search`."""
         decoding.validate()
         rows = [
-            _Row(index, source, prefix[1:])
+            self._row(index, source, prefix[1:], decoding)
             for index, (source, prefix) in enumerate(zip(sources, prefixes, strict=True))
         ]
         found: dict[int, list[Hypothesis]] = {}
@@ -144,82 +193,79 @@ class CTranslate2Search:
             found |= zip(left, again, strict=True)
         return [found[row.index] for row in rows]
 
+    def _row(self, index: int, source: Sequence[int], forced: Sequence[int], decoding: DecodingConfig) -> _Row:
+        limit = min(len(forced) + decoding.max_tokens, self._max_length)
+        return _Row(index, source, forced, limit, self._reference.places(source))
+
     def _greedy(
         self, rows: Sequence[_Row], decoding: DecodingConfig, stop_id: int, should_stop: Callable[[int], bool]
     ) -> dict[int, list[Hypothesis]]:
-        """The answers that stand, none for a row that was stopped; what int8 was not sure of is asked of float32."""
-        found: dict[int, list[Hypothesis]] = {}
-        for translator in self._translators:
-            unsure = []
-            for batch in _batches(rows):
-                for row in batch:
-                    row.stopped = should_stop(row.index)
-                awaited = [row for row in batch if not row.stopped]
-                if awaited:
-                    self._write(translator, awaited, decoding, stop_id, should_stop)
-                for row in batch:
-                    if row.stopped:
-                        found[row.index] = []
-                    elif not row.sure:
-                        unsure.append(_Row(row.index, row.source, row.forced))
-                    elif self._keeps_to_spans(row.source, (*row.forced, *row.tokens), len(row.forced)):
-                        found[row.index] = [self._hypothesis(translator, row, decoding)]
-            rows = unsure
-        return found
+        """The answers, none for a row that was stopped; a row that was taken up too often is not there."""
+        queue = _by_length(rows)
+        while queue:
+            batch, queue = queue[:_ROWS], queue[_ROWS:]
+            self._write(batch, stop_id, should_stop)
+            self._verify([row for row in batch if row.doubt and row.ending and not row.stopped], stop_id)
+            queue = [*(row for row in batch if row.goes_on and row.rounds < _ROUNDS), *queue]
+        return {row.index: [] if row.stopped else [row.hypothesis(decoding)] for row in rows if not row.goes_on}
 
-    def _write(
-        self,
-        translator: "Translator",
-        batch: Sequence[_Row],
-        decoding: DecodingConfig,
-        stop_id: int,
-        should_stop: Callable[[int], bool],
-    ) -> None:
-        """Fills in what greedy search writes; stops each row where the reference would."""
-        listener = _Listener(batch, [self._limit(row, decoding) for row in batch], stop_id, should_stop)
-        translator.translate_batch(
-            [self._spelled(row.source) for row in batch],
-            [self._spelled(row.forced) for row in batch],
+    def _write(self, batch: Sequence[_Row], stop_id: int, should_stop: Callable[[int], bool]) -> None:
+        """Has each row go on to its end, or to a token that was refused."""
+        for row in batch:
+            row.rounds += 1
+            row.stopped = should_stop(row.index)
+        awaited = [row for row in batch if not row.stopped]
+        if not awaited:
+            return
+        listener = _Listener(awaited, self._sure, stop_id, should_stop)
+        self._translator.translate_batch(
+            [self._spelled(row.source) for row in awaited],
+            [self._spelled(row.tokens) for row in awaited],
             beam_size=1,
             max_input_length=0,
-            max_decoding_length=max(listener.limits),
+            max_decoding_length=max(row.limit for row in awaited),
             min_decoding_length=0,
             end_token=[stop_id],
             return_scores=True,
-            return_logits_vocab=translator is not self._translators[-1],  # float32 has nobody to ask
+            return_logits_vocab=True,
             callback=listener,
         )
         listener.release()
 
-    def _limit(self, row: _Row, decoding: DecodingConfig) -> int:
-        return min(len(row.forced) + decoding.max_tokens, self._max_length)
-
-    def _hypothesis(self, translator: "Translator", row: _Row, decoding: DecodingConfig) -> Hypothesis:
-        assert row.ending is not None
-        scores = tuple(row.scores)
-        if row.forced:
-            (scores,) = self._token_scores(translator, [row.source], [(*row.forced, *row.tokens)])
-        score = sum(row.scores) / len(row.scores) ** decoding.length_penalty
-        return Hypothesis((*row.forced, *row.tokens), scores, score, row.ending)
+    def _verify(self, rows: Sequence[_Row], stop_id: int) -> None:
+        """Has the reference read what is doubtful; a row goes on behind the first token that is not the reference's."""
+        if not rows:
+            return
+        drafts = [[self._bos_id, *row.tokens[: row.doubt]] for row in rows]
+        read = self._reference.verify([row.source for row in rows], drafts, [len(row.forced) for row in rows])
+        for row, (tokens, scores) in zip(rows, read, strict=True):
+            as_drafted = tokens == row.tokens[: row.doubt]
+            row.doubt = 0
+            if as_drafted:
+                row.scores[: len(scores)] = scores
+            else:
+                row.tokens, row.scores, row.ending = tokens[:-1], scores[:-1], None
+                row.add(tokens[-1], scores[-1], stop_id)
 
     def _beam(
         self, rows: Sequence[_Row], decoding: DecodingConfig, stop_id: int, should_stop: Callable[[int], bool]
     ) -> dict[int, list[Hypothesis]]:
-        """The n-best lists that stand, by the quickest translator: a beam does not say of which token it was unsure.
+        """The n-best lists that stand: a beam does not say of which token it was unsure.
 
         A row that is stopped while its batch is decoded has none.
         """
         found: dict[int, list[Hypothesis]] = {row.index: [] for row in rows if should_stop(row.index)}
-        translator = self._translators[0]
-        for batch in _batches([row for row in rows if row.index not in found]):
-            results = translator.translate_batch(
+        awaited = _by_length([row for row in rows if row.index not in found])
+        for first in range(0, len(awaited), _ROWS):
+            batch = awaited[first : first + _ROWS]
+            results = self._translator.translate_batch(
                 [self._spelled(row.source) for row in batch],
                 [self._spelled(row.forced) for row in batch],
                 beam_size=decoding.beam_size,
                 num_hypotheses=decoding.beam_size,
                 length_penalty=decoding.length_penalty,
                 max_input_length=0,
-                max_decoding_length=max(self._limit(row, decoding) for row in batch),
+                max_decoding_length=max(row.limit for row in batch),
                 min_decoding_length=0,
                 end_token=[stop_id],
                 return_end_token=True,
@@ -235,7 +281,7 @@ class CTranslate2Search:
                 if self._stands(row, ranked, stop_id):
                     best[row.index] = ranked
             sources = [row.source for row in batch for _ in best.get(row.index, ())]
-            scored = iter(self._token_scores(translator, sources, [h for ranked in best.values() for h, _ in ranked]))
+            scored = iter(self._token_scores(sources, [tokens for ranked in best.values() for tokens, _ in ranked]))
             for index, ranked in best.items():
                 found[index] = [Hypothesis(tokens, next(scored), score, "stop") for tokens, score in ranked]
         return found
@@ -246,20 +292,17 @@ class CTranslate2Search:
         return all(
             tokens[-1] == stop_id
             and not any(is_runaway(tokens[:end], start) for end in range(start + 1, len(tokens)))
-            and self._keeps_to_spans(row.source, tokens, start)
+            and (row.places is None or row.places.first_violation(tokens, start) is None)
             for tokens, _ in ranked
         )
 
-    def _keeps_to_spans(self, source: Sequence[int], tokens: Sequence[int], start: int) -> bool:
-        return self._spelling is None or SpanConstraint(source, self._spelling).first_violation(tokens, start) is None
-
     def _token_scores(
-        self, translator: "Translator", sources: Sequence[Sequence[int]], sequences: Sequence[Sequence[int]]
+        self, sources: Sequence[Sequence[int]], sequences: Sequence[Sequence[int]]
     ) -> list[tuple[float, ...]]:
         """The log-probability of each token of the sequences."""
         if not sequences:
             return []
-        results = translator.score_batch(
+        results = self._translator.score_batch(
             [self._spelled(source) for source in sources],
             [self._spelled(tokens) for tokens in sequences],
             max_input_length=0,
@@ -276,35 +319,44 @@ class CTranslate2Engine(BundleEngine):
     name = "ctranslate2"
 
     def __init__(
-        self, bundle: Bundle, compute_type: ComputeType = "int8", threads: int = 0, *, guard_places: bool = True
+        self,
+        bundle: Bundle,
+        compute_type: ComputeType = "int8",
+        threads: int = 0,
+        *,
+        guard_places: bool = True,
+        sure: float = SURE,
     ) -> None:
         """Raises ValueError for a bundle without an export, ModuleNotFoundError where the library is not installed.
 
         ``threads`` are as many as there are available processors where 0; ``guard_places`` is as in the torch engine.
+        ``sure`` is by how much a token must lead that int8 writes, else torch reads it as well.
         """
         if bundle.ctranslate2 is None:
             raise ValueError(f"{bundle.path} holds no export for CTranslate2: `dispatch export {bundle.path}` makes it")
         reference = TorchSearch(bundle, torch.device("cpu"), guard_places=guard_places)
-        spans = guard_places and bundle.config.situations
-        search = CTranslate2Search(
-            bundle, bundle.ctranslate2, compute_type, threads or available_processors(), reference, spans
-        )
+        threads = threads or available_processors()
+        search = CTranslate2Search(bundle, bundle.ctranslate2, compute_type, threads, reference, sure)
         self.compute_type = compute_type
         super().__init__(bundle, search)
 
 
-def _batches(rows: Sequence[_Row]) -> Iterator[list[_Row]]:
-    """Rows of about equal length."""
-    ordered = sorted(rows, key=lambda row: len(row.source))
-    for first in range(0, len(ordered), _ROWS):
-        yield ordered[first : first + _ROWS]
+def _by_length(rows: Iterable[_Row]) -> list[_Row]:
+    return sorted(rows, key=lambda row: len(row.source))
 
 
-def _are_sure(logits_RV: NDArray[np.float32]) -> list[bool]:
-    """Whether the best of each row leads by enough."""
-    near_RV = logits_RV > logits_RV.max(axis=-1, keepdims=True) - _SURE
-    sure: list[bool] = (np.count_nonzero(near_RV, axis=-1) == 1).tolist()
-    return sure
+def _best(logits_V: NDArray[np.float32], allowed: Collection[int] | None) -> tuple[int, float]:
+    """The best of the tokens (of all where none is named), and by how much it leads; of equals the lower id."""
+    ids = np.array(sorted(allowed)) if allowed else np.arange(len(logits_V))
+    logits_C = logits_V[ids]
+    best = int(logits_C.argmax())
+    others_C = np.delete(logits_C, best)
+    return int(ids[best]), float(logits_C[best] - others_C.max(initial=-np.inf))
+
+
+def _log_probability(logits_V: NDArray[np.float32], token: int) -> float:
+    highest = logits_V.max()
+    return float(logits_V[token] - highest - np.log(np.exp(logits_V - highest).sum()))
 
 
 def _rank(

@@ -16,7 +16,9 @@ from dispatch.decoding import (
     SpanConstraint,
     Spelling,
     TransformerStep,
+    Written,
     search,
+    verify,
 )
 from dispatch.engine.bundle_engine import BundleEngine
 from dispatch.model import Bundle
@@ -45,10 +47,19 @@ class TorchSearch:
         constraints = self._constraints(sources, decoding)
         return search(step, prefixes, decoding, frozenset({stop_id}), should_stop, constraints)
 
+    def places(self, source: Sequence[int]) -> SpanConstraint | None:
+        """What may be written as a place of this source; None where anything may."""
+        return SpanConstraint(source, self._alphabet.spelling) if self._guards_places else None
+
+    def verify(
+        self, sources: Sequence[Sequence[int]], drafts: Sequence[Sequence[int]], forced: Sequence[int]
+    ) -> list[Written]:
+        """What greedy search writes in the place of drafts: see :func:`dispatch.decoding.verify`."""
+        step = TransformerStep(self._model, self._pad(sources))
+        return verify(step, drafts, forced, [self.places(source) for source in sources])
+
     def _constraints(self, sources: Sequence[Sequence[int]], decoding: DecodingConfig) -> Sequence[Constraint | None]:
-        places: list[Constraint | None] = [
-            SpanConstraint(source, self._alphabet.spelling) if self._guards_places else None for source in sources
-        ]
+        places = [self.places(source) for source in sources]
         if not decoding.constrains_instruction:
             return places
         phrases = Phrases(decoding, self._alphabet)

@@ -7,6 +7,7 @@ characters are dropped; ▁ (SentencePiece's own space) becomes _.
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dispatch.domain import Context
 
@@ -37,6 +38,12 @@ def normalize(text: str) -> NormalizedText:
     """The text as the model reads it."""
     if _NEEDS_CLEANING.search(text) is None and unicodedata.is_normalized("NFKC", text):
         return NormalizedText(text, range(len(text)), len(text))
+    return _normalize(text)
+
+
+@lru_cache(64)  # whoever has to do with a report normalises it: half a dozen of them for each request
+def _normalize(text: str) -> NormalizedText:
+    """Character by character."""
     characters: list[str] = []
     offsets: list[int] = []
     for cluster, positions in _clusters(text):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from dispatch.domain.extraction import find_phones
 from dispatch.domain.places import is_vague_place
@@ -30,8 +31,7 @@ class Traits:
 
 def traits_of(request: EarlierRequest | Instruction) -> Traits:
     """The traits of a request that was stored, or is about to be."""
-    report = normalize(request.report)
-    phones = {_digits(report.text[start:end]): report.span(start, end) for start, end in find_phones(report.text)}
+    phones, shingles = _read(request.report)
     places = frozenset(
         (str(situation["location"]), str(hazard))
         for situation in request.situations
@@ -45,8 +45,17 @@ def traits_of(request: EarlierRequest | Instruction) -> Traits:
         request.created_at,
         places,
         phones,
-        _shingles(report.text),
+        shingles,
     )
+
+
+@lru_cache(64)  # a request is compared with others before it is stored, and others with it when it is
+def _read(report: str) -> tuple[Mapping[str, tuple[int, int]], frozenset[str]]:
+    """The telephone numbers of a text, each with its span, and its shingles."""
+    normalized = normalize(report)
+    text = normalized.text
+    phones = {_digits(text[start:end]): normalized.span(start, end) for start, end in find_phones(text)}
+    return phones, _shingles(text)
 
 
 def likeness(shingles: frozenset[str], others: frozenset[str]) -> float:

@@ -23,6 +23,16 @@ def test_engines_that_agree_pass(
     assert [run["strategy"] for run in json.loads(out.read_text())["runs"]] == ["greedy"] * 3 + ["beam"] * 3
 
 
+def test_other_leads_are_measured_and_judged_by_nobody(
+    parity: ModuleType, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = ["--reports", "2", "--beam-reports", "0", "--alone", "0", "--sure", "0", "0.25"]
+    assert parity.main(["--bundle", str(tiny_bundle), *sizes]) == 0
+    assert "| greedy | ctranslate2 int8, sure 0.25 | 2 |" in capsys.readouterr().out
+    run = {"strategy": "greedy", "engine": "ctranslate2 int8, sure 0", "same": 0.5, "alone": None}
+    assert parity.failures({"runs": [run]}) == []
+
+
 @pytest.mark.parametrize(
     ("engine", "same", "alone", "falls_short"),
     [

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dispatch.decoding import DecodingConfig, Hypothesis
 from dispatch.domain import Context
 from dispatch.engine import CTranslate2Engine, Generation, GenerationRequest, TorchEngine, generate_all
+from dispatch.engine.torch_engine import TorchSearch
 from dispatch.model import Bundle
 
 REPORTS = (
@@ -87,12 +88,33 @@ def test_networks_of_every_shape_are_carried_exactly(
     assert_same(generate_all(CTranslate2Engine(bundle, "float32", 1), asked), generate_all(TorchEngine(bundle), asked))
 
 
-def test_what_int8_is_not_sure_of_is_decoded_in_float32(
-    bundle: Bundle, engine: CTranslate2Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dispatch.engine.ctranslate2_engine._SURE", math.inf)  # of nothing
+def test_what_int8_is_not_sure_of_is_verified(bundle: Bundle) -> None:
     asked = requests(GREEDY)
-    assert_same(generate_all(engine, asked), generate_all(TorchEngine(bundle), asked))
+    of_nothing = CTranslate2Engine(bundle, "int8", 1, sure=math.inf)
+    assert_same(generate_all(of_nothing, asked), generate_all(TorchEngine(bundle), asked))
+
+
+def test_what_is_verified_is_torchs_whoever_drafts(
+    bundle: Bundle, make_bundle: Callable[..., Bundle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_bundle(seed=4)
+    decoding = DecodingConfig(max_tokens=10)  # each round adds a token: all are done in fewer than a row may take
+    asked = requests(decoding)
+    expected = TorchEngine(bundle).decode(asked, decoding)
+    drafts = CTranslate2Engine(other, "int8", 1, sure=0.0).decode(asked, decoding)
+    assert [best.tokens for best, *_ in drafts] != [best.tokens for best, *_ in expected]
+    monkeypatch.setattr(TorchSearch, "__call__", None)
+    found = CTranslate2Engine(replace(bundle, path=other.path), "int8", 1, sure=math.inf).decode(asked, decoding)
+    for (mine, *_), (theirs, *_) in zip(found, expected, strict=True):
+        assert (mine.tokens, mine.ending) == (theirs.tokens, theirs.ending)
+        assert mine.token_scores == pytest.approx(theirs.token_scores, abs=1e-4)
+
+
+def test_a_row_that_is_taken_up_too_often_is_left_to_torch(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dispatch.engine.ctranslate2_engine._ROUNDS", 1)
+    asked = requests(GREEDY)
+    hasty = CTranslate2Engine(bundle, "int8", 1, sure=math.inf)
+    assert_same(generate_all(hasty, asked), generate_all(TorchEngine(bundle), asked))
 
 
 def test_no_place_comes_from_nowhere(bundle: Bundle, engine: CTranslate2Engine) -> None:
