@@ -110,12 +110,12 @@ def _compared(before: Path, after: Path, files: Sequence[Path]) -> "list[Differe
     for file in read:
         for line in file.bad_lines:
             note(line)
-    contenders = [_contender(path) for path in (before, after)]
+    contenders = [contender(path) for path in (before, after)]
     with progress_of("compare", 2 * sum(len(file.examples) for file in read)) as show:
         return compare_on(*contenders, read, show)
 
 
-def _contender(path: Path) -> "Contender":
+def contender(path: Path) -> "Contender":
     """A bundle as the service answers with it."""
     from dispatch.cli.answering import open_engine
     from dispatch.engine import generate_all

@@ -18,7 +18,7 @@ from dispatch.domain.situation import JsonObject, Situation
 
 LONGEST_CLAUSE = 30  # characters
 _SAID_ON_SCENE = ("任务", "注意")
-_DIGIT = re.compile(r"\d")
+_SENDS_OR_COUNTS = re.compile(r"\d|[派调撤]|取消|停止|暂不|无需|不用|通知|申请")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Convention:
 
 def can_be_taught(clause: str, doctrine: Doctrine) -> bool:
     """Whether a clause is a task or a warning of which doctrine says nothing, without a number or a place."""
-    if not clause or len(clause) > LONGEST_CLAUSE or _DIGIT.search(clause) or names_place(clause):
+    if not clause or len(clause) > LONGEST_CLAUSE or _SENDS_OR_COUNTS.search(clause) or names_place(clause):
         return False
     orders = parse_orders(clause, doctrine)
     on_scene = len(orders) == 1 and orders[0].action in _SAID_ON_SCENE and orders[0].count is None
