@@ -23,6 +23,7 @@ GUARDED = ("instruction", "situation", "requests")
 """What must not fall: the whole text, the whole reading, and requests that are read as such."""
 SHOWN = (*GUARDED, "place", "resources", "counts", "false_requests", "slot_errors", "silent_errors", "false_alarms")
 TOLERANCE = 0.005
+_ROUNDING = 1e-9
 LEAST_ROWS = 200
 """Below so many rows one answer is more than the tolerance: such a slice is shown, and guards nothing."""
 _LESS_IS_BETTER = {measure.name for measure in MEASURES if measure.best == 0}
@@ -51,14 +52,19 @@ class Difference:
     gain: Estimate
 
     @property
+    def is_guarded(self) -> bool:
+        """Whether this must not fall: a guarded measure on rows enough."""
+        return self.measure in GUARDED and self.gain.n >= LEAST_ROWS
+
+    @property
     def falls(self) -> bool:
         """Whether a slice that is guarded loses more than is tolerated."""
-        guarded = self.measure in GUARDED and self.rows >= LEAST_ROWS
-        return guarded and self.gain.value is not None and self.gain.value < -TOLERANCE
+        return self.is_guarded and self.gain.value is not None and self.gain.value < -TOLERANCE - _ROUNDING
 
     def to_dict(self) -> dict[str, object]:
         estimates = {name: getattr(self, name).to_dict() for name in ("before", "after", "gain")}
-        return {"slice": self.slice, "rows": self.rows, "measure": self.measure, **estimates, "falls": self.falls}
+        verdict = {"guarded": self.is_guarded, "falls": self.falls}
+        return {"slice": self.slice, "rows": self.rows, "measure": self.measure, **estimates, **verdict}
 
 
 def compare(

@@ -69,6 +69,8 @@ def promote(
 
     path = _served(to)
     differences = _compared(path, candidate, on)
+    if not any(difference.is_guarded for difference in differences):
+        raise ValueError("no slice has 200 rows, so nothing would guard the promotion: name larger files by --on")
     if any(difference.falls for difference in differences):
         _tell_falls(differences)
         raise ValueError(f"{candidate} is not promoted: guarded slices fall (above)")

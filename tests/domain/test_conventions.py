@@ -45,6 +45,8 @@ def test_a_task_or_warning_that_doctrine_leaves_open_can_be_taught(clause: str) 
             "暂不派警",
             "回拨核实",
             "水位待核实",
+            "其他人员撤离",
+            "到场后通知家属",
         ),
         *("到场后3分钟回报", "疏散张庄村", "把冲锋舟停好", "先" * 31, ""),
     ],
