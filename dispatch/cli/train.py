@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from click.core import ParameterSource
 
 from dispatch.cli.output import INTERRUPTED, note, print_result, values_as_usage
 
@@ -152,4 +151,5 @@ def _for_fine_tuning(context: typer.Context, options: dict[str, Any]) -> dict[st
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
-    return context.get_parameter_source(name) not in (None, ParameterSource.DEFAULT)
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
