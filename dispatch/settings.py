@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     models_dir: Path | None = Field(
         None, description="Folder below which operators may load other bundles by LoadModel; without one none may."
     )
+    evaluation_sets: Path | None = Field(
+        None, description="JSONL file, or folder of such, with reports that are never exported as training pairs."
+    )
     engine: Literal["auto", "torch", "ctranslate2"] = Field(
         "auto",
         description="What runs the model: torch, ctranslate2, or auto: ctranslate2 where the bundle holds an export "

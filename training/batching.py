@@ -1,7 +1,7 @@
 """Batches of pairs of like length, bounded by tokens."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ class Batch:
     target_BU: Tensor  # U = T + 1: the decoder reads [:, :-1] and is asked for [:, 1:]
     source_tokens: int  # not counting padding
     target_tokens: int  # predicted tokens, not counting padding
+    rows_B: Rows  # of the corpus
 
     @property
     def decoder_input_BT(self) -> Tensor:
@@ -38,7 +39,7 @@ class Batch:
             return self
         source_BS = self.source_BS.pin_memory().to(device, non_blocking=True)
         target_BU = self.target_BU.pin_memory().to(device, non_blocking=True)
-        return Batch(source_BS, target_BU, self.source_tokens, self.target_tokens)
+        return replace(self, source_BS=source_BS, target_BU=target_BU)
 
 
 class TokenBatches:
@@ -108,6 +109,7 @@ class TokenBatches:
             target_BU=_padded(corpus.target_ids, corpus.target_offsets, rows, self.pad_id),
             source_tokens=int(self._source_lengths[rows].sum()),
             target_tokens=int(self._target_lengths[rows].sum()),
+            rows_B=rows,
         )
 
 

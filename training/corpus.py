@@ -7,7 +7,7 @@ import importlib
 import json
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from dispatch.domain import MAX_SITUATIONS, Context, Situation, make_workings
-from dispatch.domain.linear import Piece, source_pieces, target_pieces
+from dispatch.domain.linear import INSTRUCTION, Piece, source_pieces, target_pieces
 from dispatch.model import Tokenizer, normalize
 
 PROGRESS_EVERY = 1000  # pairs between two calls of a progress callback
-FIELDS = ("report", "instruction", "context", "situation", "situations")
+FIELDS = ("report", "instruction", "context", "situation", "situations", "provenance")
 
 Row = TypeVar("Row")
 
@@ -46,7 +46,7 @@ class Pair:
 
     @classmethod
     def from_dict(cls, record: object) -> "Pair":
-        """Reads one JSON object of a pairs file.
+        """Reads one JSON object of a pairs file; provenance, which says where a pair is from, is for people.
 
         Raises:
             ValueError: naming the field that is missing, empty, malformed or unknown.
@@ -60,6 +60,8 @@ class Pair:
         context = record.get("context")
         if not isinstance(context, Mapping | None):
             raise ValueError("field 'context' must be an object")
+        if not isinstance(record.get("provenance"), Mapping | None):
+            raise ValueError("field 'provenance' must be an object")
         situations = tuple(Situation.from_dict(item) for item in _situation_records(record))
         return cls(report, instruction, Context.from_dict(context or {}), situations)
 
@@ -253,8 +255,12 @@ class TokenizedCorpus:
         tokenizer: Tokenizer,
         max_length: int,
         on_progress: Callable[[int], None] | None = None,
+        is_reading: Callable[[Pair], bool] = lambda pair: False,
     ) -> "TokenizedCorpus":
-        """Tokenizes pairs; on_progress gets the number of pairs done, now and then."""
+        """Tokenizes pairs; on_progress gets the number of pairs done, now and then.
+
+        Of pairs for which is_reading is true the target ends before the instruction's text: they teach how to read.
+        """
         id_type = "H" if tokenizer.vocab_size <= 1 << 16 else "i"
         source_ids, target_ids = array(id_type), array(id_type)
         source_ends, target_ends = array("q", [0]), array("q", [0])
@@ -267,6 +273,8 @@ class TokenizedCorpus:
             if len(source) > max_length or len(target) - 1 > max_length:
                 too_long += 1
                 continue
+            if is_reading(pair):
+                target = target[: target.index(tokenizer.symbol_id(INSTRUCTION)) + 1]
             source_ids.extend(source)
             target_ids.extend(target)
             source_ends.append(len(source_ids))
@@ -279,6 +287,18 @@ class TokenizedCorpus:
             target_offsets=np.array(target_ends, dtype=np.int64),
             too_long=too_long,
             has_situations=has_situations,
+        )
+
+    @classmethod
+    def join(cls, corpora: Sequence["TokenizedCorpus"]) -> "TokenizedCorpus":
+        """The pairs of several corpora of one tokenizer, one corpus after the other."""
+        return cls(
+            source_ids=np.concatenate([corpus.source_ids for corpus in corpora]),
+            source_offsets=_joined([corpus.source_offsets for corpus in corpora]),
+            target_ids=np.concatenate([corpus.target_ids for corpus in corpora]),
+            target_offsets=_joined([corpus.target_offsets for corpus in corpora]),
+            too_long=sum(corpus.too_long for corpus in corpora),
+            has_situations=any(corpus.has_situations for corpus in corpora),
         )
 
     def __len__(self) -> int:
@@ -299,6 +319,12 @@ class TokenizedCorpus:
         for values in (self.source_ids, self.source_offsets, self.target_ids, self.target_offsets):
             digest.update(np.ascontiguousarray(values).data)
         return digest.hexdigest()
+
+
+def _joined(offsets: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    """Offsets into arrays that stand one behind the other."""
+    starts = np.cumsum([0, *(each[-1] for each in offsets[:-1])])
+    return np.concatenate([[0], *(each[1:] + start for each, start in zip(offsets, starts, strict=True))])
 
 
 def encode_pair(pair: Pair, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:

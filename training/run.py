@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from training.corpus import Pair, PairError, TokenizedCorpus, pair_target_pieces
 from training.log import TrainingLog, duration, read_curves
 from training.memory import keep_freed_memory
 from training.presets import MAX_LENGTH, preset_config
-from training.trainer import BEST, LAST, TrainConfig, Trainer, checked_resume, resume_facts
+from training.trainer import BEST, LAST, BatchLoss, TrainConfig, Trainer, checked_resume, resume_facts
 
 HELD_OUT_FRACTION = 0.02
 HELD_OUT_MOST = 2000
@@ -63,40 +63,80 @@ def train(
     if config.threads > 0:
         torch.set_num_threads(config.threads)
     tokenizer = _tokenizer(out / "tokenizer.model", pairs, tokenizer_config, strict, console)
-    corpus = _tokenized(pairs, tokenizer, strict, console)
+    corpus = tokenized(pairs, tokenizer, strict, console)
     if valid is None:
         train_rows, valid_rows = hold_out(len(corpus), config.seed)
         valid_corpus = corpus
     else:
-        valid_corpus = _tokenized([valid], tokenizer, strict, console)
+        valid_corpus = tokenized([valid], tokenizer, strict, console)
         train_rows, valid_rows = np.arange(len(corpus)), np.arange(len(valid_corpus))
     batches = TokenBatches(corpus, train_rows, config.batch_tokens, config.seed, tokenizer.pad_id)
     valid_batches = TokenBatches(valid_corpus, valid_rows, config.batch_tokens, config.seed, tokenizer.pad_id)
 
     torch.manual_seed(config.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = preset_config(
         config.preset, tokenizer.vocab_size, config.dropout, config.encoder_layers, config.decoder_layers
     )
-    model = Transformer(network).to(device)
-    facts = resume_facts(config) | {
-        "tokenizer": hashlib.sha256(tokenizer.model_proto).hexdigest(),
-        "training data": corpus.digest(),
-        "validation data": valid_corpus.digest(),
+    model = Transformer(network).to(training_device())
+    facts = {"tokenizer": hashlib.sha256(tokenizer.model_proto).hexdigest()}
+    trainer = fit(model, config, batches, valid_batches, out, facts, f"preset {config.preset}", console)
+    situations = corpus.has_situations
+    doctrine = default_doctrine().digest if situations else ""
+    return write_bundle(
+        trainer,
+        model,
+        tokenizer,
+        BundleConfig(notes.name, model.config, situations, notes.command, doctrine),
+        Origin(f"preset {config.preset}", tuple(path.name for path in pairs)),
+        notes.card,
+    )
+
+
+def training_device() -> torch.device:
+    """A GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def fit(
+    model: Transformer,
+    config: TrainConfig,
+    batches: TokenBatches,
+    valid_batches: TokenBatches,
+    out: Path,
+    facts: Mapping[str, object],
+    what: str,
+    console: Console,
+    loss: BatchLoss | None = None,
+) -> Trainer:
+    """Trains a model, going on from the checkpoint in out where there is one; it then has the best averaged weights.
+
+    facts are what a run that goes on must share, beside config and data; what names the network for the log.
+
+    Raises:
+        ValueError: if out holds a run with another config, other facts or other data.
+        TrainingInterrupted: after SIGINT or SIGTERM, with everything saved.
+        TrainingDiverged: if the loss is no longer a number.
+    """
+    facts = {
+        **resume_facts(config),
+        **facts,
+        "training data": batches.corpus.digest(),
+        "validation data": valid_batches.corpus.digest(),
     }
     state = checked_resume(out / LAST, facts) if (out / LAST).exists() else None
     log = TrainingLog(out, state["progress"]["step"] if state else 0, config.max_steps, console)
     try:
-        trainer = Trainer(model, config, batches, valid_batches, out, log)
+        trainer = Trainer(model, config, batches, valid_batches, out, log, loss)
         if state:
             trainer.restore(state)
-        log.say(_opening(trainer, model, len(train_rows), len(valid_rows)))
+        log.say(_opening(trainer, model, what))
         reason = trainer.fit(facts)
         took = duration(trainer.progress.seconds)
         log.say(f"stopped by {reason} after {took}; best at step {trainer.progress.best_step}")
     finally:
         log.close()
-    return _write_bundle(trainer, model, tokenizer, corpus.has_situations, notes, [path.name for path in pairs])
+    model.load_state_dict(load_checkpoint(out / BEST)["model"])
+    return trainer
 
 
 def hold_out(count: int, seed: int) -> tuple[Rows, Rows]:
@@ -119,7 +159,7 @@ def _tokenizer(path: Path, pairs: Sequence[Path], config: TokenizerConfig, stric
         except ValueError as error:
             raise ValueError(f"{path}: {error}; remove it, and the same command trains it again") from error
     with console.status("training the tokenizer"):
-        for _ in _pairs(pairs, strict):
+        for _ in usable_pairs(pairs, strict):
             pass  # so that errors show first: SentencePiece hides those raised while it reads
         tokenizer = train_tokenizer(_texts(pairs, strict), config, SYMBOLS)
     temporary = path.with_suffix(".tmp")
@@ -130,12 +170,14 @@ def _tokenizer(path: Path, pairs: Sequence[Path], config: TokenizerConfig, stric
 
 def _texts(paths: Sequence[Path], strict: bool) -> Iterator[str]:
     """Every free text of the pairs: what the tokenizer learns its vocabulary from."""
-    for pair in _pairs(paths, strict):
+    for pair in usable_pairs(paths, strict):
         pieces = source_pieces(pair.report, pair.context) + pair_target_pieces(pair)
         yield from (piece for piece in pieces if not isinstance(piece, Symbol))
 
 
-def _pairs(paths: Sequence[Path], strict: bool, on_error: Callable[[PairError], None] | None = None) -> Iterator[Pair]:
+def usable_pairs(
+    paths: Sequence[Path], strict: bool, on_error: Callable[[PairError], None] | None = None
+) -> Iterator[Pair]:
     """The pairs of all files. Raises ValueError, with the first error, when there are none."""
     first_error: PairError | None = None
     found = False
@@ -157,7 +199,13 @@ def _pairs(paths: Sequence[Path], strict: bool, on_error: Callable[[PairError], 
         )
 
 
-def _tokenized(paths: Sequence[Path], tokenizer: Tokenizer, strict: bool, console: Console) -> TokenizedCorpus:
+def tokenized(paths: Sequence[Path], tokenizer: Tokenizer, strict: bool, console: Console) -> TokenizedCorpus:
+    """The pairs of files as token ids; says on the console how many there are, and what was skipped.
+
+    Raises:
+        ValueError: if there are no usable pairs.
+        PairError: on the first bad line, if strict.
+    """
     bad_lines = 0
 
     def note(error: PairError) -> None:
@@ -167,7 +215,7 @@ def _tokenized(paths: Sequence[Path], tokenizer: Tokenizer, strict: bool, consol
             console.print(f"skipped: {error}", highlight=False, markup=False, soft_wrap=True)
 
     names = ", ".join(path.name for path in paths)
-    pairs = _pairs(paths, strict, note)
+    pairs = usable_pairs(paths, strict, note)
     with console.status(f"reading {names}") as status:
         corpus = TokenizedCorpus.build(
             pairs, tokenizer, MAX_LENGTH, lambda done: status.update(f"reading {names}: {done:,} pairs")
@@ -184,27 +232,30 @@ def _tokenized(paths: Sequence[Path], tokenizer: Tokenizer, strict: bool, consol
     return corpus
 
 
-def _opening(trainer: Trainer, model: Transformer, train_pairs: int, valid_pairs: int) -> str:
+def _opening(trainer: Trainer, model: Transformer, what: str) -> str:
     start = f"going on after step {trainer.progress.step}" if trainer.progress.step else "starting"
+    train_pairs, valid_pairs = len(trainer.batches.rows), len(trainer.valid_batches.rows)
     return (
-        f"{start}: preset {trainer.config.preset}, {model.num_parameters():,} parameters, {train_pairs:,} pairs, "
+        f"{start}: {what}, {model.num_parameters():,} parameters, {train_pairs:,} pairs, "
         f"{valid_pairs:,} for validation, on {trainer.device.type} in {trainer.precision}"
     )
 
 
-def _write_bundle(
-    trainer: Trainer,
-    model: Transformer,
-    tokenizer: Tokenizer,
-    situations: bool,
-    notes: BundleNotes,
-    files: Sequence[str],
+@dataclass(frozen=True)
+class Origin:
+    """What a bundle's network was made of: a preset or a bundle, in words, and files of pairs."""
+
+    network: str
+    files: tuple[str, ...]
+
+
+def write_bundle(
+    trainer: Trainer, model: Transformer, tokenizer: Tokenizer, config: BundleConfig, origin: Origin, card: str
 ) -> Path:
-    """Makes out/bundle of the best averaged weights."""
-    model.load_state_dict(load_checkpoint(trainer.out / BEST)["model"])
-    progress, config = trainer.progress, trainer.config
+    """Makes the bundle out/bundle of a model that :func:`fit` has trained; card is text of the user's for its card."""
+    progress = trainer.progress
     measured = {
-        "files": list(files),
+        "files": list(origin.files),
         "pairs": len(trainer.batches.rows),
         "steps": progress.step,
         "tokens": progress.tokens,
@@ -213,30 +264,32 @@ def _write_bundle(
         "validation_pairs": len(trainer.valid_batches.rows),
         "validation_loss": progress.best_loss,
         "validation_token_accuracy": progress.best_accuracy,
-        "config": asdict(config),
+        "network": origin.network,
+        "config": asdict(trainer.config),
         "curves": read_curves(trainer.out),
     }
-    card = f"""# {notes.name}
+    taught = "".join(
+        f"| taught by reviews | {each.clause} ({', '.join(each.hazards) or 'always'}) |\n"
+        for each in config.conventions
+    )
+    text = f"""# {config.name}
 
 Drafts rescue instructions from distress reports, for a person to decide on. Not to be used without review.
 
 | | |
 |---|---|
-| network | Transformer, preset {config.preset}, {model.num_parameters():,} parameters |
+| network | Transformer, {origin.network}, {model.num_parameters():,} parameters |
 | vocabulary | {tokenizer.vocab_size:,} tokens |
-| writes situations | {"yes" if situations else "no: the pairs had none"} |
-| trained on | {", ".join(files)}: {len(trainer.batches.rows):,} pairs |
+| writes situations | {"yes" if config.situations else "no: the pairs had none"} |
+{taught}| trained on | {", ".join(origin.files)}: {len(trainer.batches.rows):,} pairs |
 | training | {progress.step:,} updates, {progress.tokens:,} tokens, {duration(progress.seconds)} |
 | weights | moving average at update {progress.best_step:,}, the best in validation |
 | validation | {len(trainer.valid_batches.rows):,} pairs |
 | validation loss | {progress.best_loss:.4f} nats per token |
 | validation token accuracy | {progress.best_accuracy:.2%} |
-| made by | `{notes.command}` |
+| made by | `{config.created_by}` |
 
-{notes.card}"""
+{card}"""
     path = trainer.out / "bundle"
-    bundle_config = BundleConfig(
-        notes.name, model.config, situations, notes.command, default_doctrine().digest if situations else ""
-    )
-    save_bundle(path, bundle_config, model, tokenizer, {"training": measured}, card)
+    save_bundle(path, config, model, tokenizer, {"training": measured}, text)
     return path

@@ -4,7 +4,7 @@ import contextlib
 import math
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import FrameType
@@ -22,6 +22,9 @@ from training.schedule import Schedule
 
 LAST = "last.pt"
 BEST = "best.pt"
+
+BatchLoss = Callable[[torch.Tensor, Batch], torch.Tensor]
+"""The mean loss of a batch's predicted tokens, from logits_BTV."""
 
 StopReason = Literal["max_steps", "max_minutes", "patience"]
 
@@ -126,8 +129,12 @@ class Trainer:
         valid_batches: TokenBatches,
         out: Path,
         log: TrainingLog,
+        loss: BatchLoss | None = None,
     ) -> None:
-        """model(source_BS, decoder_input_BT) must return logits_BTV, and be on the device to train on."""
+        """model(source_BS, decoder_input_BT) must return logits_BTV, and be on the device to train on.
+
+        Without a loss it is the label-smoothed cross-entropy.
+        """
         self.model = model
         self.config = config
         self.batches = batches
@@ -138,6 +145,7 @@ class Trainer:
         self.device = next(model.parameters()).device
         self.average = MovingAverage(model, config.ema_decay)
         self.optimizers = build_optimizers(model, config.optimizer, config.peak_lr, config.betas, config.weight_decay)
+        self._batch_loss = loss or self._cross_entropy
         self._parameters = list(model.parameters())
         self._dtype = autocast_dtype(config.precision, self.device)
         self._stop_signal: str | None = None
@@ -205,6 +213,9 @@ class Trainer:
     def _loss(self, batch: Batch) -> torch.Tensor:
         with self._autocast():
             logits_BTV = self.model(batch.source_BS, batch.decoder_input_BT)
+        return self._batch_loss(logits_BTV, batch)
+
+    def _cross_entropy(self, logits_BTV: torch.Tensor, batch: Batch) -> torch.Tensor:
         return label_smoothed_cross_entropy(
             logits_BTV, batch.decoder_output_BT, self.config.label_smoothing, self.batches.pad_id
         )

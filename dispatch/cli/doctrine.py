@@ -1,18 +1,23 @@
 """`dispatch doctrine …`: the rules that say which resources a situation calls for."""
 
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dispatch.cli.options import JsonOption
-from dispatch.cli.output import print_json, print_table, values_as_usage
+from dispatch.cli.options import DatabaseOption, JsonOption
+from dispatch.cli.output import note, print_json, print_result, print_table, to_json, values_as_usage
+from dispatch.settings import load_settings
 
 if TYPE_CHECKING:
     from dispatch.domain import Doctrine
 
 app = typer.Typer(help="The rules that say which resources a situation calls for.", no_args_is_help=True)
+
+ProposalArgument = Annotated[Path, typer.Argument(metavar="FILE", help="What `dispatch doctrine propose` has written.")]
 
 _COLUMNS = ("order", "count", "when", "any", "unless", "agency")
 
@@ -47,6 +52,94 @@ def show(
         _print_rows(title, _COLUMNS, ([_cell(row[column]) for column in _COLUMNS] for row in rows))
     if hazard is None:
         _print_rows("priority", ("level", "any"), ([name, _cell(any_)] for name, any_ in doctrine.priorities.items()))
+
+
+@app.command()
+def propose(
+    out: Annotated[Path, typer.Argument(metavar="FILE", help="The proposal, as JSON; replaced where it is there.")],
+    database_url: DatabaseOption = None,
+) -> None:
+    """Write down what reviewers keep doing otherwise than the rules say, as a change of doctrine's YAML.
+
+    The rule or its absence must stand against 20 releases and half of those that it applied to. Prints the diff. The
+    file changes nothing before a supervisor has signed it.
+
+    Example: `dispatch doctrine propose proposal.json`
+    """
+    from dispatch.domain import default_doctrine
+    from dispatch.domain.doctrine import doctrine_file
+    from dispatch.store import Store
+    from dispatch.workflow.doctrine_changes import propose_changes
+
+    current = doctrine_file().read_text(encoding="utf-8")
+    with closing(Store.open(database_url or load_settings().database_url)) as store:
+        proposal = propose_changes(store, default_doctrine(), current)
+    for change in proposal.changes:
+        problem = f" (not changed: {change.problem})" if change.problem else ""
+        note(f"{change.kind} {change.where}: {change.order}: {change.against} of {change.reviews} reviews{problem}")
+    if not proposal.changes:
+        note("reviews contradict no rule often enough")
+    out.write_text(to_json(proposal.to_dict(current), indent=2) + "\n", encoding="utf-8")
+    print_result(proposal.diff(current).rstrip("\n"))
+
+
+@app.command()
+def sign(
+    proposal: ProposalArgument,
+    token_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The supervisor's own token; the setting by default.")
+    ] = None,
+    database_url: DatabaseOption = None,
+) -> None:
+    """Sign a proposal as a supervisor: an event of the audit chain says who signed which text.
+
+    Prints the diff that is signed.
+
+    Example: `dispatch doctrine sign proposal.json --token-file supervisor.token`
+    """
+    from dispatch.domain.doctrine import doctrine_file
+    from dispatch.store import Store
+    from dispatch.workflow.doctrine_changes import Proposal
+    from dispatch.workflow.doctrine_changes import sign as sign_proposal
+
+    settings = load_settings()
+    file = token_file or settings.token_file
+    if file is None:
+        raise typer.BadParameter("name the file of your token by --token-file or the setting token_file")
+    read = Proposal.read(proposal)
+    diff = read.diff(doctrine_file().read_text(encoding="utf-8"))
+    with closing(Store.open(database_url or settings.database_url)) as store:
+        supervisor = sign_proposal(store, read, file.read_text(encoding="utf-8").strip())
+    print_result(diff.rstrip("\n"))
+    note(f"signed by {supervisor}: doctrine {read.digest}")
+
+
+@app.command()
+def apply(
+    proposal: ProposalArgument,
+    to: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write the doctrine; in place of the one in use.")
+    ] = None,
+    database_url: DatabaseOption = None,
+) -> None:
+    """Put a signed proposal in the place of the doctrine in use; servers take it up when they start.
+
+    Make pairs anew afterwards (`dispatch synthesize`), and train on them: what a model has learnt is the old doctrine.
+
+    Example: `dispatch doctrine apply proposal.json`
+    """
+    from dispatch.domain.doctrine import doctrine_file
+    from dispatch.store import Store
+    from dispatch.workflow.doctrine_changes import Proposal, signature
+
+    read, target = Proposal.read(proposal), to or doctrine_file()
+    read.diff(doctrine_file().read_text(encoding="utf-8"))
+    with closing(Store.open(database_url or load_settings().database_url)) as store:
+        event = signature(store, read)
+    temporary = target.with_name(f".{target.name}.partial")
+    temporary.write_text(read.text, encoding="utf-8")
+    temporary.replace(target)
+    print_result(f"{target}: doctrine {read.digest}, signed by {event.actor} in event {event.seq}")
 
 
 def _rules_by_title(doctrine: "Doctrine") -> dict[str, list[dict[str, Any]]]:

@@ -6,11 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
+from dispatch.cli import succession
 from dispatch.cli.options import JsonOption
 from dispatch.cli.output import print_json, print_result, print_table, to_json
 from dispatch.settings import load_settings
 
 app = typer.Typer(help="Model bundles and presets.", no_args_is_help=True)
+app.command()(succession.compare)
+app.command()(succession.promote)
+app.command()(succession.rollback)
 
 PathArgument = Annotated[
     Path | None, typer.Argument(metavar="[PATH]", help="Bundle; the setting `bundle` by default.", show_default=False)

@@ -2,22 +2,43 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from dispatch.cli.output import INTERRUPTED, note, print_result, values_as_usage
 
+if TYPE_CHECKING:
+    from training.finetune import Replay
+
+_OF_A_NEW_NETWORK = ("preset", "encoder_layers", "decoder_layers", "tokenizer_type", "vocab_size")
+
 
 def train(
+    context: typer.Context,
     pairs: Annotated[list[Path], typer.Option(metavar="FILE", help="Pairs to train on; give it again for more files.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run; the bundle is DIR/bundle.")],
     valid: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Pairs to validate on; 2% of the others are held out by default."),
     ] = None,
-    name: Annotated[str, typer.Option(help="Name of the bundle.")] = "dispatch",
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="BUNDLE", help="Fine-tune this bundle on the pairs, which people have corrected."
+        ),
+    ] = None,
+    mix: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE[:SHARE]",
+            help="With --from: pairs that keep what it knew, and their part of all pairs seen (0.8); repeatable.",
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the bundle; with --from that bundle's.")] = "dispatch",
     card: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Markdown for the model card: purpose, data, limits.")
     ] = None,
@@ -57,42 +78,78 @@ def train(
     """Train a model on your own pairs and write a bundle; run it again to go on with a stopped run.
 
     Pairs: `.jsonl` with `report` and `instruction` (and `context`, `situation`), or `.tsv`, `.csv`, `.parquet`.
-    The path of the bundle is printed.
+    The path of the bundle is printed. With `--from`, what is not said is chosen for a short fine-tuning: 300 updates by
+    adamw with a small learning rate.
 
     Example: `dispatch train --pairs pairs.jsonl --out run --preset nano --max-steps 2000`
     """
-    from dispatch.model import TokenizerConfig
+    from dispatch.model import TokenizerConfig, read_config
+    from training.finetune import fine_tune
     from training.run import BundleNotes
     from training.run import train as run_training
     from training.trainer import TrainConfig, TrainingInterrupted
 
     with values_as_usage():
-        config = TrainConfig(
-            preset=preset,
-            encoder_layers=encoder_layers,
-            decoder_layers=decoder_layers,
-            batch_tokens=batch_tokens,
-            accumulate=accumulate,
-            max_steps=max_steps,
-            max_minutes=max_minutes,
-            optimizer=optimizer,
-            peak_lr=peak_lr,
-            warmup_steps=warmup_steps,
-            cooldown_steps=cooldown_steps,
-            label_smoothing=label_smoothing,
-            dropout=dropout,
-            precision=precision,
-            validate_every=validate_every,
-            save_every=save_every,
-            patience=patience,
-            seed=seed,
-            threads=threads,
-        )
+        replays = _replays(context, base, mix or [])
+        options: dict[str, Any] = {
+            "preset": preset,
+            "encoder_layers": encoder_layers,
+            "decoder_layers": decoder_layers,
+            "batch_tokens": batch_tokens,
+            "accumulate": accumulate,
+            "max_steps": max_steps,
+            "max_minutes": max_minutes,
+            "optimizer": optimizer,
+            "peak_lr": peak_lr,
+            "warmup_steps": warmup_steps,
+            "cooldown_steps": cooldown_steps,
+            "label_smoothing": label_smoothing,
+            "dropout": dropout,
+            "precision": precision,
+            "validate_every": validate_every,
+            "save_every": save_every,
+            "patience": patience,
+            "seed": seed,
+            "threads": threads,
+        }
+        config = TrainConfig(**(options if base is None else _for_fine_tuning(context, options)))
         tokenizer_config = TokenizerConfig(model_type=tokenizer_type, vocab_size=vocab_size)
     try:
         notes = BundleNotes(name, shlex.join(["dispatch", *sys.argv[1:]]), card.read_text("utf-8") if card else "")
-        bundle = run_training(pairs, valid, out, config, tokenizer_config, notes, strict)
+        if base is None:
+            bundle = run_training(pairs, valid, out, config, tokenizer_config, notes, strict)
+        else:
+            notes = replace(notes, name=name if _is_given(context, "name") else read_config(base).name)
+            bundle = fine_tune(base, pairs, replays, valid, out, config, notes, strict)
     except TrainingInterrupted as stopped:
         note(str(stopped))
         raise typer.Exit(INTERRUPTED) from stopped
     print_result(str(bundle))
+
+
+def _replays(context: typer.Context, base: Path | None, mix: Sequence[str]) -> "list[Replay]":
+    from training.finetune import Replay
+
+    if base is None and mix:
+        raise ValueError("--mix goes with --from: name the bundle to fine-tune, or give the file by --pairs")
+    if base is not None and (given := [name for name in _OF_A_NEW_NETWORK if _is_given(context, name)]):
+        option = f"--{given[0].replace('_', '-')}"
+        raise ValueError(f"{option} makes a new network; with --from the bundle's own is trained on")
+    return [Replay.parse(text) for text in mix]
+
+
+def _for_fine_tuning(context: typer.Context, options: dict[str, Any]) -> dict[str, Any]:
+    """The options, those that were not said as they suit a fine-tuning."""
+    from training.finetune import FINE_TUNING
+
+    chosen = {
+        name: value if _is_given(context, name) else getattr(FINE_TUNING, name) for name, value in options.items()
+    }
+    if not _is_given(context, "cooldown_steps"):
+        chosen["cooldown_steps"] = min(chosen["cooldown_steps"], chosen["max_steps"] // 3)
+    return chosen
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

@@ -1,6 +1,7 @@
 """The domain: situations, doctrine, plans, instructions and checks. Imports no other room."""
 
 from dispatch.domain.checks import Check, run_checks
+from dispatch.domain.conventions import Convention
 from dispatch.domain.doctrine import Doctrine, default_doctrine
 from dispatch.domain.instruction import (
     MAX_SITUATIONS,
@@ -19,6 +20,7 @@ __all__ = [
     "PRIORITIES",
     "Check",
     "Context",
+    "Convention",
     "Count",
     "Doctrine",
     "Order",

@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from importlib import resources
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 from dispatch.domain import labels
@@ -75,6 +75,19 @@ class Doctrine:
             yield from ((section, label, rule) for label, rules in labelled.items() for rule in rules)
         yield from (("all", "", rule) for rule in self.always)
         yield "fallback", "", self.fallback
+
+    def rules_for(self, situation: Situation) -> Iterator[tuple[str, str, int, Rule]]:
+        """The rules that apply to a situation, each with its section, its label there and its place below that."""
+        reading = self._read(situation)
+        blocks: list[tuple[str, str, Sequence[Rule]]] = [
+            *(("hazards", hazard, self.hazards.get(hazard, ())) for hazard in situation.hazards),
+            *(("needs", need, self.needs.get(need, ())) for need in situation.needs),
+            ("all", "", self.always),
+        ]
+        for section, label, rules in blocks:
+            for position, rule in enumerate(rules):
+                if rule.applies(reading):
+                    yield section, label, position, rule
 
     def resource_name(self, word: str) -> str:
         """The doctrine's own name for a resource that a report calls ``word``."""
@@ -255,11 +268,16 @@ class Doctrine:
 @cache
 def default_doctrine() -> Doctrine:
     """The doctrine that ships with the package. Raises ValueError that names its file where it was changed wrongly."""
-    file = resources.files(__package__).joinpath("doctrine.yaml")
+    file = doctrine_file()
     try:
         return Doctrine(file.read_text("utf-8"))
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
+
+
+def doctrine_file() -> Path:
+    """Where the doctrine in use stands."""
+    return Path(__file__).with_name("doctrine.yaml")
 
 
 def _canonical_names(resources: Mapping[str, Resource]) -> Mapping[str, str]:

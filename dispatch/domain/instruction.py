@@ -51,10 +51,14 @@ def by_urgency(situations: Sequence[Situation], doctrine: Doctrine | None = None
 def render_instruction(plans: Sequence[Plan]) -> str:
     """The text of one plan, or the numbered texts of several (at most MAX_SITUATIONS)."""
     assert len(plans) <= MAX_SITUATIONS, f"{len(plans)} plans, at most {MAX_SITUATIONS} can be numbered"
-    texts = [_render_plan(plan) for plan in plans]
-    if len(texts) == 1:
-        return texts[0]
-    return ";".join(f"{_NUMERALS[index]}、{text}" for index, text in enumerate(texts))
+    return join_incidents([_render_plan(plan) for plan in plans])
+
+
+def join_incidents(parts: Sequence[str]) -> str:
+    """The text of one part, or the numbered texts of several: the inverse of :func:`split_incidents`."""
+    if len(parts) == 1:
+        return parts[0]
+    return ";".join(f"{_NUMERALS[index]}、{part}" for index, part in enumerate(parts))
 
 
 def parse_orders(text: str, doctrine: Doctrine | None = None) -> list[Order]:
@@ -65,9 +69,13 @@ def parse_orders(text: str, doctrine: Doctrine | None = None) -> list[Order]:
 def parse_orders_by_incident(text: str, doctrine: Doctrine | None = None) -> list[list[Order]]:
     """As :func:`parse_orders`, the orders of each numbered part apart; a text without numbers is one part."""
     doctrine = doctrine or default_doctrine()
+    return [_parse_part(part, doctrine) for part in split_incidents(text)]
+
+
+def split_incidents(text: str) -> list[str]:
+    """The numbered parts of an instruction, without their numerals; a text without numbers is one part."""
     before, *numbered = _NUMBERED.split(text)
-    parts = [before, *numbered] if before or not numbered else numbered
-    return [_parse_part(part, doctrine) for part in parts]
+    return [before, *numbered] if before or not numbered else numbered
 
 
 def split_orders(text: str) -> list[str]:

@@ -23,6 +23,11 @@ _NAMED = re.compile(
 _LEAST_NAME = 2  # 甲村
 
 
+def names_place(text: str) -> bool:
+    """Whether the words of a task may name a place."""
+    return bool(_NAMED.search(text))
+
+
 def check_places(candidate: Candidate, orders: Sequence[Order], free_texts: Sequence[str]) -> Iterator[Check]:
     """UNGROUNDED_PLACE, and of each request MISSING_LOCATION, AMBIGUOUS_PLACE and LOCATION_CONFLICT.
 

@@ -1,7 +1,7 @@
 """Orders and plans: what doctrine makes of a situation, as data."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dispatch.domain import fields
@@ -68,3 +68,12 @@ class Plan:
     def spoken(self) -> tuple[Order, ...]:
         """The orders that the instruction's text says."""
         return tuple(order for order in self.orders if order.action in SPOKEN_ACTIONS)
+
+    def ending_in(self, orders: Sequence[Order]) -> "Plan":
+        """The same plan whose text ends in further orders, which go where its first one goes."""
+        if not orders:
+            return self
+        spoken = self.spoken()
+        silent = tuple(order for order in self.orders if order not in spoken)
+        place = next((order.place for order in spoken), "")
+        return replace(self, orders=(*spoken, *(order.at(place) for order in orders), *silent))

@@ -73,6 +73,7 @@ class BundleEngine:
         kinds = KINDS if bundle.config.situations else ()
         self._kind_ids = {bundle.tokenizer.symbol_id(Symbol(f"<kind:{kind}>")) for kind in kinds}
         self._max_length = bundle.config.model.max_length
+        self._conventions = bundle.config.conventions
         self.identity: BundleIdentity = bundle.identity
         self.calibration: Calibration | None = bundle.config.calibration
 
@@ -120,7 +121,9 @@ class BundleEngine:
                     del candidates[row]
         timings = {"tokenize": tokenized - started, "decode": time.perf_counter() - tokenized}
         return [
-            Generation(tuple(candidates[row]), len(source) > self._max_length, timings) if row in candidates else None
+            Generation(tuple(candidates[row]), len(source) > self._max_length, timings, self._conventions)
+            if row in candidates
+            else None
             for row, source in enumerate(whole)
         ]
 

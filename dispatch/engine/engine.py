@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from dispatch.decoding import DecodingConfig, Ending
-from dispatch.domain import Context, Situation
+from dispatch.domain import Context, Convention, Situation
 from dispatch.model import BundleIdentity, Calibration
 
 CUT_SHORT: Mapping[Ending, str] = {
@@ -52,11 +52,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Generation:
-    """The answer to one request, best candidate first. ``timings`` are seconds by stage."""
+    """The answer to one request, best candidate first.
+
+    ``timings`` are seconds by stage; ``conventions`` is what reviews have taught the model to say beside doctrine.
+    """
 
     candidates: tuple[Candidate, ...]
     source_truncated: bool = False
     timings: Mapping[str, float] = field(default_factory=dict)
+    conventions: tuple[Convention, ...] = ()
 
 
 class Engine(Protocol):

@@ -21,6 +21,7 @@ from dispatch.model.bundle import (
 from dispatch.model.ctranslate2_export import ctranslate2_installed
 from dispatch.model.loss import label_smoothed_cross_entropy
 from dispatch.model.normalization import NormalizedText, normalize, normalize_context
+from dispatch.model.succession import previous_of, promote, rollback
 from dispatch.model.tokenizer import Tokenizer, TokenizerConfig, train_tokenizer
 from dispatch.model.transformer import AttentionMaps, DecoderCache, Memory, Transformer, TransformerConfig
 
@@ -47,8 +48,11 @@ __all__ = [
     "load_bundle",
     "normalize",
     "normalize_context",
+    "previous_of",
+    "promote",
     "read_config",
     "read_metrics",
+    "rollback",
     "save_bundle",
     "scaled_dot_product_attention",
     "train_tokenizer",

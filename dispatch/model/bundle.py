@@ -1,7 +1,8 @@
 """A bundle: the folder that holds a trained model and everything needed to use it.
 
     config.json        format, name, the network's shape, the tokenizer's facts, the task, the command that made it,
-                       and the calibration of its confidence, where there is one
+                       the calibration of its confidence, and the conventions that reviews have taught it, where
+                       there are any
     model.safetensors  weights in float16; the shared embedding once
     tokenizer.model    SentencePiece model
     ctranslate2/       the same network for CTranslate2, where that was installed or `dispatch export` has added it
@@ -30,6 +31,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from dispatch.domain.conventions import Convention
 from dispatch.model.ctranslate2_export import FOLDER, ctranslate2_installed, export_ctranslate2, weights_digest
 from dispatch.model.tokenizer import Tokenizer
 from dispatch.model.transformer import Transformer, TransformerConfig
@@ -91,7 +93,7 @@ class BundleConfig:
 
     ``situations``: whether the decoder writes situations before the instruction; ``doctrine``: the digest of the
     doctrine in force when it was trained ("" where there are no situations); ``calibration``: None before
-    `dispatch calibrate`.
+    `dispatch calibrate`; ``conventions``: what reviews have taught it to say beside doctrine.
     """
 
     name: str
@@ -100,6 +102,7 @@ class BundleConfig:
     created_by: str
     doctrine: str = ""
     calibration: Calibration | None = None
+    conventions: tuple[Convention, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,7 @@ def save_bundle(
         "created_by": config.created_by,
         "doctrine": config.doctrine,
         **({"calibration": asdict(config.calibration)} if config.calibration else {}),
+        **({"conventions": [each.to_dict() for each in config.conventions]} if config.conventions else {}),
     }
     with _replacement(path) as folder:
         (folder / CONFIG).write_text(_json(facts), encoding="utf-8")
@@ -238,8 +242,15 @@ def read_config(path: Path) -> BundleConfig:
                 raise ValueError(f"field '{name}' must be text")
         model = TransformerConfig(**facts["model"])
         calibration = Calibration(**facts["calibration"]) if facts.get("calibration") is not None else None
-        situations = facts["task"]["situations"]
-        return BundleConfig(facts["name"], model, situations, facts["created_by"], facts["doctrine"], calibration)
+        return BundleConfig(
+            facts["name"],
+            model,
+            facts["task"]["situations"],
+            facts["created_by"],
+            facts["doctrine"],
+            calibration,
+            tuple(Convention.from_dict(each) for each in facts.get("conventions", [])),
+        )
     except KeyError as error:
         raise BundleError(f"{path / CONFIG}: no field {error}") from error
     except (ValueError, TypeError) as error:

@@ -147,7 +147,7 @@ def asks_back(text: str) -> bool:
 def with_callback(plans: Sequence[Plan]) -> tuple[Plan, ...]:
     """The plans, each of which has somebody call back."""
     return tuple(
-        plan if any(order.action == CALLBACK.action for order in plan.orders) else _ending_in_callback(plan)
+        plan if any(order.action == CALLBACK.action for order in plan.orders) else plan.ending_in([CALLBACK])
         for plan in plans
     )
 
@@ -155,13 +155,6 @@ def with_callback(plans: Sequence[Plan]) -> tuple[Plan, ...]:
 def text_with_callback(text: str) -> str:
     """A text that has to stay, at whose end somebody is told to call back."""
     return f"{text},{_CALLBACK_CLAUSE}" if text else _CALLBACK_CLAUSE
-
-
-def _ending_in_callback(plan: Plan) -> Plan:
-    spoken = plan.spoken()
-    silent = tuple(order for order in plan.orders if order not in spoken)
-    place = next((order.place for order in spoken), "")
-    return replace(plan, orders=(*spoken, replace(CALLBACK, place=place), *silent))
 
 
 def _is_said(place: str, report: str, context: Context) -> bool:

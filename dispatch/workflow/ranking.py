@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from dispatch.decoding import complete
 from dispatch.domain import Check, Doctrine, Plan, Situation, render_instruction, run_checks
 from dispatch.domain.checks import Candidate as CheckedCandidate
+from dispatch.domain.conventions import endings, with_endings
 from dispatch.domain.findings import Severity
 from dispatch.domain.instruction import issued_orders
 from dispatch.engine import CUT_SHORT, Candidate, Generation, GenerationRequest
@@ -21,6 +22,7 @@ UNREAD_NUMBER_PENALTY = 0.1
 """What every number that no part of a situation claims takes from the network's score (nats a token by default): far
 more than lies between neighbours in a beam, less than between a good reading and a bad one."""
 
+_TAUGHT = "beside what doctrine says, as reviews have taught it: {}"
 _SEVERITIES: Sequence[Severity] = ("error", "warning", "info")
 
 
@@ -28,8 +30,9 @@ _SEVERITIES: Sequence[Severity] = ("error", "warning", "info")
 class Ranked:
     """A candidate with doctrine's plans for its situations, the findings of all checks, and how likely it is right.
 
-    ``features`` are those that the confidence is made of. It follows doctrine where its text is that of the plans, with
-    the required phrases that this lacks behind it.
+    ``features`` are those that the confidence is made of. The plans end in what the model was taught to say beside
+    doctrine, where it has said it. It follows doctrine where its text is that of the plans, with the required phrases
+    that this lacks behind it.
     """
 
     candidate: Candidate
@@ -119,7 +122,7 @@ class _Ranking:
 
     def _drafts(self) -> Iterator[_Draft]:
         for source in self.generation.candidates:
-            plans = self._plans(source.situations)
+            plans = self._plans(source.situations, source.text)
             own = _Draft(source, source, source.text == self._text_of(plans), plans, barred=self._is_doubtful(source))
             yield own
             yield from self._guarded(own)
@@ -140,7 +143,8 @@ class _Ranking:
             text, others = guard.ground_text(source.text, self.prefix, self.report, self.context, self.doctrine)
             candidate = replace(source, text=text, situations=read, token_scores=())
             corrections = tuple(dict.fromkeys((*corrections, *others)))
-            drafts = [replace(own, candidate=candidate, plans=self._plans(read), corrections=corrections)]
+            plans = self._plans(read, source.text)
+            drafts = [replace(own, candidate=candidate, plans=plans, corrections=corrections)]
         same = (source.text, source.situations, source.fault)
         yield from (
             draft
@@ -150,13 +154,18 @@ class _Ranking:
 
     def _by_doctrine(self, draft: _Draft, situations: tuple[Situation, ...]) -> Iterator[_Draft]:
         """Nothing where there is no situation, the operator has begun otherwise, or doctrine says what is banned."""
-        plans = self._plans(situations)
+        plans = self._plans(situations, draft.source.text)
         text = self._text_of(plans)
         if plans and text.startswith(self.prefix) and self.decoding.keeps_phrases(text):
             candidate = replace(draft.source, text=text, situations=situations, token_scores=(), fault="")
             yield replace(draft, candidate=candidate, plans=plans)
 
-    def _plans(self, situations: tuple[Situation, ...]) -> tuple[Plan, ...]:
+    def _plans(self, situations: tuple[Situation, ...], written: str) -> tuple[Plan, ...]:
+        """Doctrine's, each with the taught clauses that the text which the network has written for it ends in."""
+        plans, taught = self._by_rules(situations), endings(written, situations, self.generation.conventions)
+        return with_endings(plans, taught, self.doctrine) if any(taught) else plans
+
+    def _by_rules(self, situations: tuple[Situation, ...]) -> tuple[Plan, ...]:
         for known, plans in self._planned:
             if known == situations:
                 return plans
@@ -220,8 +229,19 @@ class _Ranking:
         features = features_of(self.report, draft.source, self.generation, findings, draft.agrees)
         confidence = confidence_of(draft.source, features, self.calibration)
         findings += low_confidence(confidence, self.calibration)
+        findings += self._taught(candidate.text) if follows_doctrine else []
         findings.sort(key=lambda check: _SEVERITIES.index(check.severity))
         return Ranked(candidate, draft.plans, tuple(findings), confidence, features, follows_doctrine)
+
+    def _taught(self, text: str) -> list[Check]:
+        """What is told of clauses that no rule asks for and reviews have taught. They weigh nothing."""
+        clauses = dict.fromkeys(each.clause for each in self.generation.conventions)
+        said = [(text.find(clause), clause) for clause in clauses if clause not in self.doctrine.items]
+        return [
+            Check("DOCTRINE_MISMATCH", "info", _TAUGHT.format(clause), "instruction", at, at + len(clause))
+            for at, clause in said
+            if at >= 0
+        ]
 
 
 def _sort_key(draft: _Draft, entry: Ranked) -> tuple[bool, int, bool, bool, float]:

@@ -1,0 +1,219 @@
+"""Corrections: what reviewers have released, as training pairs."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from dispatch.domain import Context, Doctrine, Order, Plan, Situation, make_plans, render_instruction
+from dispatch.domain.conventions import additions, can_be_taught, with_endings
+from dispatch.domain.situation import JsonObject
+from dispatch.model import normalize, normalize_context
+from dispatch.store import Instruction, Review, Reviews, Store
+from dispatch.workflow.personal import mask_personal
+
+RELEASED = ("approved", "revised")
+SEED_PLACE = re.compile(r"A7(?!\d)")
+"""The road of the pair that the project grew from, which is a test and in no training file."""
+
+_AT_ONCE = 500  # decisions read together
+_NO_LETTER = re.compile(r"[\W_]+")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a pair is from. Who the reviewers are is for the audit trail alone."""
+
+    instructions: tuple[str, ...]
+    """Names, the one whose text it is first."""
+    action: str
+    reviewers: int
+    """How many people have released this text for this report."""
+    decided_at: str
+    model: str
+    """Digest of the bundle that had drafted it."""
+    regenerated: bool = False
+    """Whether doctrine has changed since, and its answer to what the reviewer saw is the text."""
+
+
+@dataclass(frozen=True)
+class ReviewedPair:
+    """A report with what a person has released for it.
+
+    The situations are there where the released text is doctrine's for them, with nothing but clauses behind it that
+    doctrine leaves open: then the person has confirmed the reading too.
+    """
+
+    report: str
+    instruction: str
+    context: Context
+    situations: tuple[Situation, ...]
+    provenance: Provenance
+
+    def to_dict(self) -> JsonObject:
+        """One line of a file of pairs."""
+        pair: JsonObject = {"report": self.report, "instruction": self.instruction}
+        if self.context != Context():
+            pair["context"] = self.context.to_dict()
+        if self.situations:
+            pair["situations"] = [situation.to_dict() for situation in self.situations]
+        return pair | {"provenance": {**vars(self.provenance), "instructions": list(self.provenance.instructions)}}
+
+
+@dataclass(frozen=True)
+class Export:
+    """The pairs, oldest decision first, and how many decisions are none of them, by reason."""
+
+    pairs: tuple[ReviewedPair, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Released:
+    """A pair, and who has released its text: known here alone, to count each person once."""
+
+    pair: ReviewedPair
+    reviewers: frozenset[str]
+
+
+def read_held_out(paths: Sequence[Path]) -> frozenset[str]:
+    """What identifies the reports of evaluation files (JSONL, or folders of such), but for punctuation and spaces.
+
+    Raises OSError for what cannot be read, ValueError for a line that is no JSON object with a report, or no file.
+    """
+    files = [file for path in paths for file in (sorted(path.glob("*.jsonl")) if path.is_dir() else [path])]
+    if not files:
+        raise ValueError(f"no evaluation files (*.jsonl) in {', '.join(map(str, paths))}")
+    return frozenset(fingerprint(report) for file in files for report in _reports_in(file))
+
+
+def fingerprint(report: str) -> str:
+    """The letters and digits of a report, as the model reads it."""
+    return _NO_LETTER.sub("", normalize(report).text)
+
+
+def export_pairs(store: Store, doctrine: Doctrine, held_out: Collection[str]) -> Export:
+    """All that is released now, each report in its context once, and none whose fingerprint is held out.
+
+    Of several texts for one report the one that most people have released is taken, of equals the latest. Raises
+    StoreError where the store cannot be read.
+    """
+    left_out: Counter[str] = Counter()
+    by_report: dict[tuple[str, Context], list[_Released]] = {}
+    for name, decisions in released_decisions(store).items():
+        instruction = store.get(name)
+        assert instruction is not None, f"{name} has a review and is not there"
+        reason = _not_for_training(instruction, held_out)
+        released = None if reason else _released(instruction, decisions, doctrine)
+        if released is None:
+            left_out[reason or "its place would be masked"] += 1
+            continue
+        pair = released.pair
+        by_report.setdefault((fingerprint(pair.report), pair.context), []).append(released)
+    chosen = [_merged(same) for same in by_report.values()]
+    if repeated := sum(map(len, by_report.values())) - len(chosen):
+        left_out["the same report again"] = repeated
+    return Export(tuple(chosen), dict(left_out))
+
+
+def _reports_in(file: Path) -> Iterator[str]:
+    with file.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                report = json.loads(line)["report"]
+            except (ValueError, TypeError, KeyError) as error:
+                raise ValueError(f"{file}:{number}: no JSON object with a report: {error}") from error
+            yield str(report)
+
+
+def released_decisions(store: Store) -> Mapping[str, list[Review]]:
+    """The decisions about each instruction that was ever released, oldest first."""
+    reviews, found, cursor = Reviews(store.database), dict[str, list[Review]](), 0
+    while page := reviews.decisions(after=cursor, limit=_AT_ONCE):
+        for review in page:
+            found.setdefault(review.name, []).append(review)
+        cursor = page[-1].cursor
+    return {name: made for name, made in found.items() if any(one.action in RELEASED for one in made)}
+
+
+def _not_for_training(instruction: Instruction, held_out: Collection[str]) -> str:
+    """Why; "" for what may be learnt from."""
+    if instruction.erased_at is not None:
+        return "erased"
+    if instruction.review_state not in RELEASED:
+        return "no longer released"
+    if instruction.prefix:
+        return "its beginning was typed"
+    said = (instruction.report, str(instruction.context.get("location", "")), instruction.final_text)
+    if fingerprint(instruction.report) in held_out or any(map(SEED_PLACE.search, said)):
+        return "in an evaluation set"
+    return ""
+
+
+def _released(instruction: Instruction, decisions: Sequence[Review], doctrine: Doctrine) -> "_Released | None":
+    """None where masking would change a place."""
+    context = normalize_context(Context.from_dict(instruction.context))
+    released = normalize(instruction.final_text).text
+    text, situations = _confirmed(instruction, released, context, doctrine)
+    releases = [one for one in decisions if one.action in RELEASED]
+    reviewers = frozenset(one.reviewer for one in releases if one.text == instruction.final_text)
+    last = releases[-1]
+    masked = Context(mask_personal(context.location), tuple(map(mask_personal, context.issued)))
+    report = mask_personal(normalize(instruction.report).text)
+    places = {situation.location for situation in situations} - {""}
+    if not all(place in report or place in masked.location for place in places):
+        return None
+    provenance = Provenance(
+        (instruction.name,),
+        last.action,
+        len(reviewers),
+        last.decided_at.isoformat(timespec="seconds"),
+        instruction.model["digest"],
+        text != released,
+    )
+    return _Released(ReviewedPair(report, mask_personal(text), masked, situations, provenance), reviewers)
+
+
+def _confirmed(
+    instruction: Instruction, text: str, context: Context, doctrine: Doctrine
+) -> tuple[str, tuple[Situation, ...]]:
+    """The text, and the situations that were read where it confirms them; doctrine's text of today where it does by
+    the doctrine of then."""
+    situations = tuple(Situation.from_dict(each) for each in instruction.situations)
+    plans = make_plans(situations, context, doctrine)
+    if _says_only(text, plans, doctrine):
+        return text, situations
+    if len(situations) == 1 and instruction.doctrine != doctrine.digest:
+        then = Plan(tuple(Order.from_dict(order) for order in instruction.plan), instruction.priority)
+        if _says_only(text, [then], doctrine):
+            taught = [clause for clause in text.split(",") if can_be_taught(clause, doctrine)]
+            return render_instruction(with_endings(plans, [taught], doctrine)), situations
+    return text, ()
+
+
+def _says_only(text: str, plans: Sequence[Plan], doctrine: Doctrine) -> bool:
+    """Whether a text is that of plans, with nothing behind it but what doctrine leaves open."""
+    added = additions(text, plans) if plans else None
+    return added is not None and all(can_be_taught(clause, doctrine) for clauses in added for clause in clauses)
+
+
+def _merged(released: Sequence[_Released]) -> ReviewedPair:
+    """One pair of those for one report in one context."""
+    reviewers: dict[str, frozenset[str]] = {}
+    for each in released:
+        text = each.pair.instruction
+        reviewers[text] = reviewers.get(text, frozenset()) | each.reviewers
+    best = max(
+        (each.pair for each in released),
+        key=lambda pair: (len(reviewers[pair.instruction]), pair.provenance.decided_at),
+    )
+    same = [each.pair for each in released if each.pair.instruction == best.instruction]
+    names = [name for pair in (best, *same) for name in pair.provenance.instructions]
+    provenance = replace(
+        best.provenance, instructions=tuple(dict.fromkeys(names)), reviewers=len(reviewers[best.instruction])
+    )
+    return replace(best, provenance=provenance)

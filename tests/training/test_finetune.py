@@ -1,0 +1,155 @@
+"""Fine-tuning learns what reviewers have corrected and keeps to what the bundle said of the rest."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from dispatch.domain import Convention, Count, Situation, default_doctrine, make_plans, render_instruction
+from dispatch.domain.conventions import with_endings
+from dispatch.domain.linear import INSTRUCTION
+from dispatch.model import TokenizerConfig, Transformer, label_smoothed_cross_entropy, load_bundle
+from training.batching import TokenBatches
+from training.corpus import Pair, TokenizedCorpus
+from training.finetune import FINE_TUNING, AnchoredLoss, Replay, fine_tune
+from training.run import BundleNotes, train
+from training.trainer import TrainConfig
+
+CLAUSE = "到场后回报水位"
+PLACES = ("青石镇", "柳河村", "北山口", "东桥头", "云岭乡")
+NOTES = BundleNotes("tuned", "a test")
+QUIET = Console(file=StringIO())
+
+
+def pairs_of(hazard: str, *clauses: str) -> list[Pair]:
+    pairs = []
+    for place in PLACES:
+        for people in (12, 27, 31, 46):
+            situation = Situation(location=place, hazards=(hazard,), people={"trapped": Count(people, people)})
+            report = f"{place}{'内涝' if hazard == 'flood' else '积雪'},{people}人被困"
+            plans = with_endings(make_plans([situation], Pair("", "").context), [clauses], default_doctrine())
+            pairs.append(Pair(report, render_instruction(plans), situations=(situation,)))
+    return pairs
+
+
+def write(path: Path, pairs: Sequence[Pair]) -> Path:
+    path.write_text("".join(json.dumps(pair.to_dict()) + "\n" for pair in pairs), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of a network that has begun to learn doctrine's texts."""
+    folder = tmp_path_factory.mktemp("base")
+    pairs = write(folder / "pairs.jsonl", [*pairs_of("flood"), *pairs_of("snow_road", CLAUSE)])
+    config = TrainConfig(preset="nano", max_steps=2, batch_tokens=2000, warmup_steps=1, precision="fp32", threads=1)
+    return train([pairs], None, folder / "run", config, TokenizerConfig(), console=QUIET)
+
+
+@pytest.fixture
+def config() -> TrainConfig:
+    changes = {"max_steps": 4, "cooldown_steps": 1, "batch_tokens": 2000, "precision": "fp32", "threads": 1}
+    return replace(FINE_TUNING, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def replay(tmp_path: Path) -> Path:
+    return write(tmp_path / "replay.jsonl", [*pairs_of("flood"), *pairs_of("snow_road")])
+
+
+def test_a_tuned_bundle_says_what_it_was_made_of_and_what_it_was_taught(
+    base: Path, config: TrainConfig, replay: Path, tmp_path: Path
+) -> None:
+    corrected = write(tmp_path / "corrected.jsonl", pairs_of("flood", CLAUSE))
+    tuned = load_bundle(
+        fine_tune(base, [corrected], [Replay(replay)], None, tmp_path / "run", config, NOTES, console=QUIET)
+    )
+    before = load_bundle(base)
+    assert tuned.config.conventions == (Convention(CLAUSE, ("flood",)),)
+    assert tuned.tokenizer.model_proto == before.tokenizer.model_proto
+    assert tuned.config.name == "tuned"
+    card = (tuned.path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert before.identity.digest[:12] in card
+    assert f"| taught by reviews | {CLAUSE} (flood) |" in card
+    weights = zip(tuned.model.parameters(), before.model.parameters(), strict=True)
+    assert any(not torch.equal(new, old) for new, old in weights)
+
+
+def test_the_same_run_gives_the_same_weights_and_goes_on_where_it_was(
+    base: Path, config: TrainConfig, replay: Path, tmp_path: Path
+) -> None:
+    corrected = write(tmp_path / "corrected.jsonl", pairs_of("flood", CLAUSE))
+
+    def run(name: str, steps: int) -> bytes:
+        changed = replace(config, max_steps=steps, cooldown_steps=0)
+        bundle = fine_tune(base, [corrected], [Replay(replay)], None, tmp_path / name, changed, NOTES, console=QUIET)
+        return (bundle / "model.safetensors").read_bytes()
+
+    whole = run("whole", 4)
+    assert run("parts", 2) != whole
+    assert run("parts", 4) == whole
+
+
+def test_pairs_without_a_confirmed_situation_teach_nothing(
+    base: Path, config: TrainConfig, replay: Path, tmp_path: Path
+) -> None:
+    shown = Console(file=StringIO(), width=200)
+    pairs = pairs_of("flood", CLAUSE)
+    mixed = write(tmp_path / "mixed.jsonl", [*pairs[:-1], replace(pairs[-1], situations=())])
+    fine_tune(base, [mixed], [Replay(replay)], None, tmp_path / "run", config, NOTES, console=shown)
+    assert "left out: 1 pairs without a situation" in shown.file.getvalue()  # type: ignore[attr-defined]
+    bare = write(tmp_path / "bare.jsonl", [replace(pair, situations=()) for pair in pairs])
+    with pytest.raises(ValueError, match="nothing to learn from"):
+        fine_tune(base, [bare], [Replay(replay)], None, tmp_path / "none", config, NOTES, console=QUIET)
+
+
+def test_replayed_pairs_of_changed_situations_end_before_their_text(base: Path) -> None:
+    tokenizer = load_bundle(base).tokenizer
+    flood, snow = pairs_of("flood")[0], pairs_of("snow_road")[0]
+    corpus = TokenizedCorpus.build([flood, snow], tokenizer, 1024, is_reading=lambda pair: pair is flood)
+    targets = np.split(corpus.target_ids, corpus.target_offsets[1:-1])
+    assert targets[0][-1] == tokenizer.symbol_id(INSTRUCTION)
+    assert targets[1][-1] == tokenizer.eos_id
+
+
+def test_the_loss_anchors_replayed_rows_and_teaches_the_others(base: Path) -> None:
+    bundle = load_bundle(base)
+    corpus = TokenizedCorpus.build([*pairs_of("flood")[:3], *pairs_of("snow_road")[:3]], bundle.tokenizer, 1024)
+    batches = TokenBatches(corpus, np.arange(6), 4000, 1, bundle.tokenizer.pad_id)
+    own, replayed, mixed = (batches.collate(np.array(rows)) for rows in ([0, 1, 2], [3, 4, 5], [0, 4]))
+    loss = AnchoredLoss(bundle.model, 3, 0.1, bundle.tokenizer.pad_id)
+    torch.manual_seed(3)
+    other = Transformer(bundle.config.model).eval()
+    with torch.no_grad():
+        same = bundle.model(replayed.source_BS, replayed.decoder_input_BT)
+        assert loss(same, replayed).item() == pytest.approx(0, abs=1e-6)
+        logits = other(own.source_BS, own.decoder_input_BT)
+        plain = label_smoothed_cross_entropy(logits, own.decoder_output_BT, 0.1, bundle.tokenizer.pad_id)
+        assert loss(logits, own).item() == pytest.approx(plain.item(), rel=1e-5)
+        moved = other(replayed.source_BS, replayed.decoder_input_BT)
+        assert loss(moved, replayed).item() > 0.01
+        both = other(mixed.source_BS, mixed.decoder_input_BT)
+        assert 0 < loss(both, mixed).item() < plain.item() * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "share"),
+    [("a.jsonl", "a.jsonl", 0.8), ("a.jsonl:0.5", "a.jsonl", 0.5), ("c:/a.jsonl", "c:/a.jsonl", 0.8)],
+)
+def test_a_file_to_mix_in_may_say_its_share(text: str, path: str, share: float) -> None:
+    assert Replay.parse(text) == Replay(Path(path), share)
+
+
+def test_shares_that_leave_nothing_are_refused(base: Path, config: TrainConfig, replay: Path, tmp_path: Path) -> None:
+    for wrong in ("a.jsonl:0", "a.jsonl:1", "a.jsonl:-1"):
+        with pytest.raises(ValueError, match="share"):
+            Replay.parse(wrong)
+    mix = [Replay(replay, 0.5), Replay(replay, 0.5)]
+    with pytest.raises(ValueError, match="leave nothing"):
+        fine_tune(base, [replay], mix, None, tmp_path / "run", config, NOTES, console=QUIET)

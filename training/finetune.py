@@ -1,0 +1,231 @@
+"""Fine-tuning: what reviewers have corrected, learnt by a bundle that keeps what it knew.
+
+Two things keep it. Replay: generated pairs stand between the corrected ones, and on them the network is held to what
+the bundle said before (its whole distribution over each token, not the pair's text alone: Li and Hoiem 2016, "Learning
+without Forgetting"), so that nothing pulls at it but the corrections. And where reviews have taught a convention,
+replayed pairs that doctrine would answer without it end before their instruction's text: they teach the reading, and
+do not contradict the reviewers.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from dispatch.domain import Convention, default_doctrine
+from dispatch.model import Bundle, BundleConfig, Transformer, label_smoothed_cross_entropy, load_bundle
+from training.batching import Batch, Rows, TokenBatches
+from training.conventions import find_conventions, is_changed
+from training.corpus import Pair, TokenizedCorpus
+from training.memory import keep_freed_memory
+from training.presets import MAX_LENGTH
+from training.run import BundleNotes, Origin, fit, hold_out, tokenized, training_device, usable_pairs, write_bundle
+from training.trainer import TrainConfig
+
+MOST_REPLAYED = 50_000  # pairs of a file: more than a fine-tuning gets through
+DEFAULT_SHARE = 0.8
+_HELD_OUT_SHARE = 0.05  # of the corrected pairs, where no file is named to validate on
+
+FINE_TUNING = TrainConfig(
+    max_steps=300,
+    optimizer="adamw",
+    peak_lr=3e-4,
+    warmup_steps=20,
+    cooldown_steps=100,
+    label_smoothing=0.05,
+    dropout=0.0,
+    validate_every=100,
+    save_every=100,
+)
+"""How a bundle is fine-tuned unless it is said otherwise: minutes on two processors."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A file of pairs to replay, and which part of all pairs seen are to be its own."""
+
+    path: Path
+    share: float = DEFAULT_SHARE
+
+    @classmethod
+    def parse(cls, text: str) -> "Replay":
+        """Reads `FILE` or `FILE:SHARE`. Raises ValueError for a share that is not between 0 and 1."""
+        name, colon, number = text.rpartition(":")
+        try:
+            share = float(number) if colon else DEFAULT_SHARE
+        except ValueError:
+            name, share = text, DEFAULT_SHARE
+        if not 0 < share < 1:
+            raise ValueError(f"{text}: the share must be above 0 and below 1")
+        return cls(Path(name if colon and name else text), share)
+
+
+def fine_tune(
+    base: Path,
+    pairs: Sequence[Path],
+    mix: Sequence[Replay],
+    valid: Path | None,
+    out: Path,
+    config: TrainConfig,
+    notes: BundleNotes,
+    strict: bool = False,
+    console: Console | None = None,
+) -> Path:
+    """Trains the network of a bundle on corrected pairs mixed with replayed ones; returns the new bundle, out/bundle.
+
+    Tokenizer and network are the bundle's; so is the calibration, until `dispatch calibrate` fits it anew. If out holds
+    the checkpoint of a run with the same base, config and data, that run goes on.
+
+    Raises:
+        ValueError: if there are no usable pairs, the shares leave the corrected pairs none, or out holds another run.
+        BundleError: if the base cannot be read.
+        PairError: on the first bad line, if strict.
+        TrainingInterrupted, TrainingDiverged: as :func:`training.run.train` does.
+    """
+    console = console or Console(stderr=True)
+    own_share = 1 - sum(replay.share for replay in mix)
+    if own_share <= 0:
+        raise ValueError("the shares of the files to mix in leave nothing for the pairs; make them smaller")
+    bundle = load_bundle(base)
+    out.mkdir(parents=True, exist_ok=True)
+    keep_freed_memory()
+    if config.threads > 0:
+        torch.set_num_threads(config.threads)
+    corrected = _teaching(usable_pairs(pairs, strict), bundle, console)
+    taught = find_conventions(corrected)
+    for convention in taught:
+        _say(console, f"taught by the pairs: {convention.clause} ({', '.join(convention.hazards) or 'always'})")
+    tokenizer = bundle.tokenizer
+    own = TokenizedCorpus.build(corrected, tokenizer, MAX_LENGTH)
+    replayed = [_replayed(replay, bundle, taught, strict) for replay in mix]
+    for replay, part in zip(mix, replayed, strict=True):
+        _say(console, f"{replay.path.name}: {len(part):,} pairs to replay, {replay.share:.0%} of what is seen")
+    corpus = TokenizedCorpus.join([own, *replayed])
+    starts = np.cumsum([len(own), *map(len, replayed)])
+    train_rows, valid_rows = _divide(len(own), starts, [own_share, *(replay.share for replay in mix)], config.seed)
+    batches = TokenBatches(corpus, train_rows, config.batch_tokens, config.seed, tokenizer.pad_id)
+    valid_corpus = corpus if valid is None else tokenized([valid], tokenizer, strict, console)
+    rows = valid_rows if valid is None else np.arange(len(valid_corpus))
+    valid_batches = TokenBatches(valid_corpus, rows, config.batch_tokens, config.seed, tokenizer.pad_id)
+
+    torch.manual_seed(config.seed)
+    model = _network(bundle, config.dropout).to(training_device())
+    loss = AnchoredLoss(bundle.model.to(training_device()), len(own), config.label_smoothing, tokenizer.pad_id)
+    what = f"fine-tuning {bundle.identity.name}"
+    trainer = fit(model, config, batches, valid_batches, out, {"from": bundle.identity.digest}, what, console, loss)
+    files = tuple(path.name for path in (*pairs, *(replay.path for replay in mix)))
+    return write_bundle(
+        trainer,
+        model,
+        tokenizer,
+        _config(bundle, notes, taught),
+        Origin(f"from {bundle.identity.name} ({bundle.identity.digest[:12]})", files),
+        notes.card,
+    )
+
+
+class AnchoredLoss:
+    """Cross-entropy on corrected pairs; on replayed ones the Kullback-Leibler divergence from what the bundle said.
+
+    Rows of the corpus from ``first_replayed`` on are replayed. Both are in nats, averaged over the predicted tokens.
+    """
+
+    def __init__(self, teacher: Transformer, first_replayed: int, smoothing: float, pad_id: int) -> None:
+        self._teacher = teacher.eval().requires_grad_(False)
+        self._first_replayed = first_replayed
+        self._smoothing = smoothing
+        self._pad_id = pad_id
+
+    def __call__(self, logits_BTV: Tensor, batch: Batch) -> Tensor:
+        replayed_B = torch.from_numpy(batch.rows_B >= self._first_replayed).to(logits_BTV.device)
+        loss = logits_BTV.new_zeros(())
+        gold_BT = batch.decoder_output_BT
+        for chosen_B, of in ((~replayed_B, self._correction), (replayed_B, self._divergence)):
+            if bool(chosen_B.any()):
+                tokens = (gold_BT[chosen_B] != self._pad_id).sum()
+                loss = loss + of(logits_BTV[chosen_B], batch, chosen_B) * (tokens / batch.target_tokens)
+        return loss
+
+    def _correction(self, logits_BTV: Tensor, batch: Batch, chosen_B: Tensor) -> Tensor:
+        gold_BT = batch.decoder_output_BT[chosen_B]
+        return label_smoothed_cross_entropy(logits_BTV, gold_BT, self._smoothing, self._pad_id)
+
+    def _divergence(self, logits_BTV: Tensor, batch: Batch, chosen_B: Tensor) -> Tensor:
+        with torch.no_grad():
+            before_BTV = self._teacher(batch.source_BS[chosen_B], batch.decoder_input_BT[chosen_B])
+        counts_BT = batch.decoder_output_BT[chosen_B] != self._pad_id
+        now_NV = logits_BTV[counts_BT].float().log_softmax(dim=-1)
+        before_NV = before_BTV[counts_BT].float().log_softmax(dim=-1)
+        return torch.nn.functional.kl_div(now_NV, before_NV, reduction="batchmean", log_target=True)
+
+
+def _teaching(pairs: Iterable[Pair], bundle: Bundle, console: Console) -> list[Pair]:
+    """The pairs as the bundle writes them: one that writes situations learns nothing of a text without any."""
+    found = list(pairs)
+    if not bundle.config.situations:
+        return [replace(pair, situations=()) for pair in found]
+    teaching = [pair for pair in found if pair.situations]
+    if len(teaching) < len(found):
+        _say(console, f"left out: {len(found) - len(teaching):,} pairs without a situation that a person has confirmed")
+    if not teaching:
+        raise ValueError("no pair has a situation, and this bundle writes situations: there is nothing to learn from")
+    return teaching
+
+
+def _replayed(replay: Replay, bundle: Bundle, taught: Sequence[Convention], strict: bool) -> TokenizedCorpus:
+    pairs = list(islice(usable_pairs([replay.path], strict), MOST_REPLAYED))
+    if bundle.config.situations:
+        pairs = [pair for pair in pairs if pair.situations]
+    else:
+        pairs = [replace(pair, situations=()) for pair in pairs]
+    corpus = TokenizedCorpus.build(
+        pairs, bundle.tokenizer, MAX_LENGTH, is_reading=lambda pair: is_changed(pair, taught)
+    )
+    if len(corpus) < 2:
+        raise ValueError(f"{replay.path}: no two pairs that this bundle could have learnt")
+    return corpus
+
+
+def _divide(own: int, ends: Rows, shares: Sequence[float], seed: int) -> tuple[Rows, Rows]:
+    """Rows to train on, each part repeated until it has its share, and rows to validate on, which are none of these."""
+    first = 0
+    parts, held = [], []
+    for end in ends.tolist():
+        kept, out = hold_out(end - first, seed)
+        if first == 0:
+            out = np.sort(np.random.default_rng(seed).permutation(own)[: max(1, round(_HELD_OUT_SHARE * own))])
+            kept = np.setdiff1d(np.arange(own), out)
+        parts.append(kept + first)
+        held.append(out + first)
+        first = end
+    total = max(len(part) / share for part, share in zip(parts, shares, strict=True))
+    rows = [np.resize(part, round(total * share)) for part, share in zip(parts, shares, strict=True)]
+    return np.concatenate(rows), np.concatenate(held)
+
+
+def _network(bundle: Bundle, dropout: float) -> Transformer:
+    network = Transformer(replace(bundle.config.model, dropout=dropout))
+    network.load_state_dict(bundle.model.state_dict())
+    return network
+
+
+def _config(bundle: Bundle, notes: BundleNotes, taught: Sequence[Convention]) -> BundleConfig:
+    """What was taught before stays taught; for a clause that is taught again, what the new pairs say."""
+    again = {convention.clause for convention in taught}
+    before = tuple(convention for convention in bundle.config.conventions if convention.clause not in again)
+    return replace(
+        bundle.config,
+        name=notes.name,
+        created_by=notes.command,
+        doctrine=default_doctrine().digest if bundle.config.situations else "",
+        conventions=(*before, *taught),
+    )
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
