@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dispatch.cli import answering
+from dispatch.domain import Doctrine
 from dispatch.engine import BatcherConfig, Registry
 from dispatch.server.admin_service import AdminService
 from dispatch.server.explaining import Explaining
 from dispatch.server.health import Probes, probes_of
 from dispatch.server.known_tokens import FindToken
 from dispatch.server.metrics import StateSources, state_of
-from dispatch.server.review_service import ReviewService
+from dispatch.server.review_service import Export, ReviewService
 from dispatch.server.telemetry import Telemetry
 from dispatch.store import Audit, Replayer, SpoolingStore, Store, Tokens, file_url, parse_url
 from dispatch.workflow import (
@@ -25,6 +26,7 @@ from dispatch.workflow import (
     ServingMode,
     require_known,
 )
+from dispatch.workflow.corrections import export_pairs, read_held_out
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class BackendConfig:
     """None for the one that the settings name."""
     models_dir: Path | None = None
     """The folder below which further bundles may be loaded; None for nowhere."""
+    evaluation_sets: Path | None = None
+    """Whose reports are never exported as pairs; without them none leave by the service."""
     spool: Path | None = None
     """The file that takes instructions while a PostgreSQL store is lost; None where they are refused then."""
     batcher: BatcherConfig = field(default_factory=BatcherConfig)
@@ -96,7 +100,7 @@ def open_backend(config: BackendConfig, telemetry: Telemetry | None = None) -> I
             intake,
             admin,
             desk,
-            ReviewService(desk),
+            ReviewService(desk, exporter(store, intake.doctrine, config.evaluation_sets)),
             Explaining(intake, desk),
             Tokens(store.database).find,
             probes_of(registry, keeper.ping, lambda: serving.mode),
@@ -120,3 +124,11 @@ def with_spool(store: Store, file: Path | None, stack: ExitStack) -> Store | Spo
     replayer.start()
     stack.callback(replayer.stop)
     return spooling
+
+
+def exporter(store: Store, doctrine: Doctrine, evaluation_sets: Path | None) -> Export | None:
+    """What exports pairs; None where nothing says which reports models are measured on. Raises OSError, ValueError."""
+    if evaluation_sets is None:
+        return None
+    held_out = read_held_out([evaluation_sets])
+    return lambda: [pair.to_dict() for pair in export_pairs(store, doctrine, held_out).pairs]

@@ -162,7 +162,9 @@ class ReviewService(ReviewServiceServicer):
     ) -> AsyncGenerator[messages.ExportPairsResponse, None]:
         export = self._export
         if export is None:
-            message = "this server exports no pairs; dispatch export pairs does, beside its store"
+            message = (
+                "the server's setting evaluation_sets says not what models are measured on; so it exports no pairs"
+            )
             await abort(context, Failure(grpc.StatusCode.FAILED_PRECONDITION, "EXPORT_DISABLED", message))
 
         def work(reviewer: Reviewer) -> Sequence[JsonObject]:

@@ -1,13 +1,15 @@
 """What a server answers with: opened from settings, closed in order, with a spool where the operator chose one."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dispatch.cli.backend import BackendConfig, open_backend, with_spool
-from dispatch.store import Instruction, SpoolingStore, Store
+from dispatch.cli.backend import BackendConfig, exporter, open_backend, with_spool
+from dispatch.domain import default_doctrine
+from dispatch.store import Decision, Instruction, Reviews, SpoolingStore, Store
 from dispatch.workflow import IntakeRequest
 from tests.server.conftest import ScriptedEngine
 
@@ -37,15 +39,35 @@ async def test_a_backend_answers_and_leaves_its_rows_behind(tmp_path: Path, monk
     store.close()
 
 
+def draft() -> Instruction:
+    fields: dict[str, Any] = {"context": {}, "decoding": {}, "candidates": [], "situations": [], "plan": []}
+    model = {"name": "default", "digest": "ab12"}
+    return Instruction(
+        report="3人被困", instruction="派", checks=[], confidence=1.0, model=model, doctrine="d", timings={}, **fields
+    )
+
+
+def test_pairs_leave_by_the_service_where_it_knows_what_models_are_measured_on(tmp_path: Path) -> None:
+    measured = tmp_path / "measured.jsonl"
+    measured.write_text('{"report": "5人被困"}\n', encoding="utf-8")
+    with closing(Store.open(f"sqlite:///{tmp_path}/dispatch.db")) as store:
+        reviews, saved = Reviews(store.database), store.save(draft())
+        claimed = reviews.claim(saved.name, "li", timedelta(minutes=1))
+        reviews.decide(Decision(name=saved.name, action="approved", reviewer="li", etag=claimed.etag))
+        assert exporter(store, default_doctrine(), None) is None
+        export = exporter(store, default_doctrine(), measured)
+        assert export is not None
+        assert [pair["report"] for pair in export()] == ["3人被困"]
+        measured.write_text('{"report": "3人,被困"}\n', encoding="utf-8")
+        export = exporter(store, default_doctrine(), measured)
+        assert export is not None
+        assert not export()
+
+
 def test_what_was_left_in_the_spool_is_replayed_when_the_server_starts_again(tmp_path: Path) -> None:
     file = tmp_path / "spool.db"
     store, spool = (Store.open(f"sqlite:///{path}") for path in (tmp_path / "dispatch.db", file))
-    fields: dict[str, Any] = {"context": {}, "decoding": {}, "candidates": [], "situations": [], "plan": []}
-    model = {"name": "default", "digest": "ab12"}
-    draft = Instruction(
-        report="3人被困", instruction="派", checks=[], confidence=1.0, model=model, doctrine="d", timings={}, **fields
-    )
-    left = spool.save(draft)
+    left = spool.save(draft())
     spool.close()
     with ExitStack() as stack:
         stack.callback(store.close)
