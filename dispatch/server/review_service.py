@@ -162,9 +162,7 @@ class ReviewService(ReviewServiceServicer):
     ) -> AsyncGenerator[messages.ExportPairsResponse, None]:
         export = self._export
         if export is None:
-            message = (
-                "the server's setting evaluation_sets says not what models are measured on; so it exports no pairs"
-            )
+            message = "this server exports no pairs: its setting evaluation_sets names no files"
             await abort(context, Failure(grpc.StatusCode.FAILED_PRECONDITION, "EXPORT_DISABLED", message))
 
         def work(reviewer: Reviewer) -> Sequence[JsonObject]:
