@@ -20,6 +20,7 @@ from dispatch.cli import (
     generate,
     models,
     pairs,
+    review,
     serve,
     synthesize,
     token,
@@ -71,6 +72,7 @@ app.command()(explain.explain)
 app.add_typer(models.app, name="models")
 app.add_typer(doctrine.app, name="doctrine")
 app.command()(doctor.doctor)
+app.add_typer(review.app, name="review")
 app.add_typer(db.app, name="db")
 app.add_typer(token.app, name="token")
 

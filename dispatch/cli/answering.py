@@ -51,7 +51,7 @@ def open_remote(server: str, decoding: DecodingConfig, prefix: str) -> Iterator[
     """Answers by a server. ValueError where it refuses a report, DispatchError where it cannot answer."""
     settings = load_settings()
     timeout_s = settings.timeout_s
-    with Client(server, timeout_s, tls=_tls_files(settings), token=_token(settings)) as client:
+    with Client(server, timeout_s, tls=tls_files(settings), token=token_of(settings)) as client:
 
         def ask(line: ReportLine) -> JsonObject:
             context = line.context
@@ -71,11 +71,12 @@ def open_remote(server: str, decoding: DecodingConfig, prefix: str) -> Iterator[
         yield lambda reports: [ask(line) for line in reports]
 
 
-def _tls_files(settings: Settings) -> TlsFiles | None:
+def tls_files(settings: Settings) -> TlsFiles | None:
     """None where calls go in the clear."""
     files = (settings.server_ca, settings.client_certificate, settings.client_key)
     return TlsFiles(*files) if any(files) else None
 
 
-def _token(settings: Settings) -> str:
+def token_of(settings: Settings) -> str:
+    """Empty where no file with one is named."""
     return settings.token_file.read_text(encoding="utf-8").strip() if settings.token_file else ""

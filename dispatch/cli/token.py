@@ -26,7 +26,10 @@ def create(
         list[str] | None,
         typer.Option(help="dispatcher, reviewer, supervisor, auditor or operator; repeatable."),
     ] = None,
-    scope: Annotated[list[str] | None, typer.Option(help="generate, review, admin or read; repeatable.")] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="generate, review, supervise, audit, watch, export, admin or read; repeatable."),
+    ] = None,
     days: Annotated[int, typer.Option(min=0, max=36_500, help="How long it is valid; 0: until it is revoked.")] = 90,
     actor: ActorOption = "",
     database_url: DatabaseOption = None,

@@ -25,15 +25,15 @@ def to_answer(message: GenerateInstructionResponse) -> Answer:
     return Answer(
         name=message.name,
         instruction=message.instruction,
-        candidates=tuple(Candidate(item.text, item.score, tuple(item.token_scores)) for item in message.candidates),
-        situations=tuple(map(_situation, message.situations)),
-        plan=tuple(map(_order, message.plan)),
-        checks=tuple(map(_check, message.checks)),
+        candidates=tuple(map(to_candidate, message.candidates)),
+        situations=tuple(map(to_situation, message.situations)),
+        plan=tuple(map(to_order, message.plan)),
+        checks=tuple(map(to_check, message.checks)),
         confidence=message.confidence,
         review_state=message.review_state,
         releasable=message.releasable,
         due_at=message.due_at.ToDatetime(UTC) if message.HasField("due_at") else None,
-        model=_identity(message.model),
+        model=to_identity(message.model),
         doctrine=message.doctrine,
         timings=dict(sorted(message.timings.items())),
     )
@@ -45,9 +45,9 @@ def to_stage(message: StreamInstructionResponse) -> Stage | None:
         case "admitted":
             return Admitted(message.admitted.ahead)
         case "reading":
-            return Reading(tuple(map(_situation, message.reading.situations)), message.reading.confidence)
+            return Reading(tuple(map(to_situation, message.reading.situations)), message.reading.confidence)
         case "order":
-            return DraftOrder(message.order.text, tuple(map(_check, message.order.checks)))
+            return DraftOrder(message.order.text, tuple(map(to_check, message.order.checks)))
         case "instruction":
             return to_answer(message.instruction)
         case _:
@@ -55,14 +55,18 @@ def to_stage(message: StreamInstructionResponse) -> Stage | None:
 
 
 def to_model(message: types_pb2.Model) -> Model:
-    return Model(_identity(message.identity), tuple(message.labels), message.share, message.engine)
+    return Model(to_identity(message.identity), tuple(message.labels), message.share, message.engine)
 
 
-def _identity(message: types_pb2.ModelIdentity) -> ModelIdentity:
+def to_candidate(message: types_pb2.Candidate) -> Candidate:
+    return Candidate(message.text, message.score, tuple(message.token_scores))
+
+
+def to_identity(message: types_pb2.ModelIdentity) -> ModelIdentity:
     return ModelIdentity(message.name, message.digest)
 
 
-def _situation(message: types_pb2.Situation) -> Situation:
+def to_situation(message: types_pb2.Situation) -> Situation:
     return Situation(
         kind=message.kind,
         location=message.location,
@@ -86,10 +90,10 @@ def _count(message: types_pb2.Count) -> Count:
     return Count(message.min, most, message.approx, message.conflicting)
 
 
-def _order(message: types_pb2.Order) -> Order:
+def to_order(message: types_pb2.Order) -> Order:
     count = message.count if message.HasField("count") else None
     return Order(message.agency, message.action, message.item, count, message.unit, message.place)
 
 
-def _check(message: types_pb2.Check) -> Check:
+def to_check(message: types_pb2.Check) -> Check:
     return Check(message.code, message.severity, message.message, message.target, message.start, message.end)

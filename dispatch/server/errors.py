@@ -52,6 +52,7 @@ Reason = Literal[
     "BAD_BUNDLE",
     "LABEL_CONFLICT",
     "LOADING_DISABLED",
+    "EXPORT_DISABLED",
     "NOT_FOUND",
     "ETAG_MISMATCH",
     "LEASE_HELD",

@@ -5,6 +5,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from dispatch.domain.situation import JsonObject
 from dispatch.server.conversion import to_situations
 from dispatch.store import AuditEvent, Instruction, ReleasedOrder, Review
 from dispatch.v1 import review_service_pb2 as messages
@@ -31,6 +32,14 @@ def to_instruction(record: Instruction) -> messages.Instruction:
     )
 
 
+def to_listed(record: Instruction) -> messages.Instruction:
+    """The same without what makes it long: a page of them must fit into one message."""
+    message = to_instruction(record)
+    message.ClearField("candidates")
+    message.context.ClearField("issued")
+    return message
+
+
 def to_decision(review: Review) -> messages.Decision:
     """A decision as dispatch systems get it."""
     carried: dict[str, Any] = {name: getattr(review, name) for name in _OF_DECISION}
@@ -54,6 +63,18 @@ def to_audit_event(event: AuditEvent) -> messages.AuditEvent:
     carried: dict[str, Any] = {name: getattr(event, name) for name in _OF_EVENT}
     message = messages.AuditEvent(at=_timestamp(event.at), **carried)
     message.details.update(event.details)
+    return message
+
+
+def to_pair(pair: JsonObject) -> messages.Pair:
+    """A line of a file of pairs."""
+    message = messages.Pair(
+        report=pair["report"],
+        context=pair.get("context", {}),
+        instruction=pair["instruction"],
+        situations=to_situations(pair.get("situations", ())),
+    )
+    message.provenance.update(pair.get("provenance", {}))
     return message
 
 

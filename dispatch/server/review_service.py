@@ -2,19 +2,28 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
+import grpc
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from dispatch.domain.situation import JsonObject
 from dispatch.server.admission import Admission
 from dispatch.server.authentication import current_caller
-from dispatch.server.errors import SHUTTING_DOWN, Context, FieldViolation, InvalidFields, abort, failure_of
-from dispatch.server.review_messages import to_audit_event, to_decision, to_instruction, to_released_order
+from dispatch.server.errors import SHUTTING_DOWN, Context, Failure, FieldViolation, InvalidFields, abort, failure_of
+from dispatch.server.review_messages import (
+    to_audit_event,
+    to_decision,
+    to_instruction,
+    to_listed,
+    to_pair,
+    to_released_order,
+)
 from dispatch.store import Instruction, QueueFilter
 from dispatch.v1 import review_service_pb2 as messages
 from dispatch.v1 import types_pb2
@@ -35,15 +44,19 @@ _PAGES: Mapping[type[Message], tuple[int, int]] = {
 """The size of a page where none is asked for, and the largest."""
 _NAMES_ITS_FIELD = re.compile(r"([a-z_]+): (.+)", re.S)
 
+Export = Callable[[], Sequence[JsonObject]]
+
 _T = TypeVar("_T")
 
 
 class ReviewService(ReviewServiceServicer):
     """Answers by a review desk, off the event loop. A step that has begun is taken, also where its caller has left."""
 
-    def __init__(self, desk: ReviewDesk, poll_s: float = POLL_S) -> None:
+    def __init__(self, desk: ReviewDesk, export: Export | None = None, poll_s: float = POLL_S) -> None:
+        """``export`` gives the pairs as JSON objects; without it none leave by the service."""
         self.admission = Admission()
         self._desk = desk
+        self._export = export
         self._poll_s = poll_s
         self._asking = ThreadPoolExecutor(_THREADS, thread_name_prefix="review")
         self._watching = ThreadPoolExecutor(_WATCHING_THREADS, thread_name_prefix="review-watch")
@@ -53,7 +66,7 @@ class ReviewService(ReviewServiceServicer):
     ) -> messages.ListInstructionsResponse:
         def work(reviewer: Reviewer) -> messages.ListInstructionsResponse:
             page = self._desk.list(reviewer, _filter(request), limit=_page_size(request), token=request.page_token)
-            listed = map(to_instruction, page.instructions)
+            listed = map(to_listed, page.instructions)
             return messages.ListInstructionsResponse(instructions=listed, next_page_token=page.next_token)
 
         return await self._answer(request, context, work)
@@ -144,6 +157,21 @@ class ReviewService(ReviewServiceServicer):
 
         return await self._answer(request, context, work)
 
+    async def ExportPairs(
+        self, request: messages.ExportPairsRequest, context: Context
+    ) -> AsyncGenerator[messages.ExportPairsResponse, None]:
+        export = self._export
+        if export is None:
+            message = "this server exports no pairs; dispatch export pairs does, beside its store"
+            await abort(context, Failure(grpc.StatusCode.FAILED_PRECONDITION, "EXPORT_DISABLED", message))
+
+        def work(reviewer: Reviewer) -> Sequence[JsonObject]:
+            self._desk.begin_export(reviewer)
+            return export()
+
+        for pair in await self._answer(request, context, work):
+            yield messages.ExportPairsResponse(pair=to_pair(pair))
+
     async def WatchInstructions(
         self, request: messages.WatchInstructionsRequest, context: Context
     ) -> AsyncGenerator[messages.WatchInstructionsResponse, None]:
@@ -151,6 +179,7 @@ class ReviewService(ReviewServiceServicer):
             self._desk.begin_watch(reviewer, after=request.after, agency=request.agency)
 
         await self._answer(request, context, begin)
+        await context.send_initial_metadata(())  # tells the caller that the watch has begun
         reviewer, after = _reviewer(), request.after
         try:
             while not self.admission.closing.is_set():

@@ -96,10 +96,12 @@ class Reviews:
         Raises ValueError for a token that no page gave.
         """
         table = INSTRUCTIONS.c
-        order = table.urgency, table.created_at, table.id
+        order = [table.urgency, table.created_at, table.id]
+        if wanted.priority:
+            del order[0]  # one urgency alone: SQLite would sort all of its rows again
         query = instructions().where(table.erased_at.is_(None), *filters(wanted)).order_by(*order).limit(limit + 1)
         if token:
-            query = query.where(tuple_(*order) > tuple_(*read_token(token)))
+            query = query.where(tuple_(*order) > tuple_(*read_token(token)[-len(order) :]))
         rows: list[RowMapping] = []
         with self._database.reading() as connection:
             for conditions in conditions_of(

@@ -251,6 +251,11 @@ class ReviewDesk:
         reviewer.require("watch")
         return self._reviews.last_cursor()
 
+    def begin_export(self, reviewer: Reviewer) -> None:
+        """Record that somebody takes the released texts as training pairs."""
+        reviewer.require("export")
+        self._audit.record("pairs.exported", reviewer.name, "pairs")
+
     def audit(
         self, reviewer: Reviewer, *, subject: str = "", actor: str = "", after: int = 0, limit: int
     ) -> Sequence[AuditEvent]:

@@ -25,7 +25,7 @@ def test_the_secret_stands_alone_on_standard_output(dispatch: Any) -> None:
     result = dispatch("token", "create", "cad", "--role", "dispatcher")
     (secret,) = result.stdout.split()
     assert principal_of(secret) == "cad"
-    assert "for generate, read, until" in result.stderr
+    assert "for generate, read, watch, until" in result.stderr
     assert secret not in result.stderr
 
 

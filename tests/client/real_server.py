@@ -12,9 +12,9 @@ from pathlib import Path
 
 import trustme
 
-from dispatch.store import Store, Tokens
+from dispatch.store import ALL_SCOPES, Store, Tokens
 
-SCOPES = {"dispatcher": ["generate", "read"], "admin": ["generate", "admin", "read"], "auditor": ["read"]}
+SCOPES = {"dispatcher": ["generate", "read"], "admin": sorted(ALL_SCOPES), "auditor": ["read"]}
 
 
 @dataclass(frozen=True)

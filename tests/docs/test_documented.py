@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from dispatch.cli import app
 from dispatch.server.errors import Reason
 from dispatch.settings import Settings
-from dispatch.v1 import admin_service_pb2, dispatch_service_pb2
+from dispatch.v1 import admin_service_pb2, dispatch_service_pb2, review_service_pb2
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
@@ -46,7 +46,7 @@ def test_setting_is_documented_as_it_is(name: str) -> None:
     "name",
     [
         f"{service.name}.{method.name}"
-        for file in (dispatch_service_pb2.DESCRIPTOR, admin_service_pb2.DESCRIPTOR)
+        for file in (dispatch_service_pb2.DESCRIPTOR, review_service_pb2.DESCRIPTOR, admin_service_pb2.DESCRIPTOR)
         for service in file.services_by_name.values()
         for method in service.methods
     ],

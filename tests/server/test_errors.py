@@ -1,5 +1,7 @@
 """What stands for each exception: status, reason, and when to try again."""
 
+from datetime import UTC, datetime
+
 import grpc
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
@@ -14,7 +16,16 @@ from dispatch.engine import (
     UnusableRequest,
 )
 from dispatch.server.errors import FieldViolation, InvalidFields, MalformedMessage, failure_of, status_of
-from dispatch.store import RequestIdConflict, StoreError, StoreUnavailable
+from dispatch.store import (
+    EtagMismatch,
+    LeaseHeld,
+    NotFound,
+    RequestIdConflict,
+    StateConflict,
+    StoreError,
+    StoreUnavailable,
+)
+from dispatch.workflow import NotAllowed, ReasonRequired
 
 VIOLATION = FieldViolation("report", "must not be empty")
 
@@ -26,6 +37,12 @@ VIOLATION = FieldViolation("report", "must not be empty")
         (MalformedMessage([VIOLATION]), "INVALID_ARGUMENT", "MALFORMED_MESSAGE", 0),
         (RequestIdConflict("r1"), "INVALID_ARGUMENT", "REQUEST_ID_REUSED", 0),
         (UnusableRequest("prefix: too long"), "INVALID_ARGUMENT", "UNUSABLE_REQUEST", 0),
+        (NotFound("instructions/0"), "NOT_FOUND", "NOT_FOUND", 0),
+        (EtagMismatch("instructions/0"), "ABORTED", "ETAG_MISMATCH", 0),
+        (LeaseHeld("instructions/0", "li", datetime.now(UTC)), "FAILED_PRECONDITION", "LEASE_HELD", 0),
+        (StateConflict("instructions/0", "claimed", "approved"), "FAILED_PRECONDITION", "STATE_CONFLICT", 0),
+        (ReasonRequired("rejected"), "INVALID_ARGUMENT", "REASON_REQUIRED", 0),
+        (NotAllowed("review"), "PERMISSION_DENIED", "SCOPE_MISSING", 0),
         (UnknownModel("gone"), "NOT_FOUND", "UNKNOWN_MODEL", 0),
         (UnusableBundle("bad"), "FAILED_PRECONDITION", "BAD_BUNDLE", 0),
         (Overloaded(2.5), "RESOURCE_EXHAUSTED", "OVERLOADED", 2.5),

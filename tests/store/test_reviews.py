@@ -18,6 +18,7 @@ from dispatch.store import (
     Instruction,
     LeaseHeld,
     NotFound,
+    QueueFilter,
     Reviews,
     StateConflict,
     Store,
@@ -76,7 +77,7 @@ def test_a_claim_keeps_others_off_until_it_expires(store: Store, reviews: Review
     renewed = reviews.claim(name, "li", NOW_EXPIRED)
     assert renewed.claimed_at == claimed.claimed_at
     assert [item.name for item in reviews.queue(limit=9).instructions] == [name]
-    assert reviews.queue(states=["claimed"], limit=9).instructions == []
+    assert reviews.queue(QueueFilter(states=("claimed",)), limit=9).instructions == []
     assert reviews.claim(name, "wang", MINUTE).claimed_by == "wang"
     with pytest.raises(StateConflict, match="claimed by wang"):
         reviews.release(name, "li")
@@ -172,6 +173,90 @@ def test_what_is_returned_is_decided_anew(store: Store, reviews: Reviews, draft:
     assert [item.cursor for item in reviews.history(name)] == [1, 2, 3]
 
 
+def test_who_had_decided_before_a_second_review_cannot_claim_it_again(
+    store: Store, reviews: Reviews, draft: Make, decide: Any
+) -> None:
+    name = store.save(draft()).name
+    for action, reviewer in (("approved", "li"), ("rejected", "wang")):
+        done = decide(name, action, reviewer=reviewer, reason="x")
+        reviews.decide(Decision(name=name, action="returned", reviewer="chief", etag=done.etag, reason="再看"))
+        with pytest.raises(StateConflict, match=f"second review of what {reviewer} decided"):
+            reviews.claim(name, reviewer, MINUTE)
+    with pytest.raises(StateConflict, match="what li decided"):
+        reviews.claim(name, "li", MINUTE)
+    assert decide(name, "approved", reviewer="chief").review_state == "approved"
+
+
+def test_what_was_returned_undecided_can_be_claimed_again(
+    store: Store, reviews: Reviews, draft: Make, decide: Any
+) -> None:
+    name = store.save(draft()).name
+    assert decide(name, "returned", reason="换人看").review_state == "pending"
+    assert reviews.claim(name, "li", MINUTE).claimed_by == "li"
+
+
+def test_where_nobody_has_a_name_a_second_review_is_nobody_elses(
+    store: Store, reviews: Reviews, draft: Make, decide: Any
+) -> None:
+    name = store.save(draft()).name
+    done = decide(name, "approved", reviewer="")
+    reviews.decide(Decision(name=name, action="returned", reviewer="", etag=done.etag, reason="再看"))
+    assert decide(name, "rejected", reviewer="", reason="重复").review_state == "rejected"
+
+
+def test_the_queue_is_filtered(store: Store, reviews: Reviews, draft: Make) -> None:
+    hazard = {"kind": "request", "location": "歙县", "hazards": ["flood", "landslide"]}
+    flood = store.save(draft(situations=[hazard], incident_id="i-1", priority="特急")).name
+    other = store.save(draft(report="100%断电_了", instruction="协调电力公司", priority="一般")).name
+    reviews.claim(other, "li", MINUTE)
+    everything = ("pending", "claimed")
+    for wanted, expected in (
+        (QueueFilter(states=everything), [flood, other]),
+        (QueueFilter(states=everything, hazard="landslide"), [flood]),
+        (QueueFilter(states=everything, hazard="typhoon"), []),
+        (QueueFilter(states=everything, priority="一般"), [other]),
+        (QueueFilter(states=everything, text="0%断电_"), [other]),
+        (QueueFilter(states=everything, text="%"), [other]),
+        (QueueFilter(states=everything, text="电力公司"), [other]),
+        (QueueFilter(states=everything, text="黄山市"), [flood]),
+        (QueueFilter(states=everything, claimed_by="li"), [other]),
+        (QueueFilter(states=everything, incident_id="i-1"), [flood]),
+        (QueueFilter(incident_id="i-1", text="黄山", hazard="flood", priority="特急"), [flood]),
+    ):
+        assert [item.name for item in reviews.queue(wanted, limit=9).instructions] == expected, wanted
+
+
+def test_pages_of_one_priority_follow_on_each_other(store: Store, reviews: Reviews, draft: Make) -> None:
+    names = [store.save(draft(priority="特急")).name for _ in range(5)]
+    store.save(draft(priority="一般"))
+    listed, token = [], ""
+    for _ in range(3):
+        page = reviews.queue(QueueFilter(priority="特急"), limit=2, token=token)
+        listed += [item.name for item in page.instructions]
+        token = page.next_token
+    assert (listed, token) == (names, "")
+
+
+@pytest.mark.parametrize("asked", [{"states": ("liked",)}, {"priority": "liked"}, {"hazard": "liked"}], ids=str)
+def test_a_filter_for_what_there_is_not_is_refused(asked: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(asked))}: "):
+        QueueFilter(**asked)
+
+
+def test_an_agency_is_told_of_what_has_orders_for_it(store: Store, reviews: Reviews, draft: Make, decide: Any) -> None:
+    names = [store.save(draft()).name for _ in range(3)]
+    for name, orders in zip(names, ([FIRE], [POWER], [FIRE, POWER]), strict=True):
+        decide(name, "approved", orders=orders)
+    assert [item.name for item in reviews.decisions(agency="电力", limit=9)] == names[1:]
+    assert [item.cursor for item in reviews.decisions(agency="消防", after=1, limit=9)] == [3]
+    assert reviews.decisions(agency="水利", limit=9) == []
+    assert reviews.last_cursor() == 3
+
+
+def test_without_decisions_the_last_cursor_is_0(reviews: Reviews) -> None:
+    assert reviews.last_cursor() == 0
+
+
 def test_an_order_goes_forward_only(store: Store, reviews: Reviews, draft: Make, decide: Any) -> None:
     decide(store.save(draft()).name, "approved", orders=[FIRE])
     order = reviews.decisions(limit=1)[0].orders[0]
@@ -213,17 +298,22 @@ def test_every_step_is_an_event_with_who_and_when(store: Store, reviews: Reviews
     assert all(abs(step.at - utc_now()) < MINUTE for step in events)
 
 
-def test_the_queue_is_read_by_its_index(sqlite_store: Store, draft: Make) -> None:
+@pytest.mark.parametrize(
+    "wanted",
+    [QueueFilter(), QueueFilter(hazard="flood", text="歙县"), QueueFilter(priority="一般", claimed_by="li")],
+    ids=["all", "by hazard and text", "by priority and holder"],
+)
+def test_the_queue_is_read_by_its_index(sqlite_store: Store, draft: Make, wanted: QueueFilter) -> None:
     reviews, database = Reviews(sqlite_store.database), sqlite_store.database
     sqlite_store.save_all([draft() for _ in range(3)])
     token = reviews.queue(limit=1).next_token
     asked: list[tuple[str, Any]] = []
     event.listen(database._reader, "before_cursor_execute", lambda *call: asked.append(call[2:4]))
-    reviews.queue(limit=1, token=token)
+    reviews.queue(wanted, limit=1, token=token)
     queries = [(query, values) for query, values in asked if query.startswith("SELECT")]
     assert len(queries) == 2  # of what is pending, and of claims that have expired
     with database.reading() as connection:
         for query, values in queries:
             plan = " ".join(row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values))
-            assert "USING INDEX ix_instructions_review_state_urgency_created_at_id (review_state=? AND (" in plan
+            assert "USING INDEX ix_instructions_review_state_urgency_created_at_id (review_state=? AND " in plan
             assert "TEMP B-TREE" not in plan
