@@ -62,7 +62,7 @@ class _View:
         layers, heads, *_ = self._explanation.weights[view.kind].shape
         self._choices.clear()
         with self._choices:
-            kinds = {kind: words(f"attention.{kind}") for kind in KINDS}
+            kinds: dict[str, str] = {kind: words(f"attention.{kind}") for kind in KINDS}
             select(words("attention.kind"), kinds, view.kind, self._choose_kind, "kind")
             for name, most, chosen in (("layer", layers, view.layer), ("head", heads, view.head)):
                 options = {"0": words("attention.mean")} | {str(number): str(number) for number in range(1, most + 1)}
