@@ -9,7 +9,7 @@ from fastapi import Request
 from nicegui import ui
 
 from dispatch.console.elements import element, link, select, set_attributes, text
-from dispatch.console.layout import SessionOver, Visit, frame, visit_of
+from dispatch.console.layout import PATIENCE_S, SessionOver, Visit, frame, visit_of
 from dispatch.domain.situation import JsonObject
 from dispatch.engine import KINDS, AttentionKind
 from dispatch.store import NotFound, StoreError
@@ -19,7 +19,7 @@ _KEY = re.compile("[0-9a-f]{32}")
 _DIGITS = 3
 
 
-@ui.page("/attention/{key}")
+@ui.page("/attention/{key}", response_timeout=PATIENCE_S)
 async def attention(request: Request, key: str) -> None:
     """The page."""
     visit = visit_of(request)
@@ -62,7 +62,7 @@ class _View:
         layers, heads, *_ = self._explanation.weights[view.kind].shape
         self._choices.clear()
         with self._choices:
-            kinds = {kind: words(f"attention.{kind}") for kind in KINDS}
+            kinds: dict[str, str] = {kind: words(f"attention.{kind}") for kind in KINDS}
             select(words("attention.kind"), kinds, view.kind, self._choose_kind, "kind")
             for name, most, chosen in (("layer", layers, view.layer), ("head", heads, view.head)):
                 options = {"0": words("attention.mean")} | {str(number): str(number) for number in range(1, most + 1)}

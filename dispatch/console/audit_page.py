@@ -6,13 +6,13 @@ from fastapi import Request
 from nicegui import ui
 
 from dispatch.console.elements import button, element, entry, set_attributes, set_value, text
-from dispatch.console.layout import Messages, SessionOver, Visit, frame, visit_of
+from dispatch.console.layout import PATIENCE_S, Messages, SessionOver, Visit, frame, visit_of
 from dispatch.store import AuditEvent, StoreError
 
 ROWS = 100  # of a page
 
 
-@ui.page("/audit")
+@ui.page("/audit", response_timeout=PATIENCE_S)
 async def audit(request: Request, subject: str = "") -> None:
     """The page; `?subject=instructions/ID` begins with one subject."""
     visit = visit_of(request)

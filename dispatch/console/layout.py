@@ -21,6 +21,9 @@ from dispatch.workflow.review import Reviewer
 
 T = TypeVar("T")
 
+PATIENCE_S = 60.0
+"""How long a page may wait for the store before it is given up."""
+
 _PAGES = (
     ("nav.queue", "/", "q", ""),
     ("nav.supervisor", "/supervisor", "s", "supervise"),

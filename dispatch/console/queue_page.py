@@ -9,7 +9,7 @@ from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from dispatch.console.elements import button, element, entry, select, set_attributes, set_value, text
-from dispatch.console.layout import Messages, SessionOver, Visit, frame, visit_of
+from dispatch.console.layout import PATIENCE_S, Messages, SessionOver, Visit, frame, visit_of
 from dispatch.console.texts import Words
 from dispatch.domain import PRIORITIES
 from dispatch.domain.labels import HAZARDS
@@ -30,7 +30,7 @@ ORDERS = ("age", "confidence")
 """Among equally urgent ones: the oldest first, or of those shown the one that the model is least sure of."""
 
 
-@ui.page("/")
+@ui.page("/", response_timeout=PATIENCE_S)
 async def queue(request: Request) -> None:
     """The page."""
     visit = visit_of(request)

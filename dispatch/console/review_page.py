@@ -9,7 +9,7 @@ from dispatch.console.editing import Editor
 from dispatch.console.elements import element
 from dispatch.console.evidence_view import EvidenceView
 from dispatch.console.item import read_item
-from dispatch.console.layout import SessionOver, frame, visit_of
+from dispatch.console.layout import PATIENCE_S, SessionOver, frame, visit_of
 from dispatch.console.mergers import Mergers
 from dispatch.console.record_view import show_record
 from dispatch.console.steps import Steps
@@ -18,7 +18,7 @@ from dispatch.store import LeaseHeld, NotFound, StateConflict, StoreError
 _KEY = re.compile("[0-9a-f]{32}")
 
 
-@ui.page("/review/{key}")
+@ui.page("/review/{key}", response_timeout=PATIENCE_S)
 async def review(request: Request, key: str, take: str = "") -> None:
     """The page; `?take=1` claims what waits, as the links of the queue do."""
     visit = visit_of(request)

@@ -95,6 +95,7 @@ def _uvicorn_config(config: ConsoleConfig, services: Services, secure: bool) -> 
         ws="websockets-sansio",
         ws_max_size=1 << 20,
         log_config=None,
+        log_level="warning",  # its lines of less weight name pages
         access_log=False,
         proxy_headers=False,
         server_header=False,

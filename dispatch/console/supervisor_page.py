@@ -6,7 +6,7 @@ from fastapi import Request
 from nicegui import ui
 
 from dispatch.console.elements import element, text
-from dispatch.console.layout import SessionOver, Visit, frame, visit_of
+from dispatch.console.layout import PATIENCE_S, SessionOver, Visit, frame, visit_of
 from dispatch.store import StoreError
 from dispatch.store.records import utc_now
 from dispatch.workflow.oversight import Overrides, Overview, read_overview
@@ -18,7 +18,7 @@ Cell = str | float
 """A number is a rate from 0 to 1, and shown with a bar."""
 
 
-@ui.page("/supervisor")
+@ui.page("/supervisor", response_timeout=PATIENCE_S)
 async def supervisor(request: Request) -> None:
     """The page."""
     visit = visit_of(request)

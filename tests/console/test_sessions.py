@@ -29,7 +29,7 @@ def test_a_token_opens_a_session_that_its_cookie_finds(tokens: Tokens, sessions:
     opened = sessions.open(secret, "en")
     assert opened is not None
     cookie, session = opened
-    assert (session.name, session.scopes, session.language) == ("王敏", {"review", "read"}, "en")
+    assert (session.name, session.scopes, session.language) == ("王敏", frozenset({"review", "read"}), "en")
     assert session.token_id == token.id
     assert sessions.find(cookie) is session
     assert sessions.is_open(session)
