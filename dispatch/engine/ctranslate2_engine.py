@@ -141,8 +141,8 @@ class _Listener:
     def _logits(self) -> NDArray[np.float32]:
         """Of the row that was called for last: a step's first call brings those of all rows, in the calls' order."""
         assert self._first is not None
-        logits_RV: NDArray[np.float32] = np.asarray(self._first.logits)
-        return logits_RV[self._calls - 1]
+        logits_V: NDArray[np.float32] = np.asarray(self._first.logits)[self._calls - 1]
+        return logits_V
 
 
 class CTranslate2Search:
