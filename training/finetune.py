@@ -105,19 +105,17 @@ def fine_tune(
     replayed = [_replayed(replay, bundle, taught, strict) for replay in mix]
     for replay, part in zip(mix, replayed, strict=True):
         _say(console, f"{replay.path.name}: {len(part):,} pairs to replay, {replay.share:.0%} of what is seen")
-    corpus = TokenizedCorpus.join([own, *replayed])
-    starts = np.cumsum([len(own), *map(len, replayed)])
-    train_rows, valid_rows = _divide(len(own), starts, [own_share, *(replay.share for replay in mix)], config.seed)
-    batches = TokenBatches(corpus, train_rows, config.batch_tokens, config.seed, tokenizer.pad_id)
-    valid_corpus = corpus if valid is None else tokenized([valid], tokenizer, strict, console)
-    rows = valid_rows if valid is None else np.arange(len(valid_corpus))
-    valid_batches = TokenBatches(valid_corpus, rows, config.batch_tokens, config.seed, tokenizer.pad_id)
-
+    shares = [own_share, *(replay.share for replay in mix)]
+    batches, valid_batches = _mixed([own, *replayed], shares, config, tokenizer.pad_id)
+    if valid is not None:
+        corpus = tokenized([valid], tokenizer, strict, console)
+        valid_batches = TokenBatches(corpus, np.arange(len(corpus)), config.batch_tokens, config.seed, tokenizer.pad_id)
     torch.manual_seed(config.seed)
     model = _network(bundle, config.dropout).to(training_device())
     loss = AnchoredLoss(bundle.model.to(training_device()), len(own), config.label_smoothing, tokenizer.pad_id)
     what = f"fine-tuning {bundle.identity.name}"
-    trainer = fit(model, config, batches, valid_batches, out, {"from": bundle.identity.digest}, what, console, loss)
+    facts = {"from": bundle.identity.digest, "shares": str(shares)}
+    trainer = fit(model, config, batches, valid_batches, out, facts, what, console, loss)
     files = tuple(path.name for path in (*pairs, *(replay.path for replay in mix)))
     return write_bundle(
         trainer,
@@ -191,21 +189,29 @@ def _replayed(replay: Replay, bundle: Bundle, taught: Sequence[Convention], stri
     return corpus
 
 
-def _divide(own: int, ends: Rows, shares: Sequence[float], seed: int) -> tuple[Rows, Rows]:
-    """Rows to train on, each part repeated until it has its share, and rows to validate on, which are none of these."""
+def _mixed(
+    parts: Sequence[TokenizedCorpus], shares: Sequence[float], config: TrainConfig, pad_id: int
+) -> tuple[TokenBatches, TokenBatches]:
+    """To train on, each part repeated until it has its share; and to validate on, what is held out of every part."""
     first = 0
-    parts, held = [], []
-    for end in ends.tolist():
-        kept, out = hold_out(end - first, seed)
-        if first == 0:
-            out = np.sort(np.random.default_rng(seed).permutation(own)[: max(1, round(_HELD_OUT_SHARE * own))])
-            kept = np.setdiff1d(np.arange(own), out)
-        parts.append(kept + first)
-        held.append(out + first)
-        first = end
-    total = max(len(part) / share for part, share in zip(parts, shares, strict=True))
-    rows = [np.resize(part, round(total * share)) for part, share in zip(parts, shares, strict=True)]
-    return np.concatenate(rows), np.concatenate(held)
+    kept: list[Rows] = []
+    held: list[Rows] = []
+    for part in parts:
+        train_rows, valid_rows = hold_out(len(part), config.seed)
+        if first == 0:  # the corrected pairs are few: a fiftieth of them would tell little
+            shuffled = np.random.default_rng(config.seed).permutation(len(part))
+            valid_rows = shuffled[: max(1, round(_HELD_OUT_SHARE * len(part)))]
+            train_rows = np.setdiff1d(shuffled, valid_rows)
+        kept.append(train_rows + first)
+        held.append(valid_rows + first)
+        first += len(part)
+    most = max(len(rows) / share for rows, share in zip(kept, shares, strict=True))
+    repeated = [np.resize(rows, round(most * share)) for rows, share in zip(kept, shares, strict=True)]
+    corpus = TokenizedCorpus.join(parts)
+    return (
+        TokenBatches(corpus, np.concatenate(repeated), config.batch_tokens, config.seed, pad_id),
+        TokenBatches(corpus, np.concatenate(held), config.batch_tokens, config.seed, pad_id),
+    )
 
 
 def _network(bundle: Bundle, dropout: float) -> Transformer:

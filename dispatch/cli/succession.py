@@ -112,9 +112,9 @@ def _compared(before: Path, after: Path, files: Sequence[Path]) -> "list[Differe
     for file in read:
         for line in file.bad_lines:
             note(line)
-    contenders = [contender(path) for path in (before, after)]
+    old, new = contender(before), contender(after)
     with progress_of("compare", 2 * sum(len(file.examples) for file in read)) as show:
-        return compare_on(*contenders, read, show)
+        return compare_on(old, new, read, show)
 
 
 def contender(path: Path) -> "Contender":
