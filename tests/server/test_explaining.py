@@ -213,6 +213,17 @@ async def test_more_weights_than_a_reply_may_hold_are_refused(
     )
 
 
+async def test_a_picture_that_a_reply_cannot_hold_is_refused(
+    ask: Any, row: Instruction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explaining, "MAX_PICTURE", 1000)
+    assert await refused(ask("reviewer", name=row.name, picture=True)) == (
+        "INVALID_ARGUMENT",
+        "INVALID_FIELDS",
+        ["picture"],
+    )
+
+
 async def test_who_would_wait_long_is_told_to_come_back(
     ask: Any, row: Instruction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
