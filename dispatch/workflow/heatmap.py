@@ -82,8 +82,8 @@ def find_chinese_font() -> str | None:
 def _png(figure: Figure, source: str) -> bytes:
     """With a palette: a heatmap has few colours, and a third of the size so."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    canvas.draw()  # type: ignore[no-untyped-call] # Agg has no types
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])  # type: ignore[no-untyped-call]
     about = PngInfo()
     about.add_text("Source", source)
     file = io.BytesIO()
