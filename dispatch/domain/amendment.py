@@ -27,9 +27,9 @@ class RulePlace:
 
 
 def without_rule(text: str, place: RulePlace) -> str:
-    """The YAML less one rule. Raises LookupError where there is none."""
+    """The YAML less one rule. Raises LookupError where there is none, or it shares its line with others."""
     lines = text.splitlines(keepends=True)
-    first, last = _lines_of(_rules(text, place)[place.position])
+    first, last = _lines_of(_rules_by_line(text, place)[place.position])
     return "".join((*lines[:first], *lines[last + 1 :]))
 
 
@@ -44,9 +44,9 @@ def with_count(text: str, place: RulePlace, count: int) -> str:
 
 def with_rule(text: str, section: str, label: str, order: Order) -> str:
     """The YAML with one rule more behind those of a label, without a condition. Raises LookupError for an unknown
-    place or action.
+    place or action, and where the rules of the label share a line.
     """
-    rules = _rules(text, RulePlace(section, label, 0))
+    rules = _rules_by_line(text, RulePlace(section, label, 0))
     verb = next((verb for verb, action in VERBS.items() if action == order.action), None)
     if verb is None:
         raise LookupError(f"no rule orders {order.action}")
@@ -56,6 +56,14 @@ def with_rule(text: str, section: str, label: str, order: Order) -> str:
     lines = text.splitlines(keepends=True)
     _, last = _lines_of(rules[-1])
     return "".join((*lines[: last + 1], f"{indent}- {{{verb}: {item}{count}}}\n", *lines[last + 1 :]))
+
+
+def _rules_by_line(text: str, place: RulePlace) -> Sequence[yaml.MappingNode]:
+    rules = _rules(text, place)
+    line = text.splitlines()[rules[0].start_mark.line]
+    if not line.lstrip().startswith("- "):
+        raise LookupError(f"the rules of {place.label or place.section} share a line: change them by hand")
+    return rules
 
 
 def _rules(text: str, place: RulePlace) -> Sequence[yaml.MappingNode]:

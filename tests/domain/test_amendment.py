@@ -15,7 +15,7 @@ PLACES = [
     RulePlace(section, label, position)
     for section, labelled in (("hazards", default_doctrine().hazards), ("needs", default_doctrine().needs))
     for label, rules in labelled.items()
-    if len(rules) > 1
+    if len(rules) > 1 and f"  {label}: [" not in TEXT
     for position in range(len(rules))
 ] + [RulePlace("all", "", position) for position in range(len(default_doctrine().always))]
 
@@ -61,5 +61,9 @@ def test_what_is_not_there_cannot_be_changed() -> None:
             without_rule(TEXT, place)
     with pytest.raises(LookupError, match="no count"):
         with_count(TEXT, RulePlace("hazards", "flood", 3), 2)
+    with pytest.raises(LookupError, match="share a line"):
+        without_rule(TEXT, RulePlace("needs", "communications", 0))
+    with pytest.raises(LookupError, match="share a line"):
+        with_rule(TEXT, "needs", "food", Order("应急", "任务", "先问几个人"))
     with pytest.raises(LookupError, match="no rule orders"):
         with_rule(TEXT, "hazards", "flood", Order("应急", "继续", "等"))
