@@ -103,7 +103,7 @@ SEEDS = (
             fails=fails,
         )
         for report, fails in (
-            ("A区雪崩,B区塌方", "the shipped bundle reads an avalanche in both where so few words tell of two incidents"),
+            ("A区雪崩,B区塌方", "the shipped bundle reads an avalanche in both, as so few words tell of them"),
             ("B区塌方,A区雪崩", ""),
         )
     ),
