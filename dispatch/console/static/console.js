@@ -115,8 +115,10 @@
       pen.fillText(said, 0, 0);
       pen.restore();
     });
+    const most = Math.max(...weights.map((line) => Math.max(...line))) || 1; // the darkest
     weights.forEach((line, y) => line.forEach((weight, x) => {
-      pen.fillStyle = `rgb(${[255 - 238 * weight, 255 - 177 * weight, 255 - 99 * weight].map(Math.round).join(" ")})`;
+      const share = weight / most;
+      pen.fillStyle = `rgb(${[255 - 238 * share, 255 - 187 * share, 255 - 133 * share].map(Math.round).join(" ")})`;
       pen.fillRect(left + cell * x, top + cell * y, cell - 1, cell - 1);
     }));
     canvas.onmousemove = (event) => {
