@@ -38,12 +38,27 @@ def set_attributes(target: Element, attributes: Mapping[str, str | int | None]) 
 
 def button(said: str, key: str, on_click: Callable[[], Any], classes: str = "") -> Element:
     """A button that a key presses too, which stands beside it; "" is no key."""
+    made = _button(said, key, classes)
+    made.on("click", lambda: on_click(), args=[])
+    return made
+
+
+def submit(said: str, key: str, field: Element, on_submit: Callable[[str], Any], classes: str = "") -> Element:
+    """A button that hands in what a field holds at that moment; "" is no key."""
+    made = _button(said, key, classes)
+    made.on(
+        "click", lambda event: on_submit(str(event.args)),
+        js_handler=f"() => emit(getHtmlElement({field.id}).value)",
+    )  # fmt: skip
+    return made
+
+
+def _button(said: str, key: str, classes: str) -> Element:
     made = element("button", classes, {"type": "button"} | ({"data-key": key} if key else {}))
     with made:
         text("span", said)
         if key:
             text("kbd", key, "", {"aria-hidden": "true"})
-    made.on("click", lambda: on_click(), args=[])
     return made
 
 

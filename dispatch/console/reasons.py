@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from dispatch.console.elements import button, call, element, entry, set_attributes, set_value, text
+from dispatch.console.elements import button, call, element, entry, set_attributes, set_value, submit, text
 from dispatch.console.layout import Visit
 from dispatch.domain import Check
 from dispatch.workflow.review import MAX_REASON
@@ -13,7 +13,6 @@ class ReasonDialog:
 
     def __init__(self, visit: Visit) -> None:
         self._words = words = visit.words
-        self._reason = ""
         self._go: Callable[[str], Awaitable[None]] | None = None
         self._dialog = element("dialog", "reason", {"aria-labelledby": "reason-title"})
         with self._dialog:
@@ -22,13 +21,13 @@ class ReasonDialog:
             field: dict[str, str | int] = {"rows": 3, "maxlength": MAX_REASON}
             self._field = entry(words("reason.label"), "textarea", field, self._typed)
             with element("div", "answers"):
-                self._confirm = button(words("reason.confirm"), "", self._answer, "primary")
+                self._confirm = submit(words("reason.confirm"), "", self._field, self._answer, "primary")
                 set_attributes(self._confirm, {"data-answer": "confirm"})
                 button(words("reason.cancel"), "", lambda: call(self._dialog, "close"))
 
     def ask(self, action: str, doubts: Sequence[Check], go: Callable[[str], Awaitable[None]]) -> None:
         """Show it; ``go`` is told the reason, if one is given."""
-        self._go, self._reason = go, ""
+        self._go = go
         self._title.set_text(self._words(f"reason.{action}"))
         self._doubts.clear()
         with self._doubts:
@@ -42,11 +41,10 @@ class ReasonDialog:
         call(self._field, "focus")
 
     def _typed(self, typed: str) -> None:
-        self._reason = typed
         set_attributes(self._confirm, {"disabled": None if typed.strip() else "disabled"})
 
-    async def _answer(self) -> None:
-        if self._reason.strip() and self._go is not None:
+    async def _answer(self, reason: str) -> None:
+        if reason.strip() and self._go is not None:
             go, self._go = self._go, None
             call(self._dialog, "close")
-            await go(self._reason.strip())
+            await go(reason.strip())

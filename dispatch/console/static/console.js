@@ -12,6 +12,8 @@
     return event.key === "Escape" ? "Esc" : event.key;
   }
 
+  let busyUntil = 0;
+
   function move(step) {
     const rows = [...document.querySelectorAll("[data-row]")].filter(shown);
     if (!rows.length) return;
@@ -43,6 +45,9 @@
     const target = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)].find(shown);
     if (!target || target.disabled) return;
     event.preventDefault();
+    // What is typed before a step has had its effect is meant for what it opens, and must not be another step.
+    if (Date.now() < busyUntil) return;
+    if (target.matches("button")) busyUntil = Date.now() + 600;
     if (target.matches("input, textarea")) target.focus();
     else target.click();
   });
