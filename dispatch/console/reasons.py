@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from dispatch.console.elements import button, call, element, entry, set_attributes, set_value, submit, text
+from dispatch.console.elements import button, call, element, field, set_attributes, set_value, submit, text
 from dispatch.console.layout import Visit
 from dispatch.domain import Check
 from dispatch.workflow.review import MAX_REASON
@@ -18,11 +18,10 @@ class ReasonDialog:
         with self._dialog:
             self._title = text("h2", "", "", {"id": "reason-title"})
             self._doubts = element("ul", "checks")
-            field: dict[str, str | int] = {"rows": 3, "maxlength": MAX_REASON}
-            self._field = entry(words("reason.label"), "textarea", field, self._typed)
+            self._field = field(words("reason.label"), "textarea", {"rows": 3, "maxlength": MAX_REASON})
             with element("div", "answers"):
-                self._confirm = submit(words("reason.confirm"), "", self._field, self._answer, "primary")
-                set_attributes(self._confirm, {"data-answer": "confirm"})
+                confirm = submit(words("reason.confirm"), "", self._field, self._answer, "primary")
+                set_attributes(confirm, {"data-answer": "confirm"})  # the browser turns it off while the field is empty
                 button(words("reason.cancel"), "", lambda: call(self._dialog, "close"))
 
     def ask(self, action: str, doubts: Sequence[Check], go: Callable[[str], Awaitable[None]]) -> None:
@@ -35,13 +34,9 @@ class ReasonDialog:
                 with element("li", f"check {check.severity}"):
                     text("span", check.code, "code")
                     text("span", self._words.check(check.code, check.message), "said")
-        set_attributes(self._confirm, {"disabled": "disabled"})
         set_value(self._field, "")
         call(self._dialog, "showModal")
         call(self._field, "focus")
-
-    def _typed(self, typed: str) -> None:
-        set_attributes(self._confirm, {"disabled": None if typed.strip() else "disabled"})
 
     async def _answer(self, reason: str) -> None:
         if reason.strip() and self._go is not None:

@@ -65,6 +65,7 @@ async def test_the_steps_and_dialogs_have_no_serious_fault(console: RunningConso
     await expect(page.locator("dialog.reason")).to_be_visible()
     assert await faults(page) == []
     await page.keyboard.press("Escape")
+    await expect(page.locator("dialog.reason")).to_be_hidden()
     await page.keyboard.press("?")
     await expect(page.locator("dialog.help")).to_be_visible()
     assert await faults(page) == []

@@ -52,6 +52,14 @@
     else target.click();
   });
 
+  // A dialog is answered only where something is typed.
+  for (const name of ["focusin", "input"]) {
+    document.addEventListener(name, (event) => {
+      const answer = event.target.closest?.("dialog")?.querySelector("[data-answer]");
+      if (answer && event.target.matches("textarea")) answer.disabled = !event.target.value.trim();
+    });
+  }
+
   // A claim is renewed for who is at work.
   let told = 0;
   for (const name of ["keydown", "pointerdown", "wheel"]) {
