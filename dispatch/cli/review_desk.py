@@ -55,7 +55,8 @@ class LocalDesk:
             incident_id=incident_id,
         )
         page = self._desk.list(self._reviewer, wanted, limit=page_size, token=page_token)
-        return InstructionPage(tuple(map(_reviewed, page.instructions)), page.next_token)
+        listed = (to_reviewed(review_messages.to_listed(instruction)) for instruction in page.instructions)
+        return InstructionPage(tuple(listed), page.next_token)
 
     def get_instruction(self, name: str) -> History:
         instruction = _reviewed(self._desk.get(self._reviewer, name))

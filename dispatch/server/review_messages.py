@@ -32,6 +32,14 @@ def to_instruction(record: Instruction) -> messages.Instruction:
     )
 
 
+def to_listed(record: Instruction) -> messages.Instruction:
+    """The same without what makes it long: a page of them must fit into one message."""
+    message = to_instruction(record)
+    message.ClearField("candidates")
+    message.context.ClearField("issued")
+    return message
+
+
 def to_decision(review: Review) -> messages.Decision:
     """A decision as dispatch systems get it."""
     carried: dict[str, Any] = {name: getattr(review, name) for name in _OF_DECISION}

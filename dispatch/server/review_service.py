@@ -20,6 +20,7 @@ from dispatch.server.review_messages import (
     to_audit_event,
     to_decision,
     to_instruction,
+    to_listed,
     to_pair,
     to_released_order,
 )
@@ -65,7 +66,7 @@ class ReviewService(ReviewServiceServicer):
     ) -> messages.ListInstructionsResponse:
         def work(reviewer: Reviewer) -> messages.ListInstructionsResponse:
             page = self._desk.list(reviewer, _filter(request), limit=_page_size(request), token=request.page_token)
-            listed = map(to_instruction, page.instructions)
+            listed = map(to_listed, page.instructions)
             return messages.ListInstructionsResponse(instructions=listed, next_page_token=page.next_token)
 
         return await self._answer(request, context, work)

@@ -115,7 +115,8 @@ class ReviewServiceServicer:
     """
 
     def ListInstructions(self, request, context):
-        """The queue: the most urgent first, then the oldest. Telephone numbers are masked for everybody.
+        """The queue: the most urgent first, then the oldest. Telephone numbers are masked for everybody; candidates and what
+        had been issued are left out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

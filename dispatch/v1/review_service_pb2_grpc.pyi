@@ -39,7 +39,9 @@ class ReviewServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ReviewServiceAsyncStub: ...
     ListInstructions: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ListInstructionsRequest, _review_service_pb2.ListInstructionsResponse]
-    """The queue: the most urgent first, then the oldest. Telephone numbers are masked for everybody."""
+    """The queue: the most urgent first, then the oldest. Telephone numbers are masked for everybody; candidates and what
+    had been issued are left out.
+    """
     GetInstruction: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.GetInstructionRequest, _review_service_pb2.GetInstructionResponse]
     """One instruction with its decisions. Reading its personal data is an audit event."""
     ClaimInstruction: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ClaimInstructionRequest, _review_service_pb2.ClaimInstructionResponse]
@@ -80,7 +82,9 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListInstructions: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ListInstructionsRequest, _review_service_pb2.ListInstructionsResponse]  # type: ignore[assignment]
-    """The queue: the most urgent first, then the oldest. Telephone numbers are masked for everybody."""
+    """The queue: the most urgent first, then the oldest. Telephone numbers are masked for everybody; candidates and what
+    had been issued are left out.
+    """
     GetInstruction: _aio.UnaryUnaryMultiCallable[_review_service_pb2.GetInstructionRequest, _review_service_pb2.GetInstructionResponse]  # type: ignore[assignment]
     """One instruction with its decisions. Reading its personal data is an audit event."""
     ClaimInstruction: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ClaimInstructionRequest, _review_service_pb2.ClaimInstructionResponse]  # type: ignore[assignment]
@@ -124,7 +128,9 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _review_service_pb2.ListInstructionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_review_service_pb2.ListInstructionsResponse, _abc.Awaitable[_review_service_pb2.ListInstructionsResponse]]:
-        """The queue: the most urgent first, then the oldest. Telephone numbers are masked for everybody."""
+        """The queue: the most urgent first, then the oldest. Telephone numbers are masked for everybody; candidates and what
+        had been issued are left out.
+        """
 
     @_abc_1.abstractmethod
     def GetInstruction(

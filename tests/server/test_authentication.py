@@ -68,7 +68,7 @@ def test_every_method_of_the_protos_says_what_it_needs() -> None:
 def test_every_role_is_made_of_scopes() -> None:
     assert set(ROLES) == {"dispatcher", "reviewer", "supervisor", "auditor", "operator"}
     assert all(scopes and scopes <= ALL_SCOPES for scopes in ROLES.values())
-    assert scopes_of(["auditor"], ["generate"]) == {"read", "generate"}
+    assert scopes_of(["auditor"], ["generate"]) == {"read", "audit", "generate"}
 
 
 @pytest.mark.parametrize(

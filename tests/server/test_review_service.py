@@ -12,7 +12,7 @@ from grpc_status import rpc_status
 from dispatch.domain import Check, Context, Count, Situation, default_doctrine, make_plans, render_instruction
 from dispatch.server import DispatchServer, ServerConfig
 from dispatch.server.authentication import NEEDS, AuthenticationConfig
-from dispatch.server.review_service import ReviewService
+from dispatch.server.review_service import Export, ReviewService
 from dispatch.store import ALL_SCOPES, ROLES, Audit, Instruction, Store, Tokens, new_name
 from dispatch.v1 import review_service_pb2 as messages
 from dispatch.v1.review_service_pb2_grpc import ReviewServiceStub
@@ -54,20 +54,20 @@ def save(store: Store) -> Save:
     return run
 
 
-@pytest.fixture
-async def server(intake: LiveIntake, store: Store) -> AsyncIterator[tuple[str, DispatchServer]]:
-    """A server that asks for tokens, and its address."""
-    review = ReviewService(ReviewDesk(store, default_doctrine(), ReviewConfig()), poll_s=0.02)
+async def start(intake: LiveIntake, store: Store, export: Export | None = None) -> tuple[str, DispatchServer]:
+    """A server that asks for tokens, behind its address."""
+    review = ReviewService(ReviewDesk(store, default_doctrine(), ReviewConfig()), export, poll_s=0.02)
     config = ServerConfig("127.0.0.1:0", grace_s=1, authentication=AuthenticationConfig(required=True))
     server = DispatchServer(config, intake, review=review, find_token=Tokens(store.database).find)
-    yield await server.start(), server
-    await server.stop()
+    return await server.start(), server
 
 
 @pytest.fixture
-async def channel(server: tuple[str, DispatchServer]) -> AsyncIterator[grpc.aio.Channel]:
-    async with grpc.aio.insecure_channel(server[0]) as channel:
+async def channel(intake: LiveIntake, store: Store) -> AsyncIterator[grpc.aio.Channel]:
+    address, server = await start(intake, store)
+    async with grpc.aio.insecure_channel(address) as channel:
         yield channel
+    await server.stop()
 
 
 class Caller:
@@ -81,9 +81,16 @@ class Caller:
         request = getattr(messages, f"{method}Request")(**fields)
         return await getattr(self._stub, method)(request, metadata=self._metadata, timeout=PATIENCE_S)
 
+    def stream(self, method: str, **fields: Any) -> Any:
+        request = getattr(messages, f"{method}Request")(**fields)
+        return getattr(self._stub, method)(request, metadata=self._metadata, timeout=PATIENCE_S)
+
     def watch(self, **fields: Any) -> Any:
-        request = messages.WatchInstructionsRequest(**fields)
-        return self._stub.WatchInstructions(request, metadata=self._metadata, timeout=PATIENCE_S)
+        return self.stream("WatchInstructions", **fields)
+
+    def at(self, channel: grpc.aio.Channel) -> "Caller":
+        """The same person at another server."""
+        return Caller(ReviewServiceStub(channel), self._secret)
 
     async def claim(self, name: str) -> str:
         """Holds it, and gives the etag."""
@@ -264,14 +271,17 @@ async def test_what_no_model_has_read_is_not_approved(li: Caller, save: Save) ->
     assert revised.instruction.review_state == "revised"
 
 
-async def test_a_watch_is_taken_up_where_it_was_left_also_by_another_server(
-    li: Caller, cad: Caller, save: Save
+async def test_a_watch_is_taken_up_where_it_was_left_by_another_server(
+    intake: LiveIntake, store: Store, li: Caller, cad: Caller, save: Save
 ) -> None:
     names = [save() for _ in range(3)]
     for name in names:
         await li("RejectInstruction", name=name, etag=await li.claim(name), reason="重复")
     before = await first(cad.watch(), 2)
-    after = await first(cad.watch(after=before[-1].cursor), 1)
+    address, server = await start(intake, store)
+    async with grpc.aio.insecure_channel(address) as channel:
+        after = await first(cad.at(channel).watch(after=before[-1].cursor), 1)
+    await server.stop()
     assert [decision.name for decision in (*before, *after)] == names
 
 
@@ -304,14 +314,37 @@ async def test_no_draft_is_told_before_it_is_decided(li: Caller, cad: Caller, sa
     assert (decision.name, decision.text) == (other, "")
 
 
-async def test_a_stopping_server_ends_its_watches_at_once(
-    server: tuple[str, DispatchServer], cad: Caller, store: Store
-) -> None:
-    ended = asyncio.create_task(refused(first(cad.watch(), 1)))
-    while not any(event.action == "decisions.watched" for event in Audit(store.database).events(limit=99)):
-        await asyncio.sleep(0.01)
-    await server[1].stop()
-    assert await ended == ("UNAVAILABLE", "SHUTTING_DOWN", [])
+async def test_a_stopping_server_ends_its_watches_at_once(intake: LiveIntake, store: Store, cad: Caller) -> None:
+    address, server = await start(intake, store)
+    async with grpc.aio.insecure_channel(address) as channel:
+        ended = asyncio.create_task(refused(first(cad.at(channel).watch(), 1)))
+        while not any(event.action == "decisions.watched" for event in Audit(store.database).events(limit=99)):
+            await asyncio.sleep(0.01)
+        await server.stop()
+        assert await ended == ("UNAVAILABLE", "SHUTTING_DOWN", [])
+
+
+async def test_pairs_are_exported_where_the_server_has_them(intake: LiveIntake, store: Store, chief: Caller) -> None:
+    pair = {
+        "report": "歙县内涝",
+        "context": {"location": "歙县"},
+        "instruction": DRAFT,
+        "situations": [SITUATION.to_dict()],
+        "provenance": {"action": "revised", "reviewers": 2, "instructions": ["instructions/0"]},
+    }
+    address, server = await start(intake, store, lambda: [pair, {"report": "b", "instruction": "c"}])
+    async with grpc.aio.insecure_channel(address) as channel:
+        found = [reply.pair async for reply in chief.at(channel).stream("ExportPairs")]
+    await server.stop()
+    assert [(item.report, item.instruction) for item in found] == [("歙县内涝", DRAFT), ("b", "c")]
+    assert (found[0].context.location, found[0].situations[0].hazards) == ("歙县", ["flood"])
+    assert found[0].provenance["reviewers"] == 2
+    assert Audit(store.database).events(subject="pairs", limit=9)[0].actor == "chief"
+
+
+async def test_a_server_without_pairs_says_so(chief: Caller) -> None:
+    call = chief.stream("ExportPairs").read()
+    assert await refused(call) == ("FAILED_PRECONDITION", "EXPORT_DISABLED", [])
 
 
 async def test_the_states_of_orders_are_reported_back(li: Caller, chief: Caller, cad: Caller, save: Save) -> None:
@@ -364,6 +397,14 @@ async def test_released_text_reaches_a_dispatch_system_by_its_watch_alone(li: Ca
     assert [decision.text for decision in reply.decisions] == [""]
     assert [decision.text for decision in (await li("GetInstruction", name=name)).decisions] == [text]
     assert [decision.text for decision in await first(cad.watch(), 1)] == [text]
+
+
+async def test_a_list_leaves_out_what_is_long(li: Caller, save: Save) -> None:
+    name = save(context={"location": "歙县", "issued": ["派1辆消防车至歙县"]})
+    (listed,) = (await li("ListInstructions")).instructions
+    whole = (await li("GetInstruction", name=name)).instruction
+    assert (len(listed.candidates), list(listed.context.issued), listed.context.location) == (0, [], "歙县")
+    assert (len(whole.candidates), list(whole.context.issued)) == (1, ["派1辆消防车至歙县"])
 
 
 async def test_the_queue_is_filtered_and_paged(li: Caller, save: Save) -> None:
@@ -435,12 +476,8 @@ async def test_each_role_reaches_what_is_its_own_and_nothing_else(caller: Any, s
             fields = {"name": name} if "name" in getattr(messages, f"{method}Request").DESCRIPTOR.fields_by_name else {}
             if need in scopes:
                 continue
-            if method in ("WatchInstructions", "ExportPairs"):
-                call = getattr(somebody._stub, method)(
-                    getattr(messages, f"{method}Request")(), metadata=somebody._metadata
-                ).read()
-            else:
-                call = somebody(method, **fields)
+            is_stream = method in ("WatchInstructions", "ExportPairs")
+            call = somebody.stream(method).read() if is_stream else somebody(method, **fields)
             assert await refused(call) == ("PERMISSION_DENIED", "SCOPE_MISSING", []), (role, method)
     assert set(methods.values()) <= ALL_SCOPES
 
@@ -451,10 +488,10 @@ async def test_a_lease_that_has_expired_lets_another_in(intake: LiveIntake, stor
     address, name = await server.start(), save()
     async with grpc.aio.insecure_channel(address) as channel:
         stub: Any = ReviewServiceStub(channel)
-        store_reviews = await stub.ClaimInstruction(messages.ClaimInstructionRequest(name=name))
+        claimed = await stub.ClaimInstruction(messages.ClaimInstructionRequest(name=name))
         await asyncio.sleep(0.05)
         listed = (await stub.ListInstructions(messages.ListInstructionsRequest())).instructions
-        assert [item.name for item in listed] == [store_reviews.instruction.name]
+        assert [item.name for item in listed] == [claimed.instruction.name]
     await server.stop()
 
 

@@ -27,7 +27,8 @@ from dispatch.workflow.masking import mask_instruction, mask_text, mask_value
         ("一三八一二三四五六七八", "一三八****五六七八"),
         ("幺三八幺二三四五六七八", "幺三八****五六七八"),
         ("两个号13812345678、13912345678", "两个号138****5678、139****5678"),
-        ("138\u200b12345678", "138*****5678"),
+        ("138\u200b12345678", "138\u200b****5678"),
+        ("1381\u200b2345678", "138*****5678"),
     ],
 )
 def test_contact_numbers_lose_their_middle(text: str, masked: str) -> None:
