@@ -25,6 +25,7 @@ MAX_VIEWS = 64
 MAX_PICTURED = 16
 MAX_WEIGHTS = 2_000_000
 """Nearly all of them take one byte each, so that a reply stays below the 4 MiB that a client reads."""
+MAX_PICTURE = 2_000_000  # bytes
 MAX_WAITING = 8
 """Explanations are for people: who would wait longer is told to come back."""
 _RETRY_S = 1.0
@@ -192,4 +193,8 @@ def _to_alignment(alignment: Alignment) -> messages.Alignment:
 def _draw(explanation: Explanation, views: list[View]) -> bytes:
     from dispatch.workflow.heatmap import draw_png  # matplotlib takes a second to load, and most servers never draw
 
-    return draw_png(explanation, views)
+    picture = draw_png(explanation, views)
+    if len(picture) > MAX_PICTURE:
+        message = f"would be longer than {MAX_PICTURE} bytes for texts of this length; ask for fewer views"
+        raise InvalidFields([FieldViolation("picture", message)])
+    return picture

@@ -62,6 +62,9 @@ class _Dispatch(DispatchServiceServicer):
         for request in request_iterator:
             yield self.script.answer(request, context)
 
+    def ExplainInstruction(self, request: Any, context: Any) -> Any:
+        return self.script.answer(request, context)
+
     def ListModels(self, request: Any, context: Any) -> Any:
         return self.script.answer(request, context)
 

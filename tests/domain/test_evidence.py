@@ -25,7 +25,7 @@ def said(situation: Situation, report: str) -> dict[str, list[str]]:
         (Situation(people={"injured": Count(3, 3)}), "3人受伤,3人被困", "people.injured", ["3人"]),
         (Situation(people={"trapped": Count(30, 40)}), "30到40人被困", "people.trapped", ["30到40人"]),
         (Situation(people={"households": Count(12, 12)}), "12户进水,12人伤", "people.households", ["12户"]),
-        (Situation(people={"trapped": Count(2, 2)}), "夫妻俩出不来", "people.trapped", ["夫妻"]),
+        (Situation(people={"trapped": Count(2, 2)}), "夫妻出不来", "people.trapped", ["夫妻"]),
         (Situation(people={"buried": Count(1, None)}), "可能有人被埋了", "people.buried", ["埋"]),
         (Situation(measures={"snow_depth_m": 3.0}), "积雪3米", "measures.snow_depth_m", ["3米"]),
         (Situation(measures={"water_depth_m": 0.8}), "水深80厘米", "measures.water_depth_m", ["80厘米"]),

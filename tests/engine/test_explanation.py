@@ -13,11 +13,11 @@ from dispatch.engine import KINDS, Attention, GenerationRequest, read_attention
 from dispatch.model import Bundle
 
 MakeBundle = Callable[..., Bundle]
-REQUEST = GenerationRequest("山区公路３米", Context("A7公路", ("派1台",)))
+REQUEST = GenerationRequest("山区公路３米", Context("A7公路", ("来1人",)))
 TARGET = (
     ("situations[0]", [SITUATION]),
     ("situations[0].hazards[0]", [Symbol("<hazard:flood>")]),
-    ("instruction", [INSTRUCTION, "派人,断电"]),
+    ("instruction", [INSTRUCTION, "来人,断电"]),
 )
 
 
@@ -45,7 +45,7 @@ def test_there_are_all_layers_and_heads_of_every_kind(attention: Attention) -> N
 
 def test_tokens_say_what_they_belong_to(attention: Attention) -> None:
     texts = {part: "".join(t.text for t in attention.source if t.part == part and t.end) for part in PARTS}
-    assert texts == {"context.location": "A7公路", "context.issued[0]": "派1台", "report": "山区公路３米"}
+    assert texts == {"context.location": "A7公路", "context.issued[0]": "来1人", "report": "山区公路３米"}
     assert attention.source[-1].text == "米"
     (symbol,) = [token for token in attention.source if token.text == REPORT]
     assert (symbol.part, symbol.start, symbol.end) == ("report", 0, 0)
@@ -56,7 +56,7 @@ PARTS = ("context.location", "context.issued[0]", "report")
 
 def test_a_row_stands_for_the_token_that_is_written(attention: Attention) -> None:
     assert [token.text for token in attention.target] == [
-        *("<situation>", "<hazard:flood>", "<instruction>", "派", "人", ",", "断", "电", "</s>")
+        *("<situation>", "<hazard:flood>", "<instruction>", "来", "人", ",", "断", "电", "</s>")
     ]
     assert [token.text for token in attention.history] == ["<s>", *(token.text for token in attention.target[:-1])]
     # Nothing is looked at that has not been written yet.
@@ -67,17 +67,17 @@ def test_scores_are_those_of_the_forced_pass(bundle: Bundle, attention: Attentio
     tokenizer = bundle.tokenizer
     written = [*tokenizer.encode_pieces([piece for _, pieces in TARGET for piece in pieces]), tokenizer.eos_id]
     source = tokenizer.encode_pieces(
-        [Symbol("<context:location>"), "A7公路", Symbol("<context:issued>"), "派1台", REPORT, REQUEST.report]
+        [Symbol("<context:location>"), "A7公路", Symbol("<context:issued>"), "来1人", REPORT, REQUEST.report]
     )
     with torch.no_grad():
         logits = bundle.model(torch.tensor([source]), torch.tensor([[tokenizer.bos_id, *written[:-1]]]))
     expected = logits[0].log_softmax(-1)[range(len(written)), written]
-    np.testing.assert_allclose([token.score for token in attention.target], expected, atol=1e-4)
+    assert [token.score for token in attention.target] == pytest.approx(expected.tolist(), abs=1e-4)
 
 
 def test_what_is_too_long_is_cut_as_the_engine_cuts_it(bundle: Bundle) -> None:
     most = bundle.config.model.max_length
-    context = Context(issued=("派1台" * 30, "派1台"))
+    context = Context(issued=("来1人" * 30, "来1人"))
     attention = read_attention(bundle, GenerationRequest("困" * most, context), [("instruction", ["派" * most])])
     assert len(attention.source) == len(attention.target) == most
     parts = {token.part for token in attention.source}

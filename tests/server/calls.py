@@ -51,6 +51,9 @@ class ScriptedService(DispatchServiceServicer):
         async for reply in self.stream(request, context):
             yield reply
 
+    async def ExplainInstruction(self, request: Any, context: Any) -> Any:
+        return await refuse(request, context)
+
     async def ListModels(self, request: Any, context: Any) -> Any:
         return await refuse(request, context)
 

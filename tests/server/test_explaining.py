@@ -21,6 +21,7 @@ from dispatch.server.explaining import Explaining
 from dispatch.store import ROLES, Audit, Instruction, Store, Tokens
 from dispatch.v1 import dispatch_service_pb2 as messages
 from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceStub
+from dispatch.v1.types_pb2 import Decoding
 from dispatch.workflow import LiveIntake, ReviewDesk, ServingMode
 from dispatch.workflow.explain import View, explain_stored
 from dispatch.workflow.live import NO_MODEL
@@ -147,7 +148,7 @@ def reads_of(store: Store, row: Instruction) -> list[str]:
 
 
 async def test_a_report_is_explained_and_not_stored(ask: Any, stored_names: Callable[[], list[str]]) -> None:
-    request = messages.GenerateInstructionRequest(report="山区公路积雪", decoding={"max_tokens": 5})
+    request = messages.GenerateInstructionRequest(report="山区公路积雪", decoding=Decoding(max_tokens=5))
     reply = await ask("dispatcher", request=request)
     assert (reply.name, reply.wrote_it) == ("", True)
     assert reply.attention
@@ -210,6 +211,17 @@ async def test_more_weights_than_a_reply_may_hold_are_refused(
         "INVALID_ARGUMENT",
         "INVALID_FIELDS",
         ["views"],
+    )
+
+
+async def test_a_picture_that_a_reply_cannot_hold_is_refused(
+    ask: Any, row: Instruction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explaining, "MAX_PICTURE", 1000)
+    assert await refused(ask("reviewer", name=row.name, picture=True)) == (
+        "INVALID_ARGUMENT",
+        "INVALID_FIELDS",
+        ["picture"],
     )
 
 
