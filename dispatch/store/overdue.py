@@ -5,7 +5,7 @@ is read from what the same transaction has left, an event and a review. Who retu
 due_at, from which all of it counts anew.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,7 +26,7 @@ ESCALATED = "escalated"
 """The action of the review by which a report went out as it came in; no person has made it."""
 
 _MOST_URGENT = 0  # place of the priority among PRIORITIES
-_AT_ONCE = 100  # by one commit: others want to write as well
+_AT_ONCE = 25  # by one commit: others want to write as well
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,26 +89,37 @@ class Overdue:
         step: Callable[[Transaction, str], None],
     ) -> list[str]:
         """Take a step for each overdue instruction for which it is wanted. Where there is none, nothing is written."""
-        query = select(INSTRUCTIONS.c.id, INSTRUCTIONS.c.created_at)
-
-        def work(transaction: Transaction) -> list[str]:
-            # Asked again: since the look another server may have done it, or somebody may have claimed one.
-            now = transaction.now
-            rows = _find(transaction.connection, query.where(wanted(now)), now, _AT_ONCE)
-            names = [f"instructions/{row['id']}" for row in rows]
-            for name in names:
-                step(transaction, name)
-            return names
-
         done: list[str] = []
-        while self._is_any(query, wanted) and (names := self._database.write(action, work)):
+        while keys := self._keys(wanted):
+            # Asked again: since the look another server may have done it, or somebody may have claimed one.
+            names = self._database.write(action, lambda transaction: _take_steps(transaction, keys, wanted, step))
+            if not names:
+                break
             done += names
         return done
 
-    def _is_any(self, query: Select[Any], wanted: Callable[[datetime], ColumnElement[bool]]) -> bool:
+    def _keys(self, wanted: Callable[[datetime], ColumnElement[bool]]) -> Sequence[str]:
+        """Looked for here, and not while all others wait to write."""
         now = utc_now()
         with self._database.reading() as connection:
-            return bool(_find(connection, query.where(wanted(now)), now, 1))
+            return [row["id"] for row in _find(connection, _KEYS.where(wanted(now)), now, _AT_ONCE)]
+
+
+_KEYS = select(INSTRUCTIONS.c.id, INSTRUCTIONS.c.created_at)
+
+
+def _take_steps(
+    transaction: Transaction,
+    keys: Sequence[str],
+    wanted: Callable[[datetime], ColumnElement[bool]],
+    step: Callable[[Transaction, str], None],
+) -> list[str]:
+    """The names of those for which the step is still wanted, when it is taken."""
+    query = _KEYS.where(INSTRUCTIONS.c.id.in_(keys), wanted(transaction.now))
+    names = [f"instructions/{row['id']}" for row in _find(transaction.connection, query, transaction.now, len(keys))]
+    for name in names:
+        step(transaction, name)
+    return names
 
 
 def _find(connection: Connection, query: Select[Any], now: datetime, limit: int) -> list[RowMapping]:

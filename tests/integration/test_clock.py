@@ -83,7 +83,7 @@ def test_two_servers_on_one_store_give_each_report_out_once(
     folder = tmp_path / "second"
     folder.mkdir()
     with serving(shared) as first, serving(replace(shared, folder=folder)) as second:
-        asked = {}
+        asked: dict[str, str] = {}
         for number in range(4):
             asked |= ask(first, [f"B{number}村塌方,3人被埋"]) | ask(second, [f"C{number}村塌方,3人被埋"])
         wait_until(lambda: went_out(shared.database_url) == len(asked), "all reports go out")
