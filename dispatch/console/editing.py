@@ -45,7 +45,7 @@ class Editor:
                 _show_changes(element("p", "difference", {"lang": "zh-CN"}), self.draft, instruction.final_text, words)
             with element("div", "editor", {"hidden": "hidden"}) as self._panel:
                 field: dict[str, str | int] = {"rows": 4, "maxlength": MAX_TEXT, "lang": "zh-CN"}
-                self._field = entry(words("edit.text"), "textarea", field, self._typed)
+                self.field = entry(words("edit.text"), "textarea", field, self.look_at)
                 text("h3", words("edit.difference"))
                 self._difference = element("p", "difference", {"lang": "zh-CN", "data-testid": "difference"})
         with element("section", "", {"aria-labelledby": "checks-title"}):
@@ -60,10 +60,10 @@ class Editor:
         set_attributes(self._panel, {"hidden": None})
         if beginning is not None:
             self.text = beginning
-        set_value(self._field, self.text)
-        call(self._field, "focus")
+        set_value(self.field, self.text)
+        call(self.field, "focus")
         self.when_opened()
-        await self._typed(self.text)
+        await self.look_at(self.text)
 
     def allow(self, allowed: bool) -> None:
         """Whether a candidate may be taken now."""
@@ -86,7 +86,8 @@ class Editor:
         ]
         self._show_draft(marks)
 
-    async def _typed(self, typed: str) -> None:
+    async def look_at(self, typed: str) -> None:
+        """Show what a text changes, and what the checks say of it."""
         self.text = typed
         self._difference.clear()
         with self._difference:

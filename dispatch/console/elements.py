@@ -38,12 +38,27 @@ def set_attributes(target: Element, attributes: Mapping[str, str | int | None]) 
 
 def button(said: str, key: str, on_click: Callable[[], Any], classes: str = "") -> Element:
     """A button that a key presses too, which stands beside it; "" is no key."""
+    made = _button(said, key, classes)
+    made.on("click", lambda: on_click(), args=[])
+    return made
+
+
+def submit(said: str, key: str, field: Element, on_submit: Callable[[str], Any], classes: str = "") -> Element:
+    """A button that hands in what a field holds at that moment; "" is no key."""
+    made = _button(said, key, classes)
+    made.on(
+        "click", lambda event: on_submit(str(event.args)),
+        js_handler=f"() => emit(getHtmlElement({field.id}).value)",
+    )  # fmt: skip
+    return made
+
+
+def _button(said: str, key: str, classes: str) -> Element:
     made = element("button", classes, {"type": "button"} | ({"data-key": key} if key else {}))
     with made:
         text("span", said)
         if key:
             text("kbd", key, "", {"aria-hidden": "true"})
-    made.on("click", lambda: on_click(), args=[])
     return made
 
 
@@ -69,18 +84,23 @@ def select(label: str, options: Mapping[str, str], value: str, on_change: Callab
     return made
 
 
-def entry(label: str, tag: str, attributes: Mapping[str, str | int], on_input: Callable[[str], Any]) -> Element:
-    """A labelled `input` or `textarea`; ``on_input`` is told what it holds while somebody types.
+def field(label: str, tag: str, attributes: Mapping[str, str | int]) -> Element:
+    """A labelled `input` or `textarea`.
 
     It begins empty, and is filled by `set_value`: an attribute `value` would undo what is typed, again and again.
     """
     with element("label", "field"):
         text("span", label)
-        made = element(tag, "", {"autocomplete": "off", "spellcheck": "false", **attributes})
-        made.on(
-            "input", lambda event: on_input(str(event.args)), throttle=0.15, leading_events=False,
-            js_handler="(e) => emit(e.target.value)",
-        )  # fmt: skip
+        return element(tag, "", {"autocomplete": "off", "spellcheck": "false", **attributes})
+
+
+def entry(label: str, tag: str, attributes: Mapping[str, str | int], on_input: Callable[[str], Any]) -> Element:
+    """A field of which ``on_input`` is told what it holds while somebody types."""
+    made = field(label, tag, attributes)
+    made.on(
+        "input", lambda event: on_input(str(event.args)), throttle=0.15, leading_events=False,
+        js_handler="(e) => emit(e.target.value)",
+    )  # fmt: skip
     return made
 
 

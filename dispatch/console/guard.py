@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
+from weakref import WeakKeyDictionary
 
 from nicegui import Client
 from socketio import AsyncServer
@@ -153,21 +154,24 @@ Handler = Callable[..., Any]
 
 
 def _guarded(server: AsyncServer, sessions: Sessions, cookie: str, handler: Handler) -> Handler:
+    turns: WeakKeyDictionary[Client, asyncio.Lock] = WeakKeyDictionary()
+
     async def guarded(sid: str, message: dict[str, Any]) -> Any:
         client = Client.instances.get(str(message.get("client_id")))
         session = session_of(sessions, cookie, Headers(scope=server.get_environ(sid)["asgi.scope"]))
         if client is None or session is None or not _is_page_of(client, session):
             return False
-        try:
-            open_still = await asyncio.to_thread(sessions.is_open, session)
-        except StoreError:
-            logger.warning("the store cannot say whether a session goes on: an event was dropped")
-            return False
-        if not open_still:
-            client.open(SIGN_IN)
-            return False
-        answer = handler(sid, message)
-        return await answer if isinstance(answer, Awaitable) else answer
+        async with turns.setdefault(client, asyncio.Lock()):  # events of a page take effect as they came
+            try:
+                open_still = await asyncio.to_thread(sessions.is_open, session)
+            except StoreError:
+                logger.warning("the store cannot say whether a session goes on: an event was dropped")
+                return False
+            if not open_still:
+                client.open(SIGN_IN)
+                return False
+            answer = handler(sid, message)
+            return await answer if isinstance(answer, Awaitable) else answer
 
     return guarded
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -124,7 +125,9 @@ def frame(visit: Visit, title: str, active: str) -> Iterator[Messages]:
     """The page around what is made within; ``active`` is the key of its link."""
     words = visit.words
     ui.page_title(f"{title} · Dispatch")
-    ui.add_head_html(f'<script>document.documentElement.lang = "{words.tag}"</script>')
+    client = ui.context.client
+    client.page = copy(client.page)  # the page of this visit alone speaks its language
+    client.page.language = words.tag
     with ui.header(fixed=False).classes("bar"):
         text("a", "Dispatch", "name", {"href": "/"})
         with element("nav", "", {"aria-label": words("nav")}):

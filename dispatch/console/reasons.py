@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from dispatch.console.elements import button, call, element, entry, set_attributes, set_value, text
+from dispatch.console.elements import button, call, element, field, set_attributes, set_value, submit, text
 from dispatch.console.layout import Visit
 from dispatch.domain import Check
 from dispatch.workflow.review import MAX_REASON
@@ -13,22 +13,20 @@ class ReasonDialog:
 
     def __init__(self, visit: Visit) -> None:
         self._words = words = visit.words
-        self._reason = ""
         self._go: Callable[[str], Awaitable[None]] | None = None
         self._dialog = element("dialog", "reason", {"aria-labelledby": "reason-title"})
         with self._dialog:
             self._title = text("h2", "", "", {"id": "reason-title"})
             self._doubts = element("ul", "checks")
-            field: dict[str, str | int] = {"rows": 3, "maxlength": MAX_REASON}
-            self._field = entry(words("reason.label"), "textarea", field, self._typed)
+            self._field = field(words("reason.label"), "textarea", {"rows": 3, "maxlength": MAX_REASON})
             with element("div", "answers"):
-                self._confirm = button(words("reason.confirm"), "", self._answer, "primary")
-                set_attributes(self._confirm, {"data-answer": "confirm"})
+                confirm = submit(words("reason.confirm"), "", self._field, self._answer, "primary")
+                set_attributes(confirm, {"data-answer": "confirm"})  # the browser turns it off while the field is empty
                 button(words("reason.cancel"), "", lambda: call(self._dialog, "close"))
 
     def ask(self, action: str, doubts: Sequence[Check], go: Callable[[str], Awaitable[None]]) -> None:
         """Show it; ``go`` is told the reason, if one is given."""
-        self._go, self._reason = go, ""
+        self._go = go
         self._title.set_text(self._words(f"reason.{action}"))
         self._doubts.clear()
         with self._doubts:
@@ -36,17 +34,12 @@ class ReasonDialog:
                 with element("li", f"check {check.severity}"):
                     text("span", check.code, "code")
                     text("span", self._words.check(check.code, check.message), "said")
-        set_attributes(self._confirm, {"disabled": "disabled"})
         set_value(self._field, "")
         call(self._dialog, "showModal")
         call(self._field, "focus")
 
-    def _typed(self, typed: str) -> None:
-        self._reason = typed
-        set_attributes(self._confirm, {"disabled": None if typed.strip() else "disabled"})
-
-    async def _answer(self) -> None:
-        if self._reason.strip() and self._go is not None:
+    async def _answer(self, reason: str) -> None:
+        if reason.strip() and self._go is not None:
             go, self._go = self._go, None
             call(self._dialog, "close")
-            await go(self._reason.strip())
+            await go(reason.strip())

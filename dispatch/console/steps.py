@@ -6,7 +6,7 @@ from nicegui import ui
 from nicegui.element import Element
 
 from dispatch.console.editing import Editor
-from dispatch.console.elements import button, element, set_attributes, text
+from dispatch.console.elements import button, element, set_attributes, submit, text
 from dispatch.console.item import Item, read_item
 from dispatch.console.layout import Messages, SessionOver, Visit
 from dispatch.console.reasons import ReasonDialog
@@ -42,7 +42,7 @@ class Steps:
                 "claim": button(words("step.claim"), "Enter", self._claim, "primary"),
                 "approve": button(words("step.approve"), "a", self._approve, "primary"),
                 "edit": button(words("step.edit"), "e", self._edit),
-                "save": button(words("step.save"), "Ctrl+Enter", self._save, "primary"),
+                "save": submit(words("step.save"), "Ctrl+Enter", editor.field, self._save, "primary"),
                 "leave": button(words("step.leave"), "Esc", self._leave),
                 "reject": button(words("step.reject"), "r", self._reject, "danger"),
                 "return": button(words("step.return"), "u", self._return),
@@ -91,10 +91,11 @@ class Steps:
             return
         await self._decide("approved", self._step("approve"), self._item.doubts)
 
-    async def _save(self) -> None:
+    async def _save(self, revised: str) -> None:
         if not self._editor.is_open:
             return
-        revised, desk, reviewer = self._editor.text, self._visit.services.desk, self._visit.reviewer
+        await self._editor.look_at(revised)
+        desk, reviewer = self._visit.services.desk, self._visit.reviewer
 
         def step(reason: str) -> Instruction:
             read = self._item.instruction

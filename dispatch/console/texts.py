@@ -11,7 +11,7 @@ Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 """The first is the default."""
 
-_TAGS: Mapping[str, str] = {"zh": "zh-CN", "en": "en"}
+_TAGS: Mapping[Language, Literal["zh-CN", "en-US"]] = {"zh": "zh-CN", "en": "en-US"}
 
 TEXTS: Mapping[str, tuple[str, str]] = {
     "language": ("中文", "English"),

@@ -9,9 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from math import ceil
 
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.ft2font import FT2Font
@@ -81,13 +79,13 @@ def find_chinese_font() -> str | None:
 
 def _png(figure: Figure, source: str) -> bytes:
     """With a palette: a heatmap has few colours, and a third of the size so."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call] # Agg has no types
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])  # type: ignore[no-untyped-call]
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png")
     about = PngInfo()
     about.add_text("Source", source)
     file = io.BytesIO()
-    picture.convert("P", palette=Image.Palette.ADAPTIVE).save(file, "PNG", pnginfo=about)
+    with Image.open(drawn) as picture:
+        picture.convert("RGB").convert("P", palette=Image.Palette.ADAPTIVE).save(file, "PNG", pnginfo=about)
     return file.getvalue()
 
 

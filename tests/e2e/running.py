@@ -14,7 +14,7 @@ from dispatch.workflow.explain import Explanation, explain_stored
 from dispatch.workflow.review import ReviewConfig, ReviewDesk, Reviewer
 from tests.e2e.rows import Draft, drafted
 
-LEASE_S = 60.0
+LEASE_S = 600.0
 
 
 @dataclass(frozen=True)

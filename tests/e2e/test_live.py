@@ -78,6 +78,7 @@ async def test_the_queue_stays_live_while_calls_arrive(service: Service, browser
             await page.locator("input[type=search]").fill("没有这样的报文")
             await expect(page.locator("a.row")).to_have_count(0)
             await page.locator("input[type=search]").fill("")
+            await expect(page.locator("a.row")).to_have_count(50)
             await page.keyboard.press("Escape")
             await page.keyboard.press("j")
             await page.keyboard.press("Enter")

@@ -37,7 +37,7 @@ async def test_an_item_is_taken_its_evidence_seen_revised_and_released_by_keyboa
     people = page.locator("ul.claims li", has_text="16").first
     await expect(people).to_have_attribute("data-evidence", re.compile("c[0-9]+"))
     await people.hover()
-    assert await page.locator(".report .lit").all_inner_texts() == ["16人"]
+    assert "".join(await page.locator(".report .lit").all_inner_texts()) == "16人"
     await page.locator("ul.claims li", has_text="柳溪村").first.focus()
     assert "".join(await page.locator(".report .lit").all_inner_texts()) == "柳溪村"
 
@@ -120,7 +120,7 @@ async def test_a_decision_is_undone_by_second_review_and_another_person_decides(
     supervisor = await visitors.sign_in("主管", "supervisor")
     await visitors.open(supervisor, f"/review/{key}")
     await supervisor.keyboard.press("u")
-    await expect(supervisor.locator("dialog.reason")).to_be_visible()
+    await expect(supervisor.locator("dialog.reason textarea")).to_be_focused()
     await supervisor.keyboard.type("水位有变,请复审")
     await supervisor.keyboard.press("Control+Enter")
     await expect(supervisor.locator(".message")).to_have_text("已退回复审。")
@@ -134,6 +134,7 @@ async def test_a_decision_is_undone_by_second_review_and_another_person_decides(
     await visitors.open(second, f"/review/{key}?take=1")
     await expect(second.locator(".history")).to_contain_text("水位有变,请复审")
     await second.keyboard.press("r")
+    await expect(second.locator("dialog.reason textarea")).to_be_focused()
     await second.keyboard.type("改派上游分队")
     await second.keyboard.press("Control+Enter")
     await expect(second.locator(".message")).to_have_text("已驳回。")
@@ -148,6 +149,7 @@ async def test_a_candidate_is_taken_by_its_number(console: RunningConsole, visit
     await page.keyboard.press("2")
     await expect(page.locator(".editor textarea")).to_have_value(second)
     await page.keyboard.press("Escape")
+    await page.wait_for_timeout(700)
     await page.keyboard.press("Escape")
     await expect(page.locator(".editor")).to_be_hidden()
 
@@ -189,3 +191,36 @@ async def test_keys_move_through_the_queue_and_can_be_turned_off(console: Runnin
     await page.keyboard.press("q")
     await page.keyboard.press("k")
     await expect(rows.nth(1)).to_be_focused()
+
+
+async def test_what_is_typed_right_behind_a_step_is_no_other_step(console: RunningConsole, visitors: Visitors) -> None:
+    (key,) = console.add(Draft(report="手快村洪水,水深1.5米,16人被困,急需冲锋舟", situations=(flood_at("手快村"),)))
+    page = await visitors.sign_in("手快", "reviewer")
+    await take(page, "手快村")
+    await page.evaluate(
+        """() => ["r", "a", "l", "u"].forEach(key => document.body.dispatchEvent(
+            new KeyboardEvent("keydown", { key, bubbles: true })))"""
+    )
+    await expect(page.locator("dialog.reason")).to_contain_text("驳回")
+    await page.wait_for_timeout(1000)
+    assert console.get(key).review_state == "claimed"
+
+
+async def test_the_last_characters_before_a_release_are_released(console: RunningConsole, visitors: Visitors) -> None:
+    (key,) = console.add(Draft(report="末字村洪水,水深1.5米,16人被困,急需冲锋舟", situations=(flood_at("末字村"),)))
+    page = await visitors.sign_in("末字", "reviewer")
+    await take(page, "末字村")
+    await page.keyboard.press("e")
+    await expect(page.locator(".editor textarea")).to_be_focused()
+    draft = console.get(key).instruction
+    await page.evaluate(
+        """text => {
+            const field = document.querySelector(".editor textarea");
+            field.value = text;
+            field.dispatchEvent(new InputEvent("input", { bubbles: true }));
+            document.querySelector('[data-key="Ctrl+Enter"]').click();
+        }""",
+        f"{draft},注意安全",
+    )
+    await expect(page.locator(".message")).to_have_text("修改稿已发出。")
+    assert console.get(key).final_text == f"{draft},注意安全"

@@ -72,8 +72,7 @@ def test_scores_are_those_of_the_forced_pass(bundle: Bundle, attention: Attentio
     with torch.no_grad():
         logits = bundle.model(torch.tensor([source]), torch.tensor([[tokenizer.bos_id, *written[:-1]]]))
     expected = logits[0].log_softmax(-1)[range(len(written)), written]
-    scores = np.array([token.score for token in attention.target], dtype=float)
-    np.testing.assert_allclose(scores, expected, atol=1e-4)
+    assert [token.score for token in attention.target] == pytest.approx(expected.tolist(), abs=1e-4)
 
 
 def test_what_is_too_long_is_cut_as_the_engine_cuts_it(bundle: Bundle) -> None:

@@ -12,6 +12,8 @@
     return event.key === "Escape" ? "Esc" : event.key;
   }
 
+  let busyUntil = 0;
+
   function move(step) {
     const rows = [...document.querySelectorAll("[data-row]")].filter(shown);
     if (!rows.length) return;
@@ -43,9 +45,20 @@
     const target = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)].find(shown);
     if (!target || target.disabled) return;
     event.preventDefault();
+    // What is typed before a step has had its effect is meant for what it opens, and must not be another step.
+    if (Date.now() < busyUntil) return;
+    if (target.matches("button")) busyUntil = Date.now() + 600;
     if (target.matches("input, textarea")) target.focus();
     else target.click();
   });
+
+  // A dialog is answered only where something is typed.
+  for (const name of ["focusin", "input"]) {
+    document.addEventListener(name, (event) => {
+      const answer = event.target.closest?.("dialog")?.querySelector("[data-answer]");
+      if (answer && event.target.matches("textarea")) answer.disabled = !event.target.value.trim();
+    });
+  }
 
   // A claim is renewed for who is at work.
   let told = 0;
@@ -115,8 +128,10 @@
       pen.fillText(said, 0, 0);
       pen.restore();
     });
+    const most = Math.max(...weights.map((line) => Math.max(...line))) || 1; // the darkest
     weights.forEach((line, y) => line.forEach((weight, x) => {
-      pen.fillStyle = `rgb(${[255 - 238 * weight, 255 - 177 * weight, 255 - 99 * weight].map(Math.round).join(" ")})`;
+      const share = weight / most;
+      pen.fillStyle = `rgb(${[255 - 238 * share, 255 - 187 * share, 255 - 133 * share].map(Math.round).join(" ")})`;
       pen.fillRect(left + cell * x, top + cell * y, cell - 1, cell - 1);
     }));
     canvas.onmousemove = (event) => {
