@@ -12,7 +12,7 @@ from dispatch.domain.conventions import additions, can_be_taught, with_endings
 from dispatch.domain.situation import JsonObject
 from dispatch.model import normalize, normalize_context
 from dispatch.store import Instruction, Review, Reviews, Store
-from dispatch.workflow.personal import mask_personal
+from dispatch.workflow.anonymizing import anonymize
 
 RELEASED = ("approved", "revised")
 SEED_PLACE = re.compile(r"A7(?!\d)")
@@ -162,8 +162,8 @@ def _released(instruction: Instruction, decisions: Sequence[Review], doctrine: D
     releases = [one for one in decisions if one.action in RELEASED]
     reviewers = frozenset(one.reviewer for one in releases if one.text == instruction.final_text)
     last = releases[-1]
-    masked = Context(mask_personal(context.location), tuple(map(mask_personal, context.issued)))
-    report = mask_personal(normalize(instruction.report).text)
+    masked = Context(anonymize(context.location), tuple(map(anonymize, context.issued)))
+    report = anonymize(normalize(instruction.report).text)
     places = {situation.location for situation in situations} - {""}
     if not all(place in report or place in masked.location for place in places):
         return None
@@ -175,7 +175,7 @@ def _released(instruction: Instruction, decisions: Sequence[Review], doctrine: D
         instruction.model["digest"],
         text != released,
     )
-    return _Released(ReviewedPair(report, mask_personal(text), masked, situations, provenance), reviewers)
+    return _Released(ReviewedPair(report, anonymize(text), masked, situations, provenance), reviewers)
 
 
 def _confirmed(

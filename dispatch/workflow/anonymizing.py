@@ -1,4 +1,4 @@
-"""Personal data in texts that become training pairs: replaced by what reads alike and belongs to nobody."""
+"""Anonymizing: personal data in texts that become training pairs is replaced by what reads alike and is nobody's."""
 
 import re
 
@@ -18,7 +18,7 @@ _NAMED = re.compile(
 _ADDRESSED = re.compile(rf"(?<![\u4e00-\u9fff])[{_SURNAMES}](?=先生|女士|小姐|师傅|大爷|大妈|大姐|大哥|阿姨)")
 
 
-def mask_personal(text: str) -> str:
+def anonymize(text: str) -> str:
     """A text (normalised) without telephone and identity card numbers, mail addresses, accounts and people's names.
 
     Digits become 0 behind the first few, so that a number is still read as what it was; a name becomes 某. Places stay:

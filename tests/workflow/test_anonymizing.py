@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatch.domain.extraction import find_phones
-from dispatch.workflow.personal import mask_personal
+from dispatch.workflow.anonymizing import anonymize
 
 
 @pytest.mark.parametrize(
@@ -23,18 +23,18 @@ from dispatch.workflow.personal import mask_personal
     ],
 )
 def test_what_tells_of_a_person_is_masked(text: str, masked: str) -> None:
-    assert mask_personal(text) == masked
+    assert anonymize(text) == masked
 
 
 @pytest.mark.parametrize(
     "text", ["张庄村3组水深1.5米,50人被困", "G107国道K652+300", "我叫不到人", "王家村方向", "120和119都打了"]
 )
 def test_places_counts_and_words_stay(text: str) -> None:
-    assert mask_personal(text) == text
+    assert anonymize(text) == text
 
 
 @given(st.text("0123456789138 -电话a", max_size=40))
 def test_no_digit_of_a_phone_is_left_behind_its_beginning(text: str) -> None:
-    masked = mask_personal(text)
+    masked = anonymize(text)
     assert all(set(masked[start + 3 : end]) <= set("0 -") for start, end in find_phones(masked))
     assert len(masked) == len(text)
