@@ -20,6 +20,8 @@ MISSED_REQUEST_COST = 50
 """Needless callbacks that are as bad as one request for help that nobody answers."""
 NEEDLESS_CALLBACKS = 0.01
 """Of the reports that are rightly read as no request, the part that may be called back all the same."""
+NEEDLESS_ERRORS = 0.005
+"""Of right answers, the part that may be called an error for the model's doubt alone."""
 SILENT_ERRORS = 0.01
 """Of all answers, the part that may be wrong in a critical slot without a warning."""
 _STEPS = 50
@@ -31,6 +33,7 @@ def fit_calibration(
     right: Sequence[bool],
     kind_threshold: float = KIND_THRESHOLD,
     warn_below: float = WARN_BELOW,
+    error_below: float = 0.0,
 ) -> Calibration:
     """Fits on answers (N of them, F features of each) and whether they were right; always the same on the same.
 
@@ -52,6 +55,7 @@ def fit_calibration(
         {name: float(weight) for name, weight in zip(names, weights_F, strict=True)},
         kind_threshold,
         warn_below,
+        error_below,
     )
 
 
@@ -87,6 +91,15 @@ def fit_warning(confidences: Sequence[float], silent: Sequence[bool]) -> float:
     if len(worst_first) <= allowed:
         return WARN_BELOW
     return max(WARN_BELOW, math.nextafter(worst_first[allowed], 1.0))
+
+
+def fit_error(confidences: Sequence[float], right: Sequence[bool]) -> float:
+    """The confidence below which an answer is called an error: right ones hardly ever are.
+
+    The highest that NEEDLESS_ERRORS of the right answers are below, and at most one half. 0 where none was right.
+    """
+    found = sorted(each for each, verdict in zip(confidences, right, strict=True) if verdict)
+    return min(0.5, found[int(NEEDLESS_ERRORS * len(found))]) if found else 0.0
 
 
 def cross_fitted(features: Sequence[Mapping[str, float]], right: Sequence[bool]) -> list[float]:

@@ -30,22 +30,22 @@ def calibrate(
 
     Answers the pairs as the service does, and prints how far the new confidence is from the share of right answers, by
     bins: each answer by a fit that has not seen it. Also fits how sure the model must be before nobody is sent, and
-    below which confidence an answer asks to look twice. The digest of the bundle changes.
+    below which confidence an answer asks to look twice, or is called an error. The digest of the bundle changes.
 
     Example: `dispatch calibrate run/bundle pairs/valid.jsonl pairs/valid_unseen.jsonl`
     """
     from dispatch.cli.answering import open_engine
     from dispatch.model import update_calibration, verify_bundle
     from training.bootstrap import estimate
-    from training.calibration import cross_fitted, fit_calibration, fit_warning
+    from training.calibration import cross_fitted, fit_calibration, fit_error, fit_warning
     from training.evaluate import read_files
     from training.reliability import calibration_error, reliability
 
     verify_bundle(bundle)
     answers = _answers(open_engine(bundle), [row for file in read_files(files) for row in file.examples])
     after = cross_fitted(answers.features, answers.right)
-    warn_below = fit_warning(after, answers.silent)
-    calibration = fit_calibration(answers.features, answers.right, answers.kind_threshold, warn_below)
+    warn_below, error_below = fit_warning(after, answers.silent), fit_error(after, answers.right)
+    calibration = fit_calibration(answers.features, answers.right, answers.kind_threshold, warn_below, error_below)
     update_calibration(bundle, calibration)
     errors = estimate(
         {
@@ -55,11 +55,13 @@ def calibrate(
     )
     bins = reliability(after, answers.right)
     warned = sum(confidence < warn_below for confidence in after)
+    doubted = sum(confidence < error_below for confidence in after)
     if as_json:
         figures = {
             "answers": len(after),
             "right": sum(answers.right),
             "warned": warned,
+            "errors": doubted,
             "calibration_error": {name: found.to_dict() for name, found in errors.items()},
             "reliability": [entry.to_dict() for entry in bins],
             "calibration": vars(calibration),
@@ -71,6 +73,7 @@ def calibrate(
             print_result(f"calibration error {name}: {found.value:.4f} (95% {found.low:.4f} to {found.high:.4f})")
         print_result(f"nobody is sent where the model is sure of it by {calibration.kind_threshold:.4f}")
         print_result(f"a warning below {warn_below:.4f}: {warned:,} answers")
+        print_result(f"an error below {error_below:.4f}: {doubted:,} answers")
     note(f"{bundle}: config.json written")
 
 

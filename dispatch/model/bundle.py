@@ -62,17 +62,20 @@ class Calibration:
     """What turns how sure the network is into how often it is right: logistic regression, fitted on held pairs.
 
     ``weights`` are by the name of a feature of the answer. A report that the network reads as no request with a
-    probability below ``kind_threshold`` is sent as one, and an answer that is right with a probability below
-    ``warn_below`` says so. Raises ValueError for a number that is not finite, or a threshold that is no probability.
+    probability below ``kind_threshold`` is sent as one. An answer that is right with a probability below ``warn_below``
+    says so, and as an error below ``error_below``. Raises ValueError for a number that is not finite, or a threshold
+    that is no probability.
     """
 
     intercept: float
     weights: Mapping[str, float]
     kind_threshold: float = KIND_THRESHOLD
     warn_below: float = WARN_BELOW
+    error_below: float = 0.0
 
     def __post_init__(self) -> None:
-        thresholds = {"kind_threshold": self.kind_threshold, "warn_below": self.warn_below}
+        names = ("kind_threshold", "warn_below", "error_below")
+        thresholds = {name: getattr(self, name) for name in names}
         numbers = {"intercept": self.intercept, **thresholds, **self.weights}
         for name, value in numbers.items():
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):

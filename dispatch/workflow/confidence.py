@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from dispatch.domain import Check
+from dispatch.domain.findings import Severity
 from dispatch.engine import Candidate, Generation
 from dispatch.model import WARN_BELOW, Calibration
 
@@ -53,10 +54,12 @@ def low_confidence(confidence: float, calibration: Calibration | None) -> list[C
     """The finding that a person should look twice, where there is reason to."""
     if confidence >= (calibration.warn_below if calibration else WARN_BELOW):
         return []
-    message = f"the instruction is right with probability {confidence:.2f}"
     if calibration is None:
         message = f"the model is unsure (its least certain token has probability {confidence:.2f})"
-    return [Check("LOW_CONFIDENCE", "warning", message, "instruction")]
+        return [Check("LOW_CONFIDENCE", "warning", message, "instruction")]
+    message = f"the instruction is right with probability {confidence:.2f}"
+    severity: Severity = "error" if confidence < calibration.error_below else "warning"
+    return [Check("LOW_CONFIDENCE", severity, message, "instruction")]
 
 
 def _logits(scores: Sequence[float]) -> tuple[float, float]:

@@ -34,6 +34,7 @@ def test_the_bundle_keeps_the_calibration_and_answers_by_it(dispatch: Any, bundl
     assert "6 answers, 0 of them right" in result.stdout
     assert "calibration error before: " in result.stdout
     assert "a warning below 1.0000: 6 answers" in result.stdout
+    assert "an error below 0.0000: 0 answers" in result.stdout  # none was right
     assert "config.json written" in result.stderr
     assert dispatch("models", "verify", str(bundle)).exit_code == 0
     calibration = read_config(bundle).calibration

@@ -93,6 +93,7 @@ def test_a_calibration_is_kept_and_can_be_replaced(save: Callable[..., Path]) ->
         ({"intercept": 1, "weights": {"errors": float("nan")}}, "errors must be a finite number"),
         ({"intercept": 1, "weights": {}, "kind_threshold": 2}, "kind_threshold must be from 0 to 1"),
         ({"intercept": 1, "weights": {}, "warn_below": -0.5}, "warn_below must be from 0 to 1"),
+        ({"intercept": 1, "weights": {}, "error_below": 1.5}, "error_below must be from 0 to 1"),
         ({"intercept": 1}, "weights"),
         ({"intercept": 1, "weights": [1]}, "mapping"),
     ],

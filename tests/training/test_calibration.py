@@ -7,9 +7,11 @@ from dispatch.model import KIND_THRESHOLD, WARN_BELOW
 from training.bootstrap import estimate
 from training.calibration import (
     FOLDS,
+    NEEDLESS_ERRORS,
     SILENT_ERRORS,
     cross_fitted,
     fit_calibration,
+    fit_error,
     fit_kind_threshold,
     fit_warning,
 )
@@ -24,12 +26,12 @@ def sample(n: int) -> tuple[list[dict[str, float]], list[bool]]:
 
 
 def test_known_weights_are_found_again() -> None:
-    fitted = fit_calibration(*sample(20_000), kind_threshold=0.8, warn_below=0.7)
+    fitted = fit_calibration(*sample(20_000), kind_threshold=0.8, warn_below=0.7, error_below=0.1)
     assert fitted.intercept == pytest.approx(1, abs=0.1)
     assert fitted.weights["sure"] == pytest.approx(2, abs=0.1)
     assert fitted.weights["noise"] == pytest.approx(0, abs=0.1)
     assert fitted.weights["always"] == 0
-    assert (fitted.kind_threshold, fitted.warn_below) == (0.8, 0.7)
+    assert (fitted.kind_threshold, fitted.warn_below, fitted.error_below) == (0.8, 0.7, 0.1)
 
 
 def test_cross_fitted_confidences_are_calibrated() -> None:
@@ -89,3 +91,17 @@ def test_nobody_is_warned_of_answers_that_are_right_without_need() -> None:
     assert fit_warning([0.9] * 200, [False] * 200) == WARN_BELOW
     limit = fit_warning([0.6] * 100 + [0.9] * 900, [True] * 100 + [False] * 900)
     assert 0.6 < limit < 0.9
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=400))
+def test_hardly_a_right_answer_is_called_an_error(answers: list[tuple[float, bool]]) -> None:
+    limit = fit_error([sure for sure, _ in answers], [right for _, right in answers])
+    needless = sum(right and sure < limit for sure, right in answers)
+    assert 0 <= limit <= 0.5
+    assert needless <= NEEDLESS_ERRORS * sum(right for _, right in answers)
+
+
+def test_what_is_surely_wrong_is_called_an_error() -> None:
+    sure = [row / 1000 for row in range(1000)]
+    assert fit_error(sure, [row >= 200 for row in range(1000)]) == pytest.approx(0.204)
+    assert fit_error(sure, [row >= 700 for row in range(1000)]) == 0.5

@@ -230,14 +230,20 @@ def test_the_threshold_of_the_calibration_counts() -> None:
 def test_confidence_is_the_calibrated_one_and_low_confidence_is_told_by_it() -> None:
     candidate = Candidate(RIGHT, -0.1, (-0.1,), (SITUATION,), 0.9, situation_scores=(-0.2,))
     request, generation = GenerationRequest(REPORT, Context("A7公路")), Generation((candidate,))
-    plain, low, high = (
+    plain, low, lowest, high = (
         rank(request, generation, default_doctrine(), calibration)[0]
-        for calibration in (None, Calibration(-1.0, {"errors": -1.0}), Calibration(-1.0, {"agrees": 3.0}))
+        for calibration in (
+            None,
+            Calibration(-1.0, {"errors": -1.0}, error_below=0.2),
+            Calibration(-1.0, {"errors": -1.0}, error_below=0.3),
+            Calibration(-1.0, {"agrees": 3.0}),
+        )
     )
     always = {("AMBIGUOUS_PLACE", "info")}  # a road without a post
     assert (plain.confidence, codes(plain)) == (0.9, always)
     assert low.confidence == pytest.approx(0.269, abs=1e-3)
     assert codes(low) == always | {("LOW_CONFIDENCE", "warning")}
+    assert codes(lowest) == always | {("LOW_CONFIDENCE", "error")}
     assert high.confidence == pytest.approx(0.881, abs=1e-3)
     assert codes(high) == always
     assert set(plain.features) == set(FEATURES)
