@@ -232,7 +232,8 @@ def test_what_is_no_yaml_is_named_with_its_line(added: str, reason: str) -> None
 def test_what_is_wrong_with_the_shipped_file_is_said_with_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "doctrine.yaml").write_text("x: [", encoding="utf-8")
-    monkeypatch.setattr("dispatch.domain.doctrine.resources.files", lambda _package: tmp_path)
+    changed = tmp_path / "doctrine.yaml"
+    changed.write_text("x: [", encoding="utf-8")
+    monkeypatch.setattr("dispatch.domain.doctrine.doctrine_file", lambda: changed)
     with pytest.raises(ValueError, match=r"doctrine\.yaml: doctrine, line 1: not YAML"):
         default_doctrine.__wrapped__()
