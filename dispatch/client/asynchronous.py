@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
@@ -25,6 +26,10 @@ from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceStub
 
 if TYPE_CHECKING:
     from dispatch.decoding import DecodingConfig  # at run time it would load torch
+
+ADMITTED_S = 0.5
+"""How long `translate` waits until a server has admitted it: grpc.aio loses the reason of a refusal that comes while an
+item is being sent, and says INTERNAL."""
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -102,6 +107,8 @@ class AsyncClient:
 
         async def requests() -> AsyncIterator[TranslateReportsRequest]:
             try:
+                with suppress(TimeoutError):  # a server need not say that it has admitted the call; ours does
+                    await asyncio.wait_for(call.initial_metadata(), ADMITTED_S)
                 async for report in _async(reports):
                     if (message := pairing.send(report)) is not None:
                         yield message

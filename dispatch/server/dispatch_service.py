@@ -72,6 +72,7 @@ class DispatchService(DispatchServiceServicer):
         self, requests: AsyncIterator[messages.TranslateReportsRequest], context: Context
     ) -> AsyncGenerator[messages.TranslateReportsResponse, None]:
         await self.admission.admit(context)
+        await context.send_initial_metadata(())  # the call is admitted: a client may wait for this before it sends
         deadline = _deadline(context)
 
         async def answer(

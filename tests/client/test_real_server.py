@@ -122,6 +122,14 @@ def test_who_may_not_is_told_so(served: RealServer, who: str, code: str, reason:
             assert caught.value.metadata == {"scope": "admin"}
 
 
+async def test_why_reports_in_bulk_are_refused_is_told_however_many_there_are(served: RealServer) -> None:
+    for _ in range(20):
+        async with AsyncClient(served.address, tls=TlsFiles(served.authority), token="made-up") as client:
+            with pytest.raises(DispatchError) as caught:
+                assert [result async for result in client.translate([REPORT] * 20)]
+            assert (caught.value.code, caught.value.reason) == ("UNAUTHENTICATED", "UNAUTHENTICATED")
+
+
 def test_the_command_line_takes_authority_and_token_from_its_settings(
     served: RealServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

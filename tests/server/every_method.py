@@ -54,6 +54,7 @@ class EveryMethod(grpc.GenericRpcHandler):
         async def one(request: Any, context: Any) -> bytes:
             self.reached.append((method, current_caller()))
             if METHODS[method][0]:
+                await context.send_initial_metadata(())
                 async for _ in request:
                     pass
             if self.before is not None:
@@ -104,7 +105,13 @@ async def call(
         (True, True): channel.stream_stream,
     }[requests, replies]
     metadata = [("authorization", f"Bearer {secret}")] if secret else []
-    under_way = make(method)(iter([data] * times) if requests else data, metadata=metadata, timeout=PATIENCE_S)
+
+    async def sent() -> AsyncIterator[bytes]:
+        await under_way.initial_metadata()  # or it was refused: what is sent then would hide why
+        for _ in range(times):
+            yield data
+
+    under_way = make(method)(sent() if requests else data, metadata=metadata, timeout=PATIENCE_S)
     return [reply async for reply in under_way] if replies else [await under_way]
 
 
