@@ -138,6 +138,10 @@ def seeds() -> dict[str, list[bytes]]:
         "GenerateInstruction": [*requests],
         "StreamInstruction": [dispatching.StreamInstructionRequest(request=one) for one in requests],
         "TranslateReports": [dispatching.TranslateReportsRequest(item_id="a", request=one) for one in requests],
+        "ExplainInstruction": [
+            dispatching.ExplainInstructionRequest(name=f"instructions/{'0' * 32}"),
+            dispatching.ExplainInstructionRequest(request=request),
+        ],
         "ListModels": [dispatching.ListModelsRequest()],
         "SetServingMode": [
             admin.SetServingModeRequest(mode=mode, reason="a test") for mode in ("assist", "pass-through")
