@@ -2,7 +2,7 @@
 
 Two things keep it. Replay: generated pairs stand between the corrected ones, and on them the network is held to what
 the bundle said before (its whole distribution over each token, not the pair's text alone: Li and Hoiem 2016, "Learning
-without Forgetting"), so that nothing pulls at it but the corrections. And where reviews have taught a convention,
+without Forgetting"), so that nothing pulls at it but what reviewers wrote. And where reviews have taught a convention,
 replayed pairs that doctrine would answer without it end before their instruction's text: they teach the reading, and
 do not contradict the reviewers.
 """
@@ -18,6 +18,7 @@ from rich.console import Console
 from torch import Tensor
 
 from dispatch.domain import Convention, default_doctrine
+from dispatch.domain.linear import INSTRUCTION
 from dispatch.model import Bundle, BundleConfig, Transformer, label_smoothed_cross_entropy, load_bundle
 from training.batching import Batch, Rows, TokenBatches
 from training.conventions import find_conventions, is_changed
@@ -112,7 +113,8 @@ def fine_tune(
         valid_batches = TokenBatches(corpus, np.arange(len(corpus)), config.batch_tokens, config.seed, tokenizer.pad_id)
     torch.manual_seed(config.seed)
     model = _network(bundle, config.dropout).to(training_device())
-    loss = AnchoredLoss(bundle.model.to(training_device()), len(own), config.label_smoothing, tokenizer.pad_id)
+    teacher, instruction_id = bundle.model.to(training_device()), tokenizer.symbol_id(INSTRUCTION)
+    loss = AnchoredLoss(teacher, len(own), config.label_smoothing, tokenizer.pad_id, instruction_id)
     what = f"fine-tuning {bundle.identity.name}"
     facts = {"from": bundle.identity.digest, "shares": str(shares)}
     trainer = fit(model, config, batches, valid_batches, out, facts, what, console, loss)
@@ -128,38 +130,42 @@ def fine_tune(
 
 
 class AnchoredLoss:
-    """Cross-entropy on corrected pairs; on replayed ones the Kullback-Leibler divergence from what the bundle said.
+    """Cross-entropy on what corrected pairs change; everywhere else the divergence (Kullback-Leibler) from the bundle.
 
-    Rows of the corpus from ``first_replayed`` on are replayed. Both are in nats, averaged over the predicted tokens.
+    Rows of the corpus from ``first_replayed`` on are replayed: all of their tokens are held to what the bundle said. Of
+    a corrected pair the text behind ``instruction_id`` is learnt. Of its reading, which a person has confirmed or
+    written, that is learnt which the bundle would have written otherwise; the rest is held too. Each of the two is a
+    mean over its own tokens, in nats, so that a few corrections weigh as much as all that is to be kept.
     """
 
-    def __init__(self, teacher: Transformer, first_replayed: int, smoothing: float, pad_id: int) -> None:
+    def __init__(
+        self, teacher: torch.nn.Module, first_replayed: int, smoothing: float, pad_id: int, instruction_id: int
+    ) -> None:
+        """teacher(source_BS, decoder_input_BT) must return logits_BTV."""
         self._teacher = teacher.eval().requires_grad_(False)
         self._first_replayed = first_replayed
         self._smoothing = smoothing
         self._pad_id = pad_id
+        self._instruction_id = instruction_id
 
     def __call__(self, logits_BTV: Tensor, batch: Batch) -> Tensor:
-        replayed_B = torch.from_numpy(batch.rows_B >= self._first_replayed).to(logits_BTV.device)
-        loss = logits_BTV.new_zeros(())
         gold_BT = batch.decoder_output_BT
-        for chosen_B, of in ((~replayed_B, self._correction), (replayed_B, self._divergence)):
-            if bool(chosen_B.any()):
-                tokens = (gold_BT[chosen_B] != self._pad_id).sum()
-                loss = loss + of(logits_BTV[chosen_B], batch, chosen_B) * (tokens / batch.target_tokens)
-        return loss
-
-    def _correction(self, logits_BTV: Tensor, batch: Batch, chosen_B: Tensor) -> Tensor:
-        gold_BT = batch.decoder_output_BT[chosen_B]
-        return label_smoothed_cross_entropy(logits_BTV, gold_BT, self._smoothing, self._pad_id)
-
-    def _divergence(self, logits_BTV: Tensor, batch: Batch, chosen_B: Tensor) -> Tensor:
         with torch.no_grad():
-            before_BTV = self._teacher(batch.source_BS[chosen_B], batch.decoder_input_BT[chosen_B])
-        counts_BT = batch.decoder_output_BT[chosen_B] != self._pad_id
-        now_NV = logits_BTV[counts_BT].float().log_softmax(dim=-1)
-        before_NV = before_BTV[counts_BT].float().log_softmax(dim=-1)
-        return torch.nn.functional.kl_div(now_NV, before_NV, reduction="batchmean", log_target=True)
+            before_BTV = self._teacher(batch.source_BS, batch.decoder_input_BT)
+        counts_BT = gold_BT != self._pad_id
+        corrected_B = torch.from_numpy(batch.rows_B < self._first_replayed).to(logits_BTV.device)
+        is_text_BT = (batch.decoder_input_BT == self._instruction_id).cumsum(dim=1) > 0
+        learnt_BT = counts_BT & corrected_B[:, None] & (is_text_BT | (before_BTV.argmax(dim=-1) != gold_BT))
+        held_BT = counts_BT & ~learnt_BT
+        loss = logits_BTV.new_zeros(())
+        if bool(learnt_BT.any()):
+            said_NV, gold_N = logits_BTV[learnt_BT], gold_BT[learnt_BT]
+            loss = loss + label_smoothed_cross_entropy(said_NV, gold_N, self._smoothing, self._pad_id)
+        if bool(held_BT.any()):
+            before_NV = before_BTV[held_BT].float().log_softmax(dim=-1)
+            now_NV = logits_BTV[held_BT].float().log_softmax(dim=-1)
+            loss = loss + torch.nn.functional.kl_div(now_NV, before_NV, reduction="batchmean", log_target=True)
+        return loss
 
 
 def _teaching(pairs: Iterable[Pair], bundle: Bundle, console: Console) -> list[Pair]:
