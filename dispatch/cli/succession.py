@@ -174,4 +174,4 @@ def _table(differences: "Sequence[Difference]") -> "Table":
 
 
 def _points(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:+.2f}"
+    return "-" if share is None else f"{100 * share + 0.0:+.2f}"

@@ -185,6 +185,7 @@ def test_a_table_shows_the_difference_of_every_slice(
     assert shown.exit_code == 0
     (row,) = [line for line in shown.stdout.splitlines() if "instruction" in line]
     assert row.replace("│", " ").split()[:6] == ["split:held.jsonl", "instruction", "200", "0.00", "100.00", "+100.00"]
+    assert "-0.00" not in shown.stdout
 
 
 def test_a_proposal_is_applied_after_a_supervisor_has_signed_it(dispatch: Any, database: str, tmp_path: Path) -> None:
