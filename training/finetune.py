@@ -7,9 +7,9 @@ replayed pairs that doctrine would answer without it end before their instructio
 do not contradict the reviewers.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +22,14 @@ from dispatch.domain.linear import INSTRUCTION
 from dispatch.model import Bundle, BundleConfig, Transformer, label_smoothed_cross_entropy, load_bundle
 from training.batching import Batch, Rows, TokenBatches
 from training.conventions import find_conventions, is_changed
-from training.corpus import Pair, TokenizedCorpus
+from training.corpus import Pair, PairError, TokenizedCorpus
 from training.memory import keep_freed_memory
-from training.presets import MAX_LENGTH
-from training.run import BundleNotes, Origin, fit, hold_out, tokenized, training_device, usable_pairs, write_bundle
+from training.run import ERRORS_SHOWN, BundleNotes, Origin, fit, hold_out, training_device, usable_pairs, write_bundle
 from training.trainer import TrainConfig
 
 MOST_REPLAYED = 50_000  # pairs of a file: more than a fine-tuning gets through
 DEFAULT_SHARE = 0.8
+LEAST_SHARE = 0.01  # of what is seen; less would have the others repeated without end
 _HELD_OUT_SHARE = 0.05  # of the corrected pairs, where no file is named to validate on
 
 FINE_TUNING = TrainConfig(
@@ -55,14 +55,14 @@ class Replay:
 
     @classmethod
     def parse(cls, text: str) -> "Replay":
-        """Reads `FILE` or `FILE:SHARE`. Raises ValueError for a share that is not between 0 and 1."""
+        """Reads `FILE` or `FILE:SHARE`. Raises ValueError for a share that is not between LEAST_SHARE and 1."""
         name, colon, number = text.rpartition(":")
         try:
             share = float(number) if colon else DEFAULT_SHARE
         except ValueError:
             name, share = text, DEFAULT_SHARE
-        if not 0 < share < 1:
-            raise ValueError(f"{text}: the share must be above 0 and below 1")
+        if not LEAST_SHARE <= share < 1:
+            raise ValueError(f"{text}: the share must be at least {LEAST_SHARE} and below 1")
         return cls(Path(name if colon and name else text), share)
 
 
@@ -90,26 +90,29 @@ def fine_tune(
     """
     console = console or Console(stderr=True)
     own_share = 1 - sum(replay.share for replay in mix)
-    if own_share <= 0:
-        raise ValueError("the shares of the files to mix in leave nothing for the pairs; make them smaller")
+    if own_share < LEAST_SHARE:
+        raise ValueError("the shares of the files to mix in leave the pairs too little; make them smaller")
     bundle = load_bundle(base)
     out.mkdir(parents=True, exist_ok=True)
     keep_freed_memory()
     if config.threads > 0:
         torch.set_num_threads(config.threads)
-    corrected = _teaching(usable_pairs(pairs, strict), bundle, console)
+    skipped = _skipped(console)
+    corrected = _teaching(usable_pairs(pairs, strict, skipped), bundle, console)
     taught = find_conventions(corrected)
     for convention in taught:
         _say(console, f"taught by the pairs: {convention.clause} ({', '.join(convention.hazards) or 'always'})")
-    tokenizer = bundle.tokenizer
-    own = TokenizedCorpus.build(corrected, tokenizer, MAX_LENGTH)
-    replayed = [_replayed(replay, bundle, taught, strict) for replay in mix]
+    tokenizer, longest = bundle.tokenizer, bundle.config.model.max_length
+    own = TokenizedCorpus.build(corrected, tokenizer, longest)
+    if len(own) < 2:
+        raise ValueError(f"{len(own)} pairs of at most {longest} tokens are too few to fine-tune on")
+    replayed = [_replayed(replay, bundle, taught, strict, skipped) for replay in mix]
     for replay, part in zip(mix, replayed, strict=True):
         _say(console, f"{replay.path.name}: {len(part):,} pairs to replay, {replay.share:.0%} of what is seen")
     shares = [own_share, *(replay.share for replay in mix)]
     batches, valid_batches = _mixed([own, *replayed], shares, config, tokenizer.pad_id)
     if valid is not None:
-        corpus = tokenized([valid], tokenizer, strict, console)
+        corpus = TokenizedCorpus.build(usable_pairs([valid], strict, skipped), tokenizer, longest)
         valid_batches = TokenBatches(corpus, np.arange(len(corpus)), config.batch_tokens, config.seed, tokenizer.pad_id)
     torch.manual_seed(config.seed)
     model = _network(bundle, config.dropout).to(training_device())
@@ -181,14 +184,19 @@ def _teaching(pairs: Iterable[Pair], bundle: Bundle, console: Console) -> list[P
     return teaching
 
 
-def _replayed(replay: Replay, bundle: Bundle, taught: Sequence[Convention], strict: bool) -> TokenizedCorpus:
-    pairs = list(islice(usable_pairs([replay.path], strict), MOST_REPLAYED))
+def _replayed(
+    replay: Replay, bundle: Bundle, taught: Sequence[Convention], strict: bool, skipped: Callable[[PairError], None]
+) -> TokenizedCorpus:
+    pairs = list(islice(usable_pairs([replay.path], strict, skipped), MOST_REPLAYED))
     if bundle.config.situations:
         pairs = [pair for pair in pairs if pair.situations]
     else:
         pairs = [replace(pair, situations=()) for pair in pairs]
     corpus = TokenizedCorpus.build(
-        pairs, bundle.tokenizer, MAX_LENGTH, is_reading=lambda pair: is_changed(pair, taught)
+        pairs,
+        bundle.tokenizer,
+        bundle.config.model.max_length,
+        is_reading=lambda pair: is_changed(pair, taught),
     )
     if len(corpus) < 2:
         raise ValueError(f"{replay.path}: no two pairs that this bundle could have learnt")
@@ -237,6 +245,17 @@ def _config(bundle: Bundle, notes: BundleNotes, taught: Sequence[Convention]) ->
         doctrine=default_doctrine().digest if bundle.config.situations else "",
         conventions=(*before, *taught),
     )
+
+
+def _skipped(console: Console) -> Callable[[PairError], None]:
+    """Names the first bad lines."""
+    numbers = count(1)
+
+    def note(error: PairError) -> None:
+        if next(numbers) <= ERRORS_SHOWN:
+            _say(console, f"skipped: {error}")
+
+    return note
 
 
 def _say(console: Console, text: str) -> None:

@@ -127,7 +127,7 @@ def test_a_bundle_is_fine_tuned_under_its_own_name(dispatch: Any, tiny_bundle: P
     [
         (["--mix", "a.jsonl"], "--mix goes with --from"),
         (["--from", "b", "--preset", "nano"], "--preset makes a new network"),
-        (["--from", "b", "--mix", "a.jsonl:2"], "share must be above 0"),
+        (["--from", "b", "--mix", "a.jsonl:2"], "share must be at least"),
     ],
 )
 def test_options_that_do_not_go_together_are_wrong_usage(

@@ -164,9 +164,26 @@ def test_a_file_to_mix_in_may_say_its_share(text: str, path: str, share: float) 
 
 
 def test_shares_that_leave_nothing_are_refused(base: Path, config: TrainConfig, replay: Path, tmp_path: Path) -> None:
-    for wrong in ("a.jsonl:0", "a.jsonl:1", "a.jsonl:-1"):
+    for wrong in ("a.jsonl:0", "a.jsonl:1", "a.jsonl:-1", "a.jsonl:1e-9"):
         with pytest.raises(ValueError, match="share"):
             Replay.parse(wrong)
-    mix = [Replay(replay, 0.5), Replay(replay, 0.5)]
-    with pytest.raises(ValueError, match="leave nothing"):
-        fine_tune(base, [replay], mix, None, tmp_path / "run", config, NOTES, console=QUIET)
+    for shares in ((0.5, 0.5), (0.7, 0.2, 0.1)):  # the latter add up to a little less than 1
+        mix = [Replay(replay, share) for share in shares]
+        with pytest.raises(ValueError, match="leave the pairs too little"):
+            fine_tune(base, [replay], mix, None, tmp_path / "run", config, NOTES, console=QUIET)
+
+
+def test_lines_that_cannot_be_used_are_named_and_pairs_too_long_for_the_network_left_out(
+    base: Path, config: TrainConfig, replay: Path, tmp_path: Path
+) -> None:
+    shown = Console(file=StringIO(), width=200)
+    pairs = pairs_of("flood", CLAUSE)
+    long = replace(pairs[0], report=pairs[0].report + ",快" * load_bundle(base).config.model.max_length)
+    mixed = write(tmp_path / "mixed.jsonl", [*pairs, long])
+    with mixed.open("a", encoding="utf-8") as stream:
+        stream.write('{"report": "甲村"}\n')
+    fine_tune(base, [mixed], [Replay(replay)], None, tmp_path / "run", config, NOTES, console=shown)
+    assert f"skipped: {mixed}:22: field 'instruction' is missing" in shown.file.getvalue()  # type: ignore[attr-defined]
+    only = write(tmp_path / "only.jsonl", [pairs[0], long])
+    with pytest.raises(ValueError, match="too few to fine-tune on"):
+        fine_tune(base, [only], [Replay(replay)], None, tmp_path / "none", config, NOTES, console=QUIET)
