@@ -13,7 +13,7 @@ import pytest
 
 from dispatch.domain.doctrine import doctrine_file
 from dispatch.engine import Generation, GenerationRequest
-from dispatch.model import previous_of, verify_bundle
+from dispatch.model import previous_of, update_document, verify_bundle
 from dispatch.store import Decision, Reviews, Store, Tokens
 from dispatch.workflow.doctrine_changes import Proposal
 from tests.cli.conftest import EchoEngine
@@ -146,6 +146,22 @@ def test_a_better_bundle_is_promoted_and_taken_back(
     promoted = dispatch.json("models", "promote", str(candidate), "--on", str(held), "--to", str(served), "--json")
     assert promoted == {"path": str(served), "digest": digest, "previous": str(previous_of(served))}
     assert dispatch.json("models", "rollback", "--to", str(served), "--json")["digest"] == before
+    assert verify_bundle(served) == before
+
+
+def test_a_bundle_that_changes_while_it_is_compared_is_not_promoted(
+    dispatch: Any, monkeypatch: pytest.MonkeyPatch, served: Path, candidate: Path, held: Path
+) -> None:
+    def open_engine(path: Path) -> EchoEngine:
+        if path == candidate:
+            update_document(candidate, "MODEL_CARD.md", "changed")
+            return EchoEngine()
+        return SilentEngine()
+
+    monkeypatch.setattr("dispatch.cli.answering.open_engine", open_engine)
+    before = verify_bundle(served)
+    refused = dispatch("models", "promote", str(candidate), "--on", str(held), "--to", str(served))
+    assert (refused.exit_code, "compare them again" in refused.stderr) == (1, True)
     assert verify_bundle(served) == before
 
 
