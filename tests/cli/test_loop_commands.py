@@ -14,7 +14,7 @@ import pytest
 from dispatch.domain.doctrine import doctrine_file
 from dispatch.engine import Generation, GenerationRequest
 from dispatch.model import previous_of, update_document, verify_bundle
-from dispatch.store import Decision, Reviews, Store, Tokens
+from dispatch.store import Audit, Decision, Reviews, Store, Tokens
 from dispatch.workflow.doctrine_changes import Proposal
 from tests.cli.conftest import EchoEngine
 from tests.tiny_bundle import save_tiny_bundle
@@ -80,13 +80,27 @@ def wrong(monkeypatch: pytest.MonkeyPatch) -> Wrong:
 def test_released_texts_are_exported_and_held_out_reports_are_not(dispatch: Any, database: str, tmp_path: Path) -> None:
     held, out = tmp_path / "held.jsonl", tmp_path / "pairs.jsonl"
     held.write_text('{"report": "乙村"}\n', encoding="utf-8")
-    options = ("export", "pairs", str(out), "--evaluation", str(held), "--database-url", database, "--json")
+    options = (
+        "export",
+        "pairs",
+        str(out),
+        "--evaluation",
+        str(held),
+        "--by",
+        "li",
+        "--database-url",
+        database,
+        "--json",
+    )
     assert dispatch.json(*options) == {"path": str(out), "pairs": 1, "left_out": {}}
     (line,) = out.read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["report"] == REPORT
     held.write_text(json.dumps({"report": REPORT}) + "\n", encoding="utf-8")
     assert dispatch.json(*options) == {"path": str(out), "pairs": 0, "left_out": {"in an evaluation set": 1}}
     assert out.read_text(encoding="utf-8") == ""
+    with closing(Store.open(database)) as store:
+        events = Audit(store.database).events(subject="pairs", limit=9)
+    assert [(event.action, event.actor) for event in events] == [("pairs.exported", "li")] * 2
 
 
 def test_an_export_without_evaluation_sets_is_wrong_usage(dispatch: Any, tmp_path: Path) -> None:
