@@ -224,7 +224,7 @@ def test_a_proposal_is_applied_after_a_supervisor_has_signed_it(dispatch: Any, d
     url = ("--database-url", database)
     nothing = dispatch("doctrine", "propose", str(file), *url)
     assert (nothing.exit_code, "reviews contradict no rule" in nothing.stderr) == (0, True)
-    proposal = replace(Proposal.read(file), text=f"{text}# as agreed\n")
+    proposal = replace(Proposal.read(file, text), text=f"{text}# as agreed\n")
     file.write_text(json.dumps(proposal.to_dict(text)), encoding="utf-8")
 
     unsigned = dispatch("doctrine", "apply", str(file), "--to", str(target), *url)
@@ -236,7 +236,13 @@ def test_a_proposal_is_applied_after_a_supervisor_has_signed_it(dispatch: Any, d
     signed = dispatch("doctrine", "sign", str(file), "--token-file", str(token), *url)
     assert "+# as agreed" in signed.stdout
     assert "signed by zhou" in signed.stderr
-    applied = dispatch("doctrine", "apply", str(file), "--to", str(target), *url)
+    target.write_text(text, encoding="utf-8")
+    target.chmod(0o640)
+    applied = dispatch("doctrine", "apply", str(file), "--to", str(target), "--by", "wu", *url)
     assert applied.exit_code == 0, applied.stderr
+    assert target.stat().st_mode & 0o777 == 0o640
+    with closing(Store.open(database)) as store:
+        (event,) = Audit(store.database).events(subject=f"doctrine/{proposal.digest}", limit=9)
+    assert (event.action, event.actor) == ("doctrine.applied", "wu")
     assert target.read_text(encoding="utf-8") == f"{text}# as agreed\n"
     assert doctrine_file().read_text(encoding="utf-8") == text
