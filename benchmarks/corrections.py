@@ -173,10 +173,17 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 def failures(figures: dict[str, Any]) -> list[str]:
     """What is not as it must be."""
-    changed = figures["changed"]["changed"]
+    changed = figures["changed"].get("changed")
+    learnt = (
+        [
+            (changed["before"]["value"] < BEFORE_MOST, "the changed slice was right before"),
+            (changed["after"]["value"] >= AFTER_LEAST, "the changed slice was not learnt"),
+        ]
+        if changed
+        else [(False, "no draft lacked the clause alone")]
+    )
     bars = [
-        (changed["before"]["value"] < BEFORE_MOST, "the changed slice was right before"),
-        (changed["after"]["value"] >= AFTER_LEAST, "the changed slice was not learnt"),
+        *learnt,
         (figures["promotion_changes_answers"], "the promotion changed no answer"),
         (figures["rollback_restores_bytes"], "the rollback did not restore the old answers"),
     ]

@@ -5,18 +5,15 @@ together, so that what is hard for both does not widen the interval of their dif
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from dispatch.domain import Convention, Situation
-from dispatch.domain.conventions import endings, without_endings
 from dispatch.engine import Generation
-from dispatch.model import normalize
 from training.bootstrap import Estimate, Floats, Quantity, estimate
-from training.corpus import Pair
 from training.evaluate import EvaluationFile, Respond, respond_to_all
-from training.judging import Answer, Example, judge
+from training.judging import Answer, Example, as_of_then, judge
 from training.metrics import MEASURES, Ratio
 
 GUARDED = ("instruction", "situation", "requests")
@@ -106,22 +103,9 @@ def _scores(
     generations = respond_to_all(contender.respond, examples, tell)
     answers = [contender.choose(example, made) for example, made in zip(examples, generations, strict=True)]
     return [
-        judge(example, _as_of_then(example, answer, taught)).scores
+        judge(example, as_of_then(example, answer, taught)).scores
         for example, answer in zip(examples, answers, strict=True)
     ]
-
-
-def _as_of_then(example: Example, answer: Answer, taught: Sequence[Convention]) -> Answer:
-    """An answer to a row that is older than a convention, without it; everything else as it is."""
-    if not taught or not isinstance(example, Pair) or not example.situations:
-        return answer
-    expected = endings(normalize(example.instruction).text, example.situations, taught)
-    said = {clause for clauses in expected for clause in clauses}
-    newer = [convention for convention in taught if convention.clause not in said]
-    candidate = answer.candidate
-    return replace(
-        answer, candidate=replace(candidate, text=without_endings(candidate.text, candidate.situations, newer))
-    )
 
 
 def _slices(file: EvaluationFile, example: Example) -> Iterator[str]:

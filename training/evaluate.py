@@ -12,7 +12,7 @@ from dispatch.engine import Generation, GenerationRequest
 from dispatch.model import normalize
 from training.bootstrap import Estimate, Quantity, estimate, ratio
 from training.corpus import Pair, PairError, read_pairs
-from training.judging import FAULTS, Answer, Example, Judgement, judge
+from training.judging import FAULTS, Answer, Example, Judgement, as_of_then, judge
 from training.labelled import LabelledReport, holds_labelled_reports, read_labelled_reports
 from training.metrics import MEASURES, Ratio
 from training.reliability import Bin, calibration_error, reliability
@@ -121,10 +121,13 @@ def evaluate(
     """Answers every row of a file and compares; one report for each choice among the candidates.
 
     respond answers a batch; choose picks answers out of one generation, each by the name of who picks. on_progress gets
-    the number of rows that are done.
+    the number of rows that are done. What reviews have taught the model counts as wrong in no older row.
     """
     generations = respond_to_all(respond, file.examples, on_progress)
-    chosen = [choose(example, made) for example, made in zip(file.examples, generations, strict=True)]
+    chosen = [
+        {name: as_of_then(example, answer, made.conventions) for name, answer in choose(example, made).items()}
+        for example, made in zip(file.examples, generations, strict=True)
+    ]
     return [_report(file, choice, [picked[choice] for picked in chosen]) for choice in chosen[0]]
 
 

@@ -2,14 +2,14 @@
 
 Two things keep it. Replay: generated pairs stand between the corrected ones, and on them the network is held to what
 the bundle said before (its whole distribution over each token, not the pair's text alone: Li and Hoiem 2016, "Learning
-without Forgetting"), so that nothing pulls at it but the corrections. And where reviews have taught a convention,
+without Forgetting"), so that nothing pulls at it but what reviewers wrote. And where reviews have taught a convention,
 replayed pairs that doctrine would answer without it end before their instruction's text: they teach the reading, and
 do not contradict the reviewers.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +18,18 @@ from rich.console import Console
 from torch import Tensor
 
 from dispatch.domain import Convention, default_doctrine
+from dispatch.domain.linear import INSTRUCTION
 from dispatch.model import Bundle, BundleConfig, Transformer, label_smoothed_cross_entropy, load_bundle
 from training.batching import Batch, Rows, TokenBatches
 from training.conventions import find_conventions, is_changed
-from training.corpus import Pair, TokenizedCorpus
+from training.corpus import Pair, PairError, TokenizedCorpus
 from training.memory import keep_freed_memory
-from training.presets import MAX_LENGTH
-from training.run import BundleNotes, Origin, fit, hold_out, tokenized, training_device, usable_pairs, write_bundle
+from training.run import ERRORS_SHOWN, BundleNotes, Origin, fit, hold_out, training_device, usable_pairs, write_bundle
 from training.trainer import TrainConfig
 
 MOST_REPLAYED = 50_000  # pairs of a file: more than a fine-tuning gets through
 DEFAULT_SHARE = 0.8
+LEAST_SHARE = 0.01  # of what is seen; less would have the others repeated without end
 _HELD_OUT_SHARE = 0.05  # of the corrected pairs, where no file is named to validate on
 
 FINE_TUNING = TrainConfig(
@@ -54,14 +55,14 @@ class Replay:
 
     @classmethod
     def parse(cls, text: str) -> "Replay":
-        """Reads `FILE` or `FILE:SHARE`. Raises ValueError for a share that is not between 0 and 1."""
+        """Reads `FILE` or `FILE:SHARE`. Raises ValueError for a share that is not between LEAST_SHARE and 1."""
         name, colon, number = text.rpartition(":")
         try:
             share = float(number) if colon else DEFAULT_SHARE
         except ValueError:
             name, share = text, DEFAULT_SHARE
-        if not 0 < share < 1:
-            raise ValueError(f"{text}: the share must be above 0 and below 1")
+        if not LEAST_SHARE <= share < 1:
+            raise ValueError(f"{text}: the share must be at least {LEAST_SHARE} and below 1")
         return cls(Path(name if colon and name else text), share)
 
 
@@ -89,30 +90,34 @@ def fine_tune(
     """
     console = console or Console(stderr=True)
     own_share = 1 - sum(replay.share for replay in mix)
-    if own_share <= 0:
-        raise ValueError("the shares of the files to mix in leave nothing for the pairs; make them smaller")
+    if own_share < LEAST_SHARE:
+        raise ValueError("the shares of the files to mix in leave the pairs too little; make them smaller")
     bundle = load_bundle(base)
     out.mkdir(parents=True, exist_ok=True)
     keep_freed_memory()
     if config.threads > 0:
         torch.set_num_threads(config.threads)
-    corrected = _teaching(usable_pairs(pairs, strict), bundle, console)
+    skipped = _skipped(console)
+    corrected = _teaching(usable_pairs(pairs, strict, skipped), bundle, console)
     taught = find_conventions(corrected)
     for convention in taught:
         _say(console, f"taught by the pairs: {convention.clause} ({', '.join(convention.hazards) or 'always'})")
-    tokenizer = bundle.tokenizer
-    own = TokenizedCorpus.build(corrected, tokenizer, MAX_LENGTH)
-    replayed = [_replayed(replay, bundle, taught, strict) for replay in mix]
+    tokenizer, longest = bundle.tokenizer, bundle.config.model.max_length
+    own = TokenizedCorpus.build(corrected, tokenizer, longest)
+    if len(own) < 2:
+        raise ValueError(f"{len(own)} pairs of at most {longest} tokens are too few to fine-tune on")
+    replayed = [_replayed(replay, bundle, taught, strict, skipped) for replay in mix]
     for replay, part in zip(mix, replayed, strict=True):
         _say(console, f"{replay.path.name}: {len(part):,} pairs to replay, {replay.share:.0%} of what is seen")
     shares = [own_share, *(replay.share for replay in mix)]
     batches, valid_batches = _mixed([own, *replayed], shares, config, tokenizer.pad_id)
     if valid is not None:
-        corpus = tokenized([valid], tokenizer, strict, console)
+        corpus = TokenizedCorpus.build(usable_pairs([valid], strict, skipped), tokenizer, longest)
         valid_batches = TokenBatches(corpus, np.arange(len(corpus)), config.batch_tokens, config.seed, tokenizer.pad_id)
     torch.manual_seed(config.seed)
     model = _network(bundle, config.dropout).to(training_device())
-    loss = AnchoredLoss(bundle.model.to(training_device()), len(own), config.label_smoothing, tokenizer.pad_id)
+    teacher, instruction_id = bundle.model.to(training_device()), tokenizer.symbol_id(INSTRUCTION)
+    loss = AnchoredLoss(teacher, len(own), config.label_smoothing, tokenizer.pad_id, instruction_id)
     what = f"fine-tuning {bundle.identity.name}"
     facts = {"from": bundle.identity.digest, "shares": str(shares)}
     trainer = fit(model, config, batches, valid_batches, out, facts, what, console, loss)
@@ -128,38 +133,42 @@ def fine_tune(
 
 
 class AnchoredLoss:
-    """Cross-entropy on corrected pairs; on replayed ones the Kullback-Leibler divergence from what the bundle said.
+    """Cross-entropy on what corrected pairs change; everywhere else the divergence (Kullback-Leibler) from the bundle.
 
-    Rows of the corpus from ``first_replayed`` on are replayed. Both are in nats, averaged over the predicted tokens.
+    Rows of the corpus from ``first_replayed`` on are replayed: all of their tokens are held to what the bundle said. Of
+    a corrected pair the text behind ``instruction_id`` is learnt. Of its reading, which a person has confirmed or
+    written, that is learnt which the bundle would have written otherwise; the rest is held too. Each of the two is a
+    mean over its own tokens, in nats, so that a few corrections weigh as much as all that is to be kept.
     """
 
-    def __init__(self, teacher: Transformer, first_replayed: int, smoothing: float, pad_id: int) -> None:
+    def __init__(
+        self, teacher: torch.nn.Module, first_replayed: int, smoothing: float, pad_id: int, instruction_id: int
+    ) -> None:
+        """teacher(source_BS, decoder_input_BT) must return logits_BTV."""
         self._teacher = teacher.eval().requires_grad_(False)
         self._first_replayed = first_replayed
         self._smoothing = smoothing
         self._pad_id = pad_id
+        self._instruction_id = instruction_id
 
     def __call__(self, logits_BTV: Tensor, batch: Batch) -> Tensor:
-        replayed_B = torch.from_numpy(batch.rows_B >= self._first_replayed).to(logits_BTV.device)
-        loss = logits_BTV.new_zeros(())
         gold_BT = batch.decoder_output_BT
-        for chosen_B, of in ((~replayed_B, self._correction), (replayed_B, self._divergence)):
-            if bool(chosen_B.any()):
-                tokens = (gold_BT[chosen_B] != self._pad_id).sum()
-                loss = loss + of(logits_BTV[chosen_B], batch, chosen_B) * (tokens / batch.target_tokens)
-        return loss
-
-    def _correction(self, logits_BTV: Tensor, batch: Batch, chosen_B: Tensor) -> Tensor:
-        gold_BT = batch.decoder_output_BT[chosen_B]
-        return label_smoothed_cross_entropy(logits_BTV, gold_BT, self._smoothing, self._pad_id)
-
-    def _divergence(self, logits_BTV: Tensor, batch: Batch, chosen_B: Tensor) -> Tensor:
         with torch.no_grad():
-            before_BTV = self._teacher(batch.source_BS[chosen_B], batch.decoder_input_BT[chosen_B])
-        counts_BT = batch.decoder_output_BT[chosen_B] != self._pad_id
-        now_NV = logits_BTV[counts_BT].float().log_softmax(dim=-1)
-        before_NV = before_BTV[counts_BT].float().log_softmax(dim=-1)
-        return torch.nn.functional.kl_div(now_NV, before_NV, reduction="batchmean", log_target=True)
+            before_BTV = self._teacher(batch.source_BS, batch.decoder_input_BT)
+        counts_BT = gold_BT != self._pad_id
+        corrected_B = torch.from_numpy(batch.rows_B < self._first_replayed).to(logits_BTV.device)
+        is_text_BT = (batch.decoder_input_BT == self._instruction_id).cumsum(dim=1) > 0
+        learnt_BT = counts_BT & corrected_B[:, None] & (is_text_BT | (before_BTV.argmax(dim=-1) != gold_BT))
+        held_BT = counts_BT & ~learnt_BT
+        loss = logits_BTV.new_zeros(())
+        if bool(learnt_BT.any()):
+            said_NV, gold_N = logits_BTV[learnt_BT], gold_BT[learnt_BT]
+            loss = loss + label_smoothed_cross_entropy(said_NV, gold_N, self._smoothing, self._pad_id)
+        if bool(held_BT.any()):
+            before_NV = before_BTV[held_BT].float().log_softmax(dim=-1)
+            now_NV = logits_BTV[held_BT].float().log_softmax(dim=-1)
+            loss = loss + torch.nn.functional.kl_div(now_NV, before_NV, reduction="batchmean", log_target=True)
+        return loss
 
 
 def _teaching(pairs: Iterable[Pair], bundle: Bundle, console: Console) -> list[Pair]:
@@ -175,14 +184,19 @@ def _teaching(pairs: Iterable[Pair], bundle: Bundle, console: Console) -> list[P
     return teaching
 
 
-def _replayed(replay: Replay, bundle: Bundle, taught: Sequence[Convention], strict: bool) -> TokenizedCorpus:
-    pairs = list(islice(usable_pairs([replay.path], strict), MOST_REPLAYED))
+def _replayed(
+    replay: Replay, bundle: Bundle, taught: Sequence[Convention], strict: bool, skipped: Callable[[PairError], None]
+) -> TokenizedCorpus:
+    pairs = list(islice(usable_pairs([replay.path], strict, skipped), MOST_REPLAYED))
     if bundle.config.situations:
         pairs = [pair for pair in pairs if pair.situations]
     else:
         pairs = [replace(pair, situations=()) for pair in pairs]
     corpus = TokenizedCorpus.build(
-        pairs, bundle.tokenizer, MAX_LENGTH, is_reading=lambda pair: is_changed(pair, taught)
+        pairs,
+        bundle.tokenizer,
+        bundle.config.model.max_length,
+        is_reading=lambda pair: is_changed(pair, taught),
     )
     if len(corpus) < 2:
         raise ValueError(f"{replay.path}: no two pairs that this bundle could have learnt")
@@ -231,6 +245,17 @@ def _config(bundle: Bundle, notes: BundleNotes, taught: Sequence[Convention]) ->
         doctrine=default_doctrine().digest if bundle.config.situations else "",
         conventions=(*before, *taught),
     )
+
+
+def _skipped(console: Console) -> Callable[[PairError], None]:
+    """Names the first bad lines."""
+    numbers = count(1)
+
+    def note(error: PairError) -> None:
+        if next(numbers) <= ERRORS_SHOWN:
+            _say(console, f"skipped: {error}")
+
+    return note
 
 
 def _say(console: Console, text: str) -> None:

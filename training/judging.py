@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from dispatch.domain import Situation, by_urgency
+from dispatch.domain import Convention, Situation, by_urgency
+from dispatch.domain.conventions import endings, without_endings
 from dispatch.domain.findings import Severity
 from dispatch.engine import Candidate
 from dispatch.model import normalize
@@ -93,6 +94,22 @@ def judge(example: Example, answer: Answer) -> Judgement:
     if isinstance(example, Pair):
         return judge_pair(example, answer)
     return judge_labelled(example, answer)
+
+
+def as_of_then(example: Example, answer: Answer, taught: Sequence[Convention]) -> Answer:
+    """An answer to a pair that is older than a convention, without it; everything else as it is.
+
+    A pair is older where its text lacks a taught clause that its situations call for.
+    """
+    if not taught or not isinstance(example, Pair) or not example.situations:
+        return answer
+    expected = endings(normalize(example.instruction).text, example.situations, taught)
+    said = {clause for clauses in expected for clause in clauses}
+    newer = [convention for convention in taught if convention.clause not in said]
+    candidate = answer.candidate
+    return replace(
+        answer, candidate=replace(candidate, text=without_endings(candidate.text, candidate.situations, newer))
+    )
 
 
 def judge_pair(pair: Pair, answer: Answer) -> Judgement:

@@ -127,8 +127,11 @@ def with_spool(store: Store, file: Path | None, stack: ExitStack) -> Store | Spo
 
 
 def exporter(store: Store, doctrine: Doctrine, evaluation_sets: Path | None) -> Export | None:
-    """What exports pairs; None where nothing says which reports models are measured on. Raises OSError, ValueError."""
+    """What exports pairs; None where nothing says which reports models are measured on. Raises OSError, ValueError.
+
+    The files are read again for each export: what is held out may have grown.
+    """
     if evaluation_sets is None:
         return None
-    held_out = read_held_out([evaluation_sets])
-    return lambda: [pair.to_dict() for pair in export_pairs(store, doctrine, held_out).pairs]
+    read_held_out([evaluation_sets])
+    return lambda: [pair.to_dict() for pair in export_pairs(store, doctrine, read_held_out([evaluation_sets])).pairs]

@@ -95,7 +95,7 @@ def _answers(engine: "Engine", examples: "Sequence[Example]") -> _Answers:
     from dispatch.model import Calibration
     from dispatch.workflow import rank
     from training.evaluate import request_of, respond_to_all
-    from training.judging import Answer, judge
+    from training.judging import Answer, as_of_then, judge
 
     with progress_of("calibrate", len(examples)) as show:
         generations = respond_to_all(lambda rows: generate_all(engine, list(map(request_of, rows))), examples, show)
@@ -105,7 +105,7 @@ def _answers(engine: "Engine", examples: "Sequence[Example]") -> _Answers:
     answers = _Answers(kind_threshold, [], [], [], [])
     for example, generation in zip(examples, generations, strict=True):
         sent = rank(request_of(example), generation, doctrine, silencing)[0]
-        judgement = judge(example, Answer(sent.candidate, sent.worst))
+        judgement = judge(example, as_of_then(example, Answer(sent.candidate, sent.worst), generation.conventions))
         answers.features.append(sent.features)
         answers.right.append(judgement.right)
         answers.silent.append(judgement.scores["silent_errors"].part > 0)

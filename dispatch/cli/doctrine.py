@@ -1,5 +1,7 @@
 """`dispatch doctrine …`: the rules that say which resources a situation calls for."""
 
+import os
+import shutil
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import asdict
@@ -93,7 +95,7 @@ def sign(
 ) -> None:
     """Sign a proposal as a supervisor: an event of the audit chain says who signed which text.
 
-    Prints the diff that is signed.
+    Read the diff in the file first: it is what is signed, and is printed again. What was signed before holds no more.
 
     Example: `dispatch doctrine sign proposal.json --token-file supervisor.token`
     """
@@ -106,11 +108,11 @@ def sign(
     file = token_file or settings.token_file
     if file is None:
         raise typer.BadParameter("name the file of your token by --token-file or the setting token_file")
-    read = Proposal.read(proposal)
-    diff = read.diff(doctrine_file().read_text(encoding="utf-8"))
+    current = doctrine_file().read_text(encoding="utf-8")
+    read = Proposal.read(proposal, current)
     with closing(Store.open(database_url or settings.database_url)) as store:
         supervisor = sign_proposal(store, read, file.read_text(encoding="utf-8").strip())
-    print_result(diff.rstrip("\n"))
+    print_result(read.diff(current).rstrip("\n"))
     note(f"signed by {supervisor}: doctrine {read.digest}")
 
 
@@ -120,6 +122,7 @@ def apply(
     to: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to write the doctrine; in place of the one in use.")
     ] = None,
+    actor: Annotated[str, typer.Option("--by", metavar="WHO", help="Who does it, for the audit trail.")] = "",
     database_url: DatabaseOption = None,
 ) -> None:
     """Put a signed proposal in the place of the doctrine in use; servers take it up when they start.
@@ -129,16 +132,21 @@ def apply(
     Example: `dispatch doctrine apply proposal.json`
     """
     from dispatch.domain.doctrine import doctrine_file
-    from dispatch.store import Store
-    from dispatch.workflow.doctrine_changes import Proposal, signature
+    from dispatch.store import Audit, Store
+    from dispatch.workflow.doctrine_changes import APPLIED, Proposal, signature
 
-    read, target = Proposal.read(proposal), to or doctrine_file()
-    read.diff(doctrine_file().read_text(encoding="utf-8"))
+    in_use = doctrine_file()
+    read, target = Proposal.read(proposal, in_use.read_text(encoding="utf-8")), to or in_use
     with closing(Store.open(database_url or load_settings().database_url)) as store:
         event = signature(store, read)
-    temporary = target.with_name(f".{target.name}.partial")
-    temporary.write_text(read.text, encoding="utf-8")
-    temporary.replace(target)
+        temporary = target.with_name(f".{target.name}.partial")
+        with temporary.open("w", encoding="utf-8") as stream:
+            stream.write(read.text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        shutil.copymode(target if target.exists() else in_use, temporary)
+        Audit(store.database).record(APPLIED, actor, f"doctrine/{read.digest}", {"signature": event.seq})
+        temporary.replace(target)
     print_result(f"{target}: doctrine {read.digest}, signed by {event.actor} in event {event.seq}")
 
 

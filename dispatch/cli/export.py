@@ -65,19 +65,20 @@ def pairs(
             "`evaluation_sets` by default.",
         ),
     ] = None,
+    actor: Annotated[str, typer.Option("--by", metavar="WHO", help="Who you are, for the audit trail.")] = "",
     database_url: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write what reviewers have released, by approving or revising it, as training pairs.
 
     Each has its provenance and the number of its reviewers; the same report stands once, and personal data are masked.
-    Says how many were left out and why.
+    Says how many were left out and why. That they were taken is an event of the audit trail.
 
     Example: `dispatch export pairs corrected.jsonl --evaluation pairs/unseen.jsonl`
     """
     from dispatch.domain import default_doctrine
-    from dispatch.store import Store
-    from dispatch.workflow.corrections import export_pairs, read_held_out
+    from dispatch.store import Audit, Store
+    from dispatch.workflow.corrections import EXPORTED, export_pairs, read_held_out
 
     settings = load_settings()
     paths = evaluation or ([settings.evaluation_sets] if settings.evaluation_sets else [])
@@ -85,6 +86,7 @@ def pairs(
         raise typer.BadParameter("name the evaluation files by --evaluation or the setting evaluation_sets")
     held_out = read_held_out(paths)
     with closing(Store.open(database_url or settings.database_url)) as store:
+        Audit(store.database).record(EXPORTED, actor, "pairs")
         export = export_pairs(store, default_doctrine(), held_out)
     temporary = out.with_name(f".{out.name}.partial")
     temporary.write_text("".join(f"{to_json(pair.to_dict())}\n" for pair in export.pairs), encoding="utf-8")

@@ -64,16 +64,19 @@ def promote(
 
     Example: `dispatch models promote run/bundle --on pairs/seen.jsonl --to models/current`
     """
-    from dispatch.model import previous_of
+    from dispatch.model import previous_of, verify_bundle
     from dispatch.model import promote as put_in_place
 
     path = _served(to)
+    compared = verify_bundle(path), verify_bundle(candidate)
     differences = _compared(path, candidate, on)
     if not any(difference.is_guarded for difference in differences):
         raise ValueError("no slice has 200 rows, so nothing would guard the promotion: name larger files by --on")
     if any(difference.falls for difference in differences):
         _tell_falls(differences)
         raise ValueError(f"{candidate} is not promoted: guarded slices fall (above)")
+    if (verify_bundle(path), verify_bundle(candidate)) != compared:
+        raise ValueError("one of the bundles has changed while they were compared: compare them again")
     digest = put_in_place(candidate, path)
     if as_json:
         print_json({"path": str(path), "digest": digest, "previous": str(previous_of(path))})
@@ -174,4 +177,4 @@ def _table(differences: "Sequence[Difference]") -> "Table":
 
 
 def _points(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:+.2f}"
+    return "-" if share is None else f"{100 * share + 0.0:+.2f}"

@@ -4,6 +4,7 @@ Places are found word for word, numbers by the independent extractor, and goods 
 hazards, outages and the like are called differs from caller to caller: of those nothing is said here.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from dispatch.domain.amounts import Amount, find_amounts, simplified
@@ -29,6 +30,11 @@ _JOINED = 1  # characters at most between two spans that are shown as one
 _FLOOR = "层楼"
 _HOUSEHOLD = "户家"
 _METRES_A_KM = 1000.0
+# What must stand beside a number (#) that has no kind: 9岁 is an age, 9号楼 is none.
+_BESIDE = {
+    "age": re.compile("#周?岁|年龄[为约有:: ]{0,2}#"),
+    "battery_percent": re.compile("#(?:%|个?格?电|格)|(?:百分之|电量?[为约仅只剩余有:: ]{0,3})#"),
+}
 
 
 def find_evidence(situation: Situation, report: str, doctrine: Doctrine) -> Mapping[str, tuple[Span, ...]]:
@@ -49,7 +55,9 @@ def find_evidence(situation: Situation, report: str, doctrine: Doctrine) -> Mapp
         ]
     for name, value in situation.facts.items():
         if not isinstance(value, bool):
-            found[f"facts.{name}"] = [_span(amount, report) for amount in amounts if _states(name, value, amount)]
+            found[f"facts.{name}"] = [
+                _span(amount, report) for amount in amounts if _states(name, value, amount, report)
+            ]
     for index, requested in enumerate(situation.requested):
         found[f"requested[{index}]"] = _requested(requested, amounts, report)
     for field in ("needs", "not_needed"):
@@ -102,7 +110,7 @@ def _measures(name: str, value: float, amount: Amount, report: str) -> bool:
     return name in MEASURES_BY_KIND.get(amount.kind, ()) and claims_value(value, amount)
 
 
-def _states(name: str, value: float, amount: Amount) -> bool:
+def _states(name: str, value: float, amount: Amount, report: str) -> bool:
     """Whether an amount is the number of a fact."""
     if name == "km":
         return amount.kind == "length" and claims_value(value * _METRES_A_KM, amount)
@@ -112,7 +120,12 @@ def _states(name: str, value: float, amount: Amount) -> bool:
         return amount.kind in ("people", "") and claims_value(value, amount)
     if any(name in names for names in FACTS_BY_KIND.values()):
         return name in FACTS_BY_KIND.get(amount.kind, ()) and claims_value(value, amount)
-    return not amount.kind and claims_value(value, amount)
+    if amount.kind or not claims_value(value, amount):
+        return False
+    around = (
+        f"{report[max(0, amount.start - _REACH) : amount.start]}#{report[amount.end : amount.end + _REACH].lstrip()}"
+    )
+    return name not in _BESIDE or _BESIDE[name].search(simplified(around)) is not None
 
 
 def _requested(requested: Requested, amounts: Sequence[Amount], report: str) -> list[Span]:

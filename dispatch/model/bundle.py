@@ -316,7 +316,7 @@ def _replacement(path: Path) -> Generator[Path, None, None]:
         folder.mkdir()
         yield folder
         _write_sums(folder)
-        _sync(folder)
+        sync_folder(folder)
         if path.exists():
             path.rename(replaced)
         try:
@@ -335,12 +335,14 @@ def _write_sums(folder: Path) -> None:
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
-def _sync(folder: Path) -> None:
-    """Has the disk hold every file before the folder gets its name."""
-    for file in folder.rglob("*"):
-        if file.is_file():
-            with file.open("rb") as stream:
-                os.fsync(stream.fileno())
+def sync_folder(folder: Path) -> None:
+    """Has the disk hold every file, and the folders' lists of them, before the folder gets its name."""
+    for path in (*folder.rglob("*"), folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _half_precision(model: Transformer) -> dict[str, torch.Tensor]:

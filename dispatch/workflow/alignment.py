@@ -4,6 +4,7 @@ A fact is looked for by rule (:mod:`dispatch.domain.evidence`), and where no rul
 when it wrote it. An order comes from the facts without which doctrine would not give it.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -16,7 +17,8 @@ from dispatch.domain.evidence import Span, find_evidence, join
 from dispatch.domain.instruction import issued_orders, split_orders
 from dispatch.domain.label_names import name_facts
 from dispatch.domain.linear import situation_parts
-from dispatch.domain.places import stands_in
+from dispatch.domain.places import find_place, stands_in
+from dispatch.domain.plan import SPOKEN_ACTIONS
 from dispatch.domain.situation import JsonObject
 from dispatch.engine import Attention
 from dispatch.model import normalize, normalize_context
@@ -135,11 +137,13 @@ def _align_facts(
 ) -> Iterator[Alignment]:
     normalized = normalize(answer.report)
     stated = find_evidence(situation, normalized.text, doctrine)
+    places = _places_in(normalized.text, answer.situations)
     for path, text in name_facts(situation).items():
         whole = f"situations[{index}].{path}"
         alignment = Alignment("fact", whole, text, (), 0.0, "none")
         if path in stated:
-            spans = join([normalized.span(*span) for span in stated[path]])
+            own = stated[path] if path == "location" else _told_of(index, stated[path], places)
+            spans = join([normalized.span(*span) for span in own])
             yield replace(alignment, spans=spans, score=1.0, evidence="rule")
         elif path == "location" and stands_in(situation.location, normalize_context(answer.context).location):
             yield replace(alignment, score=1.0, evidence="context")
@@ -148,29 +152,52 @@ def _align_facts(
             yield replace(alignment, spans=spans, score=score, evidence="attention") if spans else alignment
 
 
+def _places_in(report: str, situations: Sequence[Situation]) -> list[tuple[int, int]]:
+    """Where a report names the places of its incidents, each with its incident; not those that several share."""
+    shared = Counter(situation.location for situation in situations)
+    return sorted(
+        (start, index)
+        for index, situation in enumerate(situations)
+        if shared[situation.location] == 1
+        for start in find_place(situation.location, report)
+    )
+
+
+def _told_of(index: int, spans: Sequence[Span], places: Sequence[tuple[int, int]]) -> Sequence[Span]:
+    """Of spans those of one incident, whose place is the last that is named before them; all where none is its own."""
+    own = []
+    for span in spans:
+        before = [incident for start, incident in places if start <= span[0]] or [
+            incident for _, incident in places[:1]
+        ]
+        own += [span] if before[-1:] == [index] else []
+    return own or spans
+
+
 def _align_orders(
     answer: Answer, facts: Mapping[str, Alignment], looking: Looking, doctrine: Doctrine
 ) -> Iterator[Alignment]:
     issued = issued_orders(normalize_context(answer.context), doctrine)
-    needed = [_causes(situation, issued, doctrine) for situation in answer.situations]
+    ruled = [
+        (order, [f"situations[{at}].{path}" for path in paths])
+        for at, situation in enumerate(answer.situations)
+        for order, paths in _causes(situation, issued, doctrine).items()
+    ]
+    said: Counter[str] = Counter()
     for index, order in enumerate(answer.orders):
         alignment = Alignment("order", f"plan[{index}]", _words_of(order), (), 0.0, "none")
-        causes = next(
-            (
-                [f"situations[{at}].{path}" for path in by_order[order]]
-                for at, by_order in enumerate(needed)
-                if order in by_order
-            ),
-            [],
-        )
+        same = next((at for at, (known, _) in enumerate(ruled) if known == order), None)
+        causes = [] if same is None else ruled.pop(same)[1]  # two incidents may have orders that are alike
+        rows = _rows_writing(order, said[order.item], answer.instruction, looking)
+        said[order.item] += order.action in SPOKEN_ACTIONS
         found = [facts[path] for path in causes if facts[path].evidence != "none"]
         if found:
             spans = join([span for fact in found for span in fact.spans])
-            score = sum(fact.score for fact in found) / len(found)
+            score = sum(fact.score for fact in found) / len(causes)
             evidence: Evidence = "doctrine" if spans else "context"
             yield replace(alignment, spans=spans, score=score, evidence=evidence, facts=tuple(causes))
             continue
-        spans, score = looking.at(_rows_writing(order, answer.instruction, looking))
+        spans, score = looking.at(rows)
         if spans:
             alignment = replace(alignment, spans=spans, score=score, evidence="attention")
         yield replace(alignment, facts=tuple(causes))
@@ -217,12 +244,14 @@ def _without(situation: Situation, paths: Sequence[str]) -> Situation:
     return Situation.from_dict(data)
 
 
-def _rows_writing(order: Order, instruction: str, looking: Looking) -> list[int]:
-    """The rows of the clause that says an order."""
+def _rows_writing(order: Order, nth: int, instruction: str, looking: Looking) -> list[int]:
+    """The rows of the clause that says an order, the nth (from 0) of its item; none for what is data alone."""
     start = 0
-    for clause in split_orders(instruction):
-        if order.item in clause and order.action != "出动":
-            return looking.rows_of("instruction", start, start + len(clause))
+    for clause in split_orders(instruction) if order.action in SPOKEN_ACTIONS else ():
+        if order.item in clause:
+            if nth == 0:
+                return looking.rows_of("instruction", start, start + len(clause))
+            nth -= 1
         start += len(clause)
     return []
 

@@ -15,10 +15,13 @@ from dispatch.store import Instruction, Review, Reviews, Store
 from dispatch.workflow.anonymizing import anonymize
 
 RELEASED = ("approved", "revised")
-SEED_PLACE = re.compile(r"A7(?!\d)")
+EXPORTED = "pairs.exported"
+"""The event by which somebody has taken the pairs; its subject is `pairs`."""
+SEED_PLACE = re.compile(r"[Aa]7(?!\d)")
 """The road of the pair that the project grew from, which is a test and in no training file."""
 
 _AT_ONCE = 500  # decisions read together
+_OTHER_PAIRS = re.compile(r"\.(?:tsv|csv|parquet|gz)$", re.IGNORECASE)
 _NO_LETTER = re.compile(r"[\W_]+")
 
 
@@ -70,6 +73,10 @@ class Export:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
+class _LeftOut(Exception):
+    """A decision that is no pair; the message is the reason."""
+
+
 @dataclass(frozen=True)
 class _Released:
     """A pair, and who has released its text: known here alone, to count each person once."""
@@ -79,19 +86,20 @@ class _Released:
 
 
 def read_held_out(paths: Sequence[Path]) -> frozenset[str]:
-    """What identifies the reports of evaluation files (JSONL, or folders of such), but for punctuation and spaces.
+    """What identifies the reports of evaluation files (JSONL, or folders of such): see :func:`fingerprint`.
 
-    Raises OSError for what cannot be read, ValueError for a line that is no JSON object with a report, or no file.
+    Raises OSError for what cannot be read, ValueError for a line that is no JSON object with a report, or no file, and
+    for pairs of another format in a folder.
     """
-    files = [file for path in paths for file in (sorted(path.glob("*.jsonl")) if path.is_dir() else [path])]
+    files = [file for path in paths for file in (_files_of(path) if path.is_dir() else [path])]
     if not files:
         raise ValueError(f"no evaluation files (*.jsonl) in {', '.join(map(str, paths))}")
     return frozenset(fingerprint(report) for file in files for report in _reports_in(file))
 
 
 def fingerprint(report: str) -> str:
-    """The letters and digits of a report, as the model reads it."""
-    return _NO_LETTER.sub("", normalize(report).text)
+    """The letters and digits of a report, as the model reads it, anonymous: an exported report has that of its own."""
+    return _NO_LETTER.sub("", anonymize(normalize(report).text))
 
 
 def export_pairs(store: Store, doctrine: Doctrine, held_out: Collection[str]) -> Export:
@@ -105,17 +113,25 @@ def export_pairs(store: Store, doctrine: Doctrine, held_out: Collection[str]) ->
     for name, decisions in released_decisions(store).items():
         instruction = store.get(name)
         assert instruction is not None, f"{name} has a review and is not there"
-        reason = _not_for_training(instruction, held_out)
-        released = None if reason else _released(instruction, decisions, doctrine)
-        if released is None:
-            left_out[reason or "its place would be masked"] += 1
+        try:
+            _require_for_training(instruction, held_out)
+            released = _released(instruction, decisions, doctrine)
+        except _LeftOut as reason:
+            left_out[str(reason)] += 1
             continue
-        pair = released.pair
-        by_report.setdefault((fingerprint(pair.report), pair.context), []).append(released)
+        by_report.setdefault((fingerprint(released.pair.report), released.pair.context), []).append(released)
     chosen = [_merged(same) for same in by_report.values()]
     if repeated := sum(map(len, by_report.values())) - len(chosen):
         left_out["the same report again"] = repeated
     return Export(tuple(chosen), dict(left_out))
+
+
+def _files_of(folder: Path) -> list[Path]:
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    for file in files:
+        if _OTHER_PAIRS.search(file.name):
+            raise ValueError(f"{file}: evaluation files are read as .jsonl alone: write it so, or keep it elsewhere")
+    return [file for file in files if file.suffix == ".jsonl"]
 
 
 def _reports_in(file: Path) -> Iterator[str]:
@@ -140,33 +156,37 @@ def released_decisions(store: Store) -> Mapping[str, list[Review]]:
     return {name: made for name, made in found.items() if any(one.action in RELEASED for one in made)}
 
 
-def _not_for_training(instruction: Instruction, held_out: Collection[str]) -> str:
-    """Why; "" for what may be learnt from."""
+def _require_for_training(instruction: Instruction, held_out: Collection[str]) -> None:
+    """Raises _LeftOut for what nobody may learn from."""
     if instruction.erased_at is not None:
-        return "erased"
+        raise _LeftOut("erased")
     if instruction.review_state not in RELEASED:
-        return "no longer released"
+        raise _LeftOut("no longer released")
     if instruction.prefix:
-        return "its beginning was typed"
-    said = (instruction.report, str(instruction.context.get("location", "")), instruction.final_text)
-    if fingerprint(instruction.report) in held_out or any(map(SEED_PLACE.search, said)):
-        return "in an evaluation set"
-    return ""
+        raise _LeftOut("its beginning was typed")
+    context = (instruction.context.get("location", ""), *instruction.context.get("issued", ()))
+    said = (instruction.report, instruction.final_text, *context)
+    if fingerprint(instruction.report) in held_out or any(SEED_PLACE.search(normalize(text).text) for text in said):
+        raise _LeftOut("in an evaluation set")
 
 
-def _released(instruction: Instruction, decisions: Sequence[Review], doctrine: Doctrine) -> "_Released | None":
-    """None where masking would change a place."""
-    context = normalize_context(Context.from_dict(instruction.context))
-    released = normalize(instruction.final_text).text
-    text, situations = _confirmed(instruction, released, context, doctrine)
-    releases = [one for one in decisions if one.action in RELEASED]
-    reviewers = frozenset(one.reviewer for one in releases if one.text == instruction.final_text)
-    last = releases[-1]
+def _released(instruction: Instruction, decisions: Sequence[Review], doctrine: Doctrine) -> _Released:
+    """Raises _LeftOut where masking would change what was read, and for what cannot be read."""
+    releases = [one for one in decisions if one.action in RELEASED and one.text == instruction.final_text]
+    if not releases:
+        raise _LeftOut("decided anew meanwhile")
+    try:
+        context = normalize_context(Context.from_dict(instruction.context))
+        released = normalize(instruction.final_text).text
+        text, situations = _confirmed(instruction, released, context, doctrine)
+    except ValueError as error:
+        raise _LeftOut("of another version of Dispatch") from error
     masked = Context(anonymize(context.location), tuple(map(anonymize, context.issued)))
-    report = anonymize(normalize(instruction.report).text)
-    places = {situation.location for situation in situations} - {""}
-    if not all(place in report or place in masked.location for place in places):
-        return None
+    report, instructed = anonymize(normalize(instruction.report).text), anonymize(text)
+    if situations and (instructed != text or not all(_is_said(each, report, masked) for each in situations)):
+        raise _LeftOut("masking would change what was read")
+    last = releases[-1]
+    reviewers = frozenset(one.reviewer for one in releases)
     provenance = Provenance(
         (instruction.name,),
         last.action,
@@ -175,7 +195,13 @@ def _released(instruction: Instruction, decisions: Sequence[Review], doctrine: D
         instruction.model["digest"],
         text != released,
     )
-    return _Released(ReviewedPair(report, anonymize(text), masked, situations, provenance), reviewers)
+    return _Released(ReviewedPair(report, instructed, masked, situations, provenance), reviewers)
+
+
+def _is_said(situation: Situation, report: str, context: Context) -> bool:
+    """Whether the words of a reading are still those of the masked report."""
+    is_placed = situation.location in report or situation.location in context.location
+    return is_placed and all(anonymize(requested.item) == requested.item for requested in situation.requested)
 
 
 def _confirmed(

@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,8 +22,10 @@ from dispatch.workflow.corrections import RELEASED, released_decisions
 
 LEAST_REVIEWS = 20
 LEAST_SHARE = 0.5
-SIGNED = "doctrine.signed"
+SIGNED, APPLIED = "doctrine.signed", "doctrine.applied"
 SIGNING_SCOPE = "supervise"
+DOCTRINE_SUBJECT = "doctrine"
+"""What the audit trail calls what is signed: the last signature counts."""
 _NAMES_KEPT = 5
 
 Edit = Callable[[str], str]
@@ -67,11 +70,6 @@ class Proposal:
         """Of the proposed doctrine: what is signed."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
-    @property
-    def subject(self) -> str:
-        """What the audit trail calls it."""
-        return f"doctrine/{self.digest}"
-
     def diff(self, current: str) -> str:
         """The change as a unified diff against the YAML in use. Raises ValueError where that is not its base."""
         if hashlib.sha256(current.encode()).hexdigest() != self.base:
@@ -93,17 +91,19 @@ class Proposal:
         }
 
     @classmethod
-    def read(cls, file: Path) -> "Proposal":
-        """Raises ValueError where the file holds none, or its text is another than its digest says."""
+    def read(cls, file: Path, current: str) -> "Proposal":
+        """Raises ValueError where the file holds none for the YAML in use, or text or diff were changed in it."""
         try:
             data = json.loads(file.read_text(encoding="utf-8"))
             changes = (Change(**{**each, "instructions": tuple(each["instructions"])}) for each in data["changes"])
             proposal = cls(str(data["base"]), str(data["text"]), tuple(changes))
-            stated = data["proposed"]
+            stated, shown = data["proposed"], data["diff"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{file}: not a proposal of `dispatch doctrine propose`: {error}") from error
         if stated != proposal.digest:
             raise ValueError(f"{file}: its text is not the one that was proposed")
+        if shown != proposal.diff(current):  # people read the diff, and sign the text
+            raise ValueError(f"{file}: the diff in it is not that of its text")
         Doctrine(proposal.text)
         return proposal
 
@@ -130,7 +130,8 @@ def propose_changes(store: Store, doctrine: Doctrine, text: str) -> Proposal:
     for name in released_decisions(store):
         instruction = store.get(name)
         if instruction is not None and instruction.review_state in RELEASED and instruction.erased_at is None:
-            _note(evidence, instruction, doctrine)
+            with suppress(ValueError):  # another version of Dispatch has stored it
+                _note(evidence, instruction, doctrine)
     changes = []
     changed = text
     for change, edit in (*_recounts(evidence), *_additions(evidence), *_removals(evidence)):
@@ -153,16 +154,24 @@ def sign(store: Store, proposal: Proposal, secret: str) -> str:
     token = Tokens(store.database).find(secret)
     if token is None or SIGNING_SCOPE not in token.scopes:
         raise NotSigned(f"the token is not valid, or not for the scope {SIGNING_SCOPE}: a supervisor signs")
-    details = {"base": proposal.base, "changes": len(proposal.changes)}
-    Audit(store.database).record(SIGNED, token.principal, proposal.subject, details)
+    details = {"base": proposal.base, "proposed": proposal.digest, "token": token.id, "changes": len(proposal.changes)}
+    Audit(store.database).record(SIGNED, token.principal, DOCTRINE_SUBJECT, details)
     return token.principal
 
 
 def signature(store: Store, proposal: Proposal) -> AuditEvent:
-    """The event by which a proposal was signed. Raises NotSigned where there is none."""
-    event = Audit(store.database).latest(proposal.subject)
-    if event is None or event.action != SIGNED or event.details.get("base") != proposal.base:
-        raise NotSigned("nobody has signed this proposal: `dispatch doctrine sign` it first")
+    """The event by which a proposal was signed. Raises NotSigned where there is none, and where it holds no more:
+    something was signed after it, or the token that it was signed with has been revoked.
+    """
+    event = Audit(store.database).latest(DOCTRINE_SUBJECT)
+    signed = {"base": proposal.base, "proposed": proposal.digest}
+    if event is None or event.action != SIGNED or {name: event.details.get(name) for name in signed} != signed:
+        raise NotSigned("nobody has signed this proposal last: `dispatch doctrine sign` it first")
+    token = next((each for each in Tokens(store.database).list() if each.id == event.details.get("token")), None)
+    if token is None or token.principal != event.actor or SIGNING_SCOPE not in token.scopes:
+        raise NotSigned("no supervisor's token stands behind the signature")
+    if token.revoked_at is not None:
+        raise NotSigned(f"the token of {event.actor} that it was signed with has been revoked: have it signed again")
     return event
 
 
@@ -171,20 +180,29 @@ def _note(evidence: _Evidence, instruction: Instruction, doctrine: Doctrine) -> 
     context = normalize_context(Context.from_dict(instruction.context))
     plans = make_plans(situations, context, doctrine)
     parts = parse_orders_by_incident(normalize(instruction.final_text).text, doctrine)
+    drafted = Plan(tuple(Order.from_dict(order) for order in instruction.plan), instruction.priority)
     if len(parts) == len(situations):
         for situation, plan, orders in zip(situations, plans, parts, strict=True):
             if situation.kind == "request":
-                _note_one(evidence, instruction.name, situation, plan, orders, doctrine)
+                _note_one(evidence, instruction.name, situation, plan, drafted, orders, doctrine)
 
 
 def _note_one(
-    evidence: _Evidence, name: str, situation: Situation, plan: Plan, orders: Sequence[Order], doctrine: Doctrine
+    evidence: _Evidence,
+    name: str,
+    situation: Situation,
+    plan: Plan,
+    drafted: Plan,
+    orders: Sequence[Order],
+    doctrine: Doctrine,
 ) -> None:
-    planned = {order.item: order for order in plan.spoken()}
+    """What one release says of doctrine's plan of today, as far as the reviewer was shown it in the draft."""
+    shown = {(order.item, order.count) for order in drafted.spoken()}
+    planned = {order.item: order for order in plan.spoken() if (order.item, order.count) in shown}
     said = {doctrine.resource_name(order.item): order for order in orders}
     for section, label, position, rule in doctrine.rules_for(situation):
         if rule.item not in planned:
-            continue  # declined, or issued already
+            continue  # declined, issued already, or another doctrine's answer
         place = RulePlace(section, label, position)
         evidence.applied[place] += 1
         evidence.rules[place] = rule
@@ -194,7 +212,7 @@ def _note_one(
         elif before is not None and (count := said[rule.item].count) not in (None, before):
             evidence.recounted[place, count or 0].append(name)
     evidence.hazards.update(situation.hazards)
-    ordered = {order.item for order in plan.orders}
+    ordered = {order.item for order in (*plan.orders, *drafted.orders)}
     for item, order in said.items():
         if item not in ordered and order.action in SPOKEN_ACTIONS:
             for hazard in situation.hazards:

@@ -1,7 +1,7 @@
 """Masking: people's telephone and other contact numbers, for those who have no need to read them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -35,14 +35,18 @@ def mask_text(text: str) -> str:
     """The text with the middle of each contact number as stars: 138****5678. It stays as long, so that spans hold."""
     readable = normalize(text)
     characters = list(text)
-    for match in _NUMBERS.finditer(readable.text):
-        if match["kept"]:
-            continue
-        digits = [at for at in range(*match.span()) if readable.text[at].isdigit() or readable.text[at] in _SPOKEN]
+    for digits in contact_digits(readable.text):
         for at in digits[_HEAD:-_TAIL] or digits[:-_TAIL]:
             start, end = readable.span(at, at + 1)
             characters[start:end] = "*" * (end - start)
     return "".join(characters)
+
+
+def contact_digits(text: str) -> Iterator[list[int]]:
+    """Where the digits of each contact number stand in a normalised text, be they spoken (幺三八)."""
+    for match in _NUMBERS.finditer(text):
+        if not match["kept"]:
+            yield [at for at in range(*match.span()) if text[at].isdigit() or text[at] in _SPOKEN]
 
 
 def mask_value(value: T) -> T:

@@ -27,6 +27,7 @@ from dispatch.store import (
     StateConflict,
     Store,
 )
+from dispatch.workflow.corrections import EXPORTED
 from dispatch.workflow.intake import MAX_REPORT, in_original
 from dispatch.workflow.masking import mask_instruction, mask_reviews, mask_text
 
@@ -254,7 +255,7 @@ class ReviewDesk:
     def begin_export(self, reviewer: Reviewer) -> None:
         """Record that somebody takes the released texts as training pairs."""
         reviewer.require("export")
-        self._audit.record("pairs.exported", reviewer.name, "pairs")
+        self._audit.record(EXPORTED, reviewer.name, "pairs")
 
     def audit(
         self, reviewer: Reviewer, *, subject: str = "", actor: str = "", after: int = 0, limit: int

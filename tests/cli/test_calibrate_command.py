@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from dispatch.domain import Context, Situation, make_plans, render_instruction
+from dispatch.domain import Context, Convention, Count, Situation, make_plans, render_instruction
+from dispatch.engine import Candidate, Generation, GenerationRequest
 from dispatch.model import KIND_THRESHOLD, read_config
 from dispatch.workflow import FEATURES
+from tests.cli.conftest import EchoEngine
 from training.corpus import Pair
 
 
@@ -53,6 +55,39 @@ def test_a_second_calibration_replaces_the_first(dispatch: Any, bundle: Path, pa
     assert shown[0]["calibration_error"]["after"] == shown[1]["calibration_error"]["after"]
     assert shown[1]["warned"] == 6
     assert sum(entry["n"] for entry in shown[1]["reliability"]) == shown[1]["answers"] == 6
+
+
+class Taught(EchoEngine):
+    """Reads the floods of `older` rightly, and ends its orders as reviews have taught it since."""
+
+    def _generation(self, request: GenerationRequest) -> Generation:
+        people = int(request.report.removeprefix("杜鹃街道进水,").removesuffix("人被困"))
+        situation = flood(people)
+        text = f"{render_instruction(make_plans([situation], Context()))},到场后回报水位"
+        convention = Convention("到场后回报水位", ("flood",))
+        return Generation((Candidate(text, -0.1, (-0.1,), (situation,), 0.9),), conventions=(convention,))
+
+
+def flood(people: int) -> Situation:
+    return Situation(location="杜鹃街道", hazards=("flood",), people={"trapped": Count(people, people)})
+
+
+def test_what_reviews_have_taught_counts_as_right_in_older_pairs(
+    dispatch: Any, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = tmp_path / "older.jsonl"
+    made = [
+        Pair(
+            f"杜鹃街道进水,{people}人被困",
+            render_instruction(make_plans([flood(people)], Context())),
+            Context(),
+            (flood(people),),
+        )
+        for people in range(11, 17)
+    ]
+    older.write_text("".join(json.dumps(pair.to_dict()) + "\n" for pair in made), encoding="utf-8")
+    monkeypatch.setattr("dispatch.cli.answering.open_engine", lambda path: Taught())
+    assert dispatch.json("calibrate", str(bundle), str(older), "--json")["right"] == 6
 
 
 def test_several_files_are_taken_together(dispatch: Any, bundle: Path, pairs: Path) -> None:

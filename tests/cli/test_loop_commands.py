@@ -13,8 +13,8 @@ import pytest
 
 from dispatch.domain.doctrine import doctrine_file
 from dispatch.engine import Generation, GenerationRequest
-from dispatch.model import previous_of, verify_bundle
-from dispatch.store import Decision, Reviews, Store, Tokens
+from dispatch.model import previous_of, update_document, verify_bundle
+from dispatch.store import Audit, Decision, Reviews, Store, Tokens
 from dispatch.workflow.doctrine_changes import Proposal
 from tests.cli.conftest import EchoEngine
 from tests.tiny_bundle import save_tiny_bundle
@@ -80,13 +80,27 @@ def wrong(monkeypatch: pytest.MonkeyPatch) -> Wrong:
 def test_released_texts_are_exported_and_held_out_reports_are_not(dispatch: Any, database: str, tmp_path: Path) -> None:
     held, out = tmp_path / "held.jsonl", tmp_path / "pairs.jsonl"
     held.write_text('{"report": "乙村"}\n', encoding="utf-8")
-    options = ("export", "pairs", str(out), "--evaluation", str(held), "--database-url", database, "--json")
+    options = (
+        "export",
+        "pairs",
+        str(out),
+        "--evaluation",
+        str(held),
+        "--by",
+        "li",
+        "--database-url",
+        database,
+        "--json",
+    )
     assert dispatch.json(*options) == {"path": str(out), "pairs": 1, "left_out": {}}
     (line,) = out.read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["report"] == REPORT
     held.write_text(json.dumps({"report": REPORT}) + "\n", encoding="utf-8")
     assert dispatch.json(*options) == {"path": str(out), "pairs": 0, "left_out": {"in an evaluation set": 1}}
     assert out.read_text(encoding="utf-8") == ""
+    with closing(Store.open(database)) as store:
+        events = Audit(store.database).events(subject="pairs", limit=9)
+    assert [(event.action, event.actor) for event in events] == [("pairs.exported", "li")] * 2
 
 
 def test_an_export_without_evaluation_sets_is_wrong_usage(dispatch: Any, tmp_path: Path) -> None:
@@ -127,7 +141,7 @@ def test_a_bundle_is_fine_tuned_under_its_own_name(dispatch: Any, tiny_bundle: P
     [
         (["--mix", "a.jsonl"], "--mix goes with --from"),
         (["--from", "b", "--preset", "nano"], "--preset makes a new network"),
-        (["--from", "b", "--mix", "a.jsonl:2"], "share must be above 0"),
+        (["--from", "b", "--mix", "a.jsonl:2"], "share must be at least"),
     ],
 )
 def test_options_that_do_not_go_together_are_wrong_usage(
@@ -146,6 +160,22 @@ def test_a_better_bundle_is_promoted_and_taken_back(
     promoted = dispatch.json("models", "promote", str(candidate), "--on", str(held), "--to", str(served), "--json")
     assert promoted == {"path": str(served), "digest": digest, "previous": str(previous_of(served))}
     assert dispatch.json("models", "rollback", "--to", str(served), "--json")["digest"] == before
+    assert verify_bundle(served) == before
+
+
+def test_a_bundle_that_changes_while_it_is_compared_is_not_promoted(
+    dispatch: Any, monkeypatch: pytest.MonkeyPatch, served: Path, candidate: Path, held: Path
+) -> None:
+    def open_engine(path: Path) -> EchoEngine:
+        if path == candidate:
+            update_document(candidate, "MODEL_CARD.md", "changed")
+            return EchoEngine()
+        return SilentEngine()
+
+    monkeypatch.setattr("dispatch.cli.answering.open_engine", open_engine)
+    before = verify_bundle(served)
+    refused = dispatch("models", "promote", str(candidate), "--on", str(held), "--to", str(served))
+    assert (refused.exit_code, "compare them again" in refused.stderr) == (1, True)
     assert verify_bundle(served) == before
 
 
@@ -185,6 +215,7 @@ def test_a_table_shows_the_difference_of_every_slice(
     assert shown.exit_code == 0
     (row,) = [line for line in shown.stdout.splitlines() if "instruction" in line]
     assert row.replace("│", " ").split()[:6] == ["split:held.jsonl", "instruction", "200", "0.00", "100.00", "+100.00"]
+    assert "-0.00" not in shown.stdout
 
 
 def test_a_proposal_is_applied_after_a_supervisor_has_signed_it(dispatch: Any, database: str, tmp_path: Path) -> None:
@@ -193,7 +224,7 @@ def test_a_proposal_is_applied_after_a_supervisor_has_signed_it(dispatch: Any, d
     url = ("--database-url", database)
     nothing = dispatch("doctrine", "propose", str(file), *url)
     assert (nothing.exit_code, "reviews contradict no rule" in nothing.stderr) == (0, True)
-    proposal = replace(Proposal.read(file), text=f"{text}# as agreed\n")
+    proposal = replace(Proposal.read(file, text), text=f"{text}# as agreed\n")
     file.write_text(json.dumps(proposal.to_dict(text)), encoding="utf-8")
 
     unsigned = dispatch("doctrine", "apply", str(file), "--to", str(target), *url)
@@ -205,7 +236,13 @@ def test_a_proposal_is_applied_after_a_supervisor_has_signed_it(dispatch: Any, d
     signed = dispatch("doctrine", "sign", str(file), "--token-file", str(token), *url)
     assert "+# as agreed" in signed.stdout
     assert "signed by zhou" in signed.stderr
-    applied = dispatch("doctrine", "apply", str(file), "--to", str(target), *url)
+    target.write_text(text, encoding="utf-8")
+    target.chmod(0o640)
+    applied = dispatch("doctrine", "apply", str(file), "--to", str(target), "--by", "wu", *url)
     assert applied.exit_code == 0, applied.stderr
+    assert target.stat().st_mode & 0o777 == 0o640
+    with closing(Store.open(database)) as store:
+        (event,) = Audit(store.database).events(subject=f"doctrine/{proposal.digest}", limit=9)
+    assert (event.action, event.actor) == ("doctrine.applied", "wu")
     assert target.read_text(encoding="utf-8") == f"{text}# as agreed\n"
     assert doctrine_file().read_text(encoding="utf-8") == text

@@ -33,6 +33,8 @@ def said(situation: Situation, report: str) -> dict[str, list[str]]:
         (Situation(facts={"cars": 10.0}), "10辆车被困", "facts.cars", ["10辆"]),
         (Situation(facts={"km": 3.0}), "堵了3公里", "facts.km", ["3公里"]),
         (Situation(facts={"hours": 6.0}), "困了6小时", "facts.hours", ["6小时"]),
+        (Situation(facts={"age": 9.0}), "9号楼有个9岁的孩子", "facts.age", ["9"]),
+        (Situation(facts={"battery_percent": 5.0}), "5号楼,手机电量5%", "facts.battery_percent", ["5"]),
         (Situation(requested=(Requested("挖掘机", 3.0, "台"),)), "要3台挖掘机", "requested[0]", ["3台挖掘机"]),
         (Situation(requested=(Requested("挖掘机", 4.0, "台"),)), "要几台挖掘机", "requested[0]", ["挖掘机"]),
         (Situation(needs=("generator",)), "急需发电机", "needs[0]", ["发电机"]),
@@ -52,6 +54,8 @@ def test_a_fact_is_found_where_it_is_stated(situation: Situation, report: str, p
         (Situation(measures={"snow_depth_m": 3.0}), "3人受困"),
         (Situation(people={"trapped": Count(7, 7)}, location="7号院"), "7号院进水"),
         (Situation(facts={"cold": True}), "太冷了"),
+        (Situation(facts={"age": 9.0}), "9号楼有个孩子"),
+        (Situation(facts={"battery_percent": 5.0}), "5号楼进水,快没电了"),
         (Situation(hazards=("flood",), outages=("power",)), "发大水,停电"),
     ],
 )

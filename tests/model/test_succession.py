@@ -1,12 +1,16 @@
 """Promotion keeps the bundle before, and a rollback puts it back byte for byte."""
 
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dispatch.model import BundleError, previous_of, promote, rollback, verify_bundle
+from dispatch.model import BundleError, previous_of, promote, rollback, succession, verify_bundle
 from tests.tiny_bundle import save_tiny_bundle
 
 
@@ -64,17 +68,79 @@ def test_a_previous_bundle_that_was_changed_is_not_put_back(served: Path, candid
     assert contents(served) == contents(candidate)
 
 
-@pytest.mark.parametrize("renames", [0, 1, 2])
-def test_a_rollback_that_was_cut_short_goes_on(served: Path, candidate: Path, renames: int) -> None:
+NEVER = 10**6
+
+
+class Killed(BaseException):
+    """The process has ended: nothing is undone or tidied up."""
+
+
+@dataclass
+class Kill:
+    """Ends what is done before one of its steps."""
+
+    at_once: bool
+    """Whether the system exchanges folders in one step."""
+    left: int = NEVER
+
+    def step(self, do: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any) -> Any:
+            if self.left == 0:
+                raise Killed
+            self.left -= 1
+            return do(*arguments)
+
+        return counted
+
+    @contextmanager
+    def before(self, step: int) -> Iterator[None]:
+        self.left = step
+        with suppress(Killed):
+            yield
+        self.left = NEVER
+
+
+@pytest.fixture(params=[True, False], ids=["at once", "by renames"])
+def kill(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kill:
+    kill = Kill(request.param)
+
+    @contextmanager
+    def scratch(prefix: str, dir: Path) -> Iterator[str]:
+        yield tempfile.mkdtemp(prefix=prefix, dir=dir)
+
+    exchange = kill.step(succession._exchanged_at_once) if kill.at_once else lambda one, other: False
+    monkeypatch.setattr(succession, "_exchanged_at_once", exchange)
+    monkeypatch.setattr(Path, "rename", kill.step(Path.rename))
+    monkeypatch.setattr(shutil, "copytree", kill.step(shutil.copytree))
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", scratch)
+    return kill
+
+
+@pytest.mark.parametrize("step", range(9))
+def test_a_promotion_that_is_killed_leaves_a_bundle_to_serve_and_can_be_taken_back(
+    served: Path, candidate: Path, tmp_path: Path, kill: Kill, step: int
+) -> None:
+    promote(candidate, served)
+    save_tiny_bundle(tmp_path / "best", seed=2)
+    first, second, third = contents(previous_of(served)), contents(candidate), contents(tmp_path / "best")
+    with kill.before(step):
+        promote(tmp_path / "best", served)
+    if kill.at_once:
+        kept = {"second": (first, second), "third": (second,)}
+        assert contents(previous_of(served)) in kept["third" if contents(served) == third else "second"]
+    rollback(served)
+    assert contents(served) in (first, second)
+
+
+@pytest.mark.parametrize("step", range(3))
+def test_a_rollback_that_is_killed_goes_on(served: Path, candidate: Path, kill: Kill, step: int) -> None:
     before = contents(served)
     promote(candidate, served)
-    returning = served.with_name(".current.returning")
-    steps = [(previous_of(served), returning), (served, previous_of(served))]
-    for source, target in steps[:renames]:
-        source.rename(target)
-    rollback(served)
-    assert contents(served) == before
-    assert contents(previous_of(served)) == contents(candidate)
+    with kill.before(step):
+        rollback(served)
+    if not kill.at_once or step == 0:  # else it was done
+        rollback(served)
+    assert (contents(served), contents(previous_of(served))) == (before, contents(candidate))
 
 
 def test_a_failed_rename_leaves_what_was_served(served: Path, candidate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,6 +152,7 @@ def test_a_failed_rename_leaves_what_was_served(served: Path, candidate: Path, m
             raise OSError("the disk has gone")
         return rename(self, target)
 
+    monkeypatch.setattr(succession, "_exchanged_at_once", lambda one, other: False)
     monkeypatch.setattr(Path, "rename", fail)
     with pytest.raises(OSError, match="disk"):
         promote(candidate, served)

@@ -1,6 +1,7 @@
 """Comparison: paired, slice by slice, and fair to rows that are older than what reviews have taught."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,7 @@ from dispatch.domain.conventions import with_endings
 from dispatch.engine import Candidate, Generation
 from training.comparison import LEAST_ROWS, Contender, Difference, compare
 from training.corpus import Pair
-from training.evaluate import EvaluationFile
+from training.evaluate import EvaluationFile, evaluate
 from training.judging import Answer, Example
 
 CLAUSE = "到场后回报水位"
@@ -59,6 +60,17 @@ def test_what_was_taught_counts_where_it_is_expected_and_not_against_older_rows(
     assert (old.before.value, old.after.value, old.falls) == (1, 1, False)
     assert (new.before.value, new.after.value, new.falls) == (0, 1, False)
     assert (new.gain.value, new.gain.low, new.gain.high) == (1, 1, 1)
+
+
+def test_an_evaluation_counts_what_was_taught_as_right_in_older_rows() -> None:
+    taught = contender(ended, *TAUGHT)
+
+    def respond(examples: Sequence[Example]) -> list[Generation]:
+        return [replace(made, conventions=TAUGHT) for made in taught.respond(examples)]
+
+    for pairs in (OLD, NEW):
+        (report,) = evaluate(respond, lambda one, made: {"first": taught.choose(one, made)}, file_of("floods", *pairs))
+        assert report.measures["instruction"].value == 1
 
 
 def test_a_model_that_forgets_what_was_taught_falls() -> None:

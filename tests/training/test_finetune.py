@@ -14,7 +14,7 @@ from rich.console import Console
 from dispatch.domain import Convention, Count, Situation, default_doctrine, make_plans, render_instruction
 from dispatch.domain.conventions import with_endings
 from dispatch.domain.linear import INSTRUCTION
-from dispatch.model import TokenizerConfig, Transformer, label_smoothed_cross_entropy, load_bundle
+from dispatch.model import TokenizerConfig, label_smoothed_cross_entropy, load_bundle
 from training.batching import TokenBatches
 from training.corpus import Pair, TokenizedCorpus
 from training.finetune import FINE_TUNING, AnchoredLoss, Replay, fine_tune
@@ -118,24 +118,41 @@ def test_replayed_pairs_of_changed_situations_end_before_their_text(base: Path) 
     assert targets[1][-1] == tokenizer.eos_id
 
 
-def test_the_loss_anchors_replayed_rows_and_teaches_the_others(base: Path) -> None:
-    bundle = load_bundle(base)
-    corpus = TokenizedCorpus.build([*pairs_of("flood")[:3], *pairs_of("snow_road")[:3]], bundle.tokenizer, 1024)
-    batches = TokenBatches(corpus, np.arange(6), 4000, 1, bundle.tokenizer.pad_id)
-    own, replayed, mixed = (batches.collate(np.array(rows)) for rows in ([0, 1, 2], [3, 4, 5], [0, 4]))
-    loss = AnchoredLoss(bundle.model, 3, 0.1, bundle.tokenizer.pad_id)
+class Teacher(torch.nn.Module):
+    """Says what it was told to, to whatever it reads."""
+
+    def __init__(self, logits_BTV: torch.Tensor) -> None:
+        super().__init__()
+        self.logits_BTV = logits_BTV
+
+    def forward(self, source_BS: torch.Tensor, decoder_input_BT: torch.Tensor) -> torch.Tensor:
+        return self.logits_BTV
+
+
+def test_the_loss_learns_what_corrected_pairs_change_and_holds_all_else(base: Path) -> None:
+    tokenizer = load_bundle(base).tokenizer
+    corpus = TokenizedCorpus.build([pairs_of("flood")[0], pairs_of("snow_road")[0]], tokenizer, 1024)
+    batch = TokenBatches(corpus, np.arange(2), 4000, 1, tokenizer.pad_id).collate(np.arange(2))
+    gold_BT, instruction_id = batch.decoder_output_BT, tokenizer.symbol_id(INSTRUCTION)
+    start = int((batch.decoder_input_BT[0] == instruction_id).int().argmax())
     torch.manual_seed(3)
-    other = Transformer(bundle.config.model).eval()
-    with torch.no_grad():
-        same = bundle.model(replayed.source_BS, replayed.decoder_input_BT)
-        assert loss(same, replayed).item() == pytest.approx(0, abs=1e-6)
-        logits = other(own.source_BS, own.decoder_input_BT)
-        plain = label_smoothed_cross_entropy(logits, own.decoder_output_BT, 0.1, bundle.tokenizer.pad_id)
-        assert loss(logits, own).item() == pytest.approx(plain.item(), rel=1e-5)
-        moved = other(replayed.source_BS, replayed.decoder_input_BT)
-        assert loss(moved, replayed).item() > 0.01
-        both = other(mixed.source_BS, mixed.decoder_input_BT)
-        assert 0 < loss(both, mixed).item() < plain.item() * 2
+    before_BTV = torch.randn(*gold_BT.shape, tokenizer.vocab_size)
+    before_BTV.scatter_(2, gold_BT[..., None], 9)  # it would have written the same,
+    before_BTV[0, 2, gold_BT[0, 2]] = -9  # but for one token of the corrected pair's reading,
+    before_BTV[1, 2, gold_BT[1, 2]] = -9  # and one that is replayed
+    loss = AnchoredLoss(Teacher(before_BTV), 1, 0.1, tokenizer.pad_id, instruction_id)
+
+    learnt_BT = torch.full_like(gold_BT, tokenizer.pad_id)
+    learnt_BT[0, start:], learnt_BT[0, 2] = gold_BT[0, start:], gold_BT[0, 2]
+    corrections = label_smoothed_cross_entropy(before_BTV, learnt_BT, 0.1, tokenizer.pad_id).item()
+    assert loss(before_BTV, batch).item() == pytest.approx(corrections, rel=1e-5)
+    for row, column in ((0, 1), (0, start - 1), (1, 2), (1, start)):
+        moved_BTV = before_BTV.clone()
+        moved_BTV[row, column] = torch.randn(tokenizer.vocab_size)
+        assert loss(moved_BTV, batch).item() > corrections + 0.01
+    padded_BTV = before_BTV.clone()
+    padded_BTV[gold_BT == tokenizer.pad_id] = 0
+    assert loss(padded_BTV, batch).item() == pytest.approx(corrections, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -147,9 +164,26 @@ def test_a_file_to_mix_in_may_say_its_share(text: str, path: str, share: float) 
 
 
 def test_shares_that_leave_nothing_are_refused(base: Path, config: TrainConfig, replay: Path, tmp_path: Path) -> None:
-    for wrong in ("a.jsonl:0", "a.jsonl:1", "a.jsonl:-1"):
+    for wrong in ("a.jsonl:0", "a.jsonl:1", "a.jsonl:-1", "a.jsonl:1e-9"):
         with pytest.raises(ValueError, match="share"):
             Replay.parse(wrong)
-    mix = [Replay(replay, 0.5), Replay(replay, 0.5)]
-    with pytest.raises(ValueError, match="leave nothing"):
-        fine_tune(base, [replay], mix, None, tmp_path / "run", config, NOTES, console=QUIET)
+    for shares in ((0.5, 0.5), (0.7, 0.2, 0.1)):  # the latter add up to a little less than 1
+        mix = [Replay(replay, share) for share in shares]
+        with pytest.raises(ValueError, match="leave the pairs too little"):
+            fine_tune(base, [replay], mix, None, tmp_path / "run", config, NOTES, console=QUIET)
+
+
+def test_lines_that_cannot_be_used_are_named_and_pairs_too_long_for_the_network_left_out(
+    base: Path, config: TrainConfig, replay: Path, tmp_path: Path
+) -> None:
+    shown = Console(file=StringIO(), width=200)
+    pairs = pairs_of("flood", CLAUSE)
+    long = replace(pairs[0], report=pairs[0].report + ",快" * load_bundle(base).config.model.max_length)
+    mixed = write(tmp_path / "mixed.jsonl", [*pairs, long])
+    with mixed.open("a", encoding="utf-8") as stream:
+        stream.write('{"report": "甲村"}\n')
+    fine_tune(base, [mixed], [Replay(replay)], None, tmp_path / "run", config, NOTES, console=shown)
+    assert f"skipped: {mixed}:22: field 'instruction' is missing" in shown.file.getvalue()  # type: ignore[attr-defined]
+    only = write(tmp_path / "only.jsonl", [pairs[0], long])
+    with pytest.raises(ValueError, match="too few to fine-tune on"):
+        fine_tune(base, [only], [Replay(replay)], None, tmp_path / "none", config, NOTES, console=QUIET)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dispatch.domain import Context, Count, Situation, default_doctrine, make_plans, render_instruction
+from dispatch.domain.conventions import with_endings
 from dispatch.domain.linear import INSTRUCTION, REPORT, situation_parts
 from dispatch.engine import Attention, Token
 from dispatch.workflow.alignment import Alignment, Answer, align
@@ -132,3 +133,54 @@ def test_paths_are_those_of_the_answers_json() -> None:
     assert paths[:3] == ["situations[0].kind", "situations[0].location", "situations[0].hazards[0]"]
     orders: Sequence[str] = [path for path in paths if path.startswith("plan")]
     assert orders == [f"plan[{index}]" for index in range(len(answer().orders))]
+
+
+def test_facts_of_two_incidents_that_are_said_alike_come_from_their_own() -> None:
+    first = Situation(location="甲村", hazards=("flood",), people={"trapped": Count(3, 3)}, needs=("boat",))
+    second = Situation(location="乙村", hazards=("flood",), people={"trapped": Count(3, 3)}, needs=("boat",))
+    given = answer("甲村水淹,3人被困,要冲锋舟;乙村也淹了,3人被困,也要冲锋舟", first, second)
+    found = aligned(given)
+    middle = given.report.index("乙村")
+    for path in ("people.trapped", "needs[0]"):
+        spans = [found[f"situations[{index}].{path}"].spans for index in (0, 1)]
+        assert [len(each) for each in spans] == [1, 1]
+        assert spans[0][0][1] < middle < spans[1][0][0]
+
+
+def test_a_fact_that_is_said_beside_another_place_alone_comes_from_there() -> None:
+    first = Situation(location="甲村", hazards=("flood",), people={"trapped": Count(3, 3)})
+    second = Situation(location="乙村", hazards=("flood",))
+    found = aligned(answer("甲村、乙村进水,3人被困", first, second))
+    assert found["situations[0].people.trapped"].evidence == "rule"
+
+
+def test_orders_of_two_incidents_that_are_alike_come_from_their_own() -> None:
+    alike = Situation(hazards=("flood",), people={"trapped": Count(5, 5)})
+    given = answer("河边进水5人被困,厂里也进水5人被困", alike, alike)
+    found = [each for each in aligned(given).values() if each.target == "order"]
+    half = len(given.orders) // 2
+    for index, alignment in enumerate(found):
+        assert {path.split(".")[0] for path in alignment.facts} <= {f"situations[{index // half}]"}
+
+
+def test_a_taught_ending_of_two_incidents_is_looked_for_where_each_is_written() -> None:
+    first = Situation(location="甲村", hazards=("flood",))
+    second = Situation(location="乙村", hazards=("flood",))
+    plans = with_endings(make_plans((first, second), Context()), [["回报水位"]] * 2, default_doctrine())
+    orders = tuple(order for plan in plans for order in plan.orders)
+    given = Answer("甲村水很大,乙村水更大", Context(), (first, second), orders, render_instruction(plans))
+    attention = looking(given, {})
+    rows = [row for row, token in enumerate(attention.target) if token.part == "instruction" and token.text == "位"]
+    for row, word in zip(rows, ("很大", "更大"), strict=True):
+        at = given.report.index(word) + 1
+        attention.weights["cross"][-1, 0, row] = 0
+        attention.weights["cross"][-1, 0, row, at : at + 2] = 4  # all that the rows of the clause look at
+    endings = [each for each in align(given, attention, default_doctrine()) if each.text == "任务回报水位"]
+    assert [words(given, each) for each in endings] == [["很大"], ["更大"]]
+
+
+def test_a_fact_that_is_found_nowhere_takes_from_the_score_of_its_order() -> None:
+    given = answer()
+    ploughs = next(each for each in aligned(given).values() if each.text == "派3台除雪车")
+    assert ploughs.facts[0] == "situations[0].hazards[0]"  # no rule knows it, and the network looks at nothing
+    assert ploughs.score == pytest.approx(2 / 3)

@@ -1,5 +1,6 @@
 """Reviewed pairs: what was released and nothing else, once, masked, and never what models are measured on."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -12,7 +13,7 @@ from dispatch.domain import Context, Count, Situation, default_doctrine, make_pl
 from dispatch.engine import Candidate, Generation
 from dispatch.model import BundleIdentity
 from dispatch.store import Decision, Retention, Reviews, Store
-from dispatch.workflow import IntakeRequest
+from dispatch.workflow import IntakeRequest, corrections
 from dispatch.workflow.corrections import Export, ReviewedPair, export_pairs, fingerprint, read_held_out
 from dispatch.workflow.intake import make_draft
 
@@ -121,6 +122,67 @@ def test_evaluation_sets_and_the_seed_are_never_pairs(store: Store, decide: Deci
     held_out = read_held_out([tmp_path / "sets"])
     assert held_out == {fingerprint(REPORT)}
     assert exported(store, held_out) == Export((), {"in an evaluation set": 2})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"report": "Ａ７公路进水"},
+        {"report": "a7公路进水"},
+        {"context": {"location": "Ａ７公路"}},
+        {"context": {"issued": ["派2台除雪车至A7公路"]}},
+    ],
+)
+def test_the_seed_is_no_pair_however_it_is_written(store: Store, decide: Decide, changes: dict[str, Any]) -> None:
+    decide("approved", **changes)
+    assert exported(store) == Export((), {"in an evaluation set": 1})
+
+
+def test_exported_pairs_that_are_held_back_are_no_pairs_again(store: Store, decide: Decide, tmp_path: Path) -> None:
+    decide("approved")
+    held = tmp_path / "held.jsonl"
+    held.write_text(json.dumps(only(store).to_dict()) + "\n", encoding="utf-8")
+    assert exported(store, read_held_out([held])) == Export((), {"in an evaluation set": 1})
+
+
+def test_what_masking_would_change_in_a_reading_is_no_pair(store: Store, decide: Decide) -> None:
+    at_home = replace(FLOOD, location="李女士家")
+    text = render_instruction(make_plans([at_home], Context()))
+    changes = {"situations": [at_home.to_dict()], "report": "李女士家进水,16人被困", "instruction": text}
+    decide("approved", **changes)
+    assert exported(store) == Export((), {"masking would change what was read": 1})
+
+
+def test_what_another_version_has_stored_is_left_out_and_the_rest_exported(store: Store, decide: Decide) -> None:
+    decide("approved", report="甲村进水", situations=[{"kind": "request", "hazards": ["tornado"]}])
+    decide("approved")
+    export = exported(store)
+    assert (len(export.pairs), export.left_out) == (1, {"of another version of Dispatch": 1})
+
+
+def test_what_is_decided_anew_while_it_is_exported_is_left_for_the_next_time(
+    store: Store, decide: Decide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = decide("approved")
+    before = corrections.released_decisions(store)
+    reviews, row = Reviews(store.database), store.get(name)
+    assert row is not None
+    reviews.decide(Decision(name=name, action="returned", reviewer="wu", etag=row.etag, reason="look again"))
+    etag = reviews.claim(name, "wu", MINUTE).etag
+    reviews.decide(Decision(name=name, action="revised", reviewer="wu", etag=etag, text=f"{TEXT},{CLAUSE}"))
+    assert only(store).instruction == f"{TEXT},{CLAUSE}"
+    monkeypatch.setattr(corrections, "released_decisions", lambda store: before)
+    assert exported(store) == Export((), {"decided anew meanwhile": 1})
+
+
+def test_evaluation_files_are_found_below_a_folder_and_those_of_another_format_are_named(tmp_path: Path) -> None:
+    (tmp_path / "sets/may").mkdir(parents=True)
+    (tmp_path / "sets/may/held.jsonl").write_text('{"report": "甲村进水"}\n', encoding="utf-8")
+    (tmp_path / "sets/README.md").write_text("what is measured on", encoding="utf-8")
+    assert read_held_out([tmp_path / "sets"]) == {fingerprint("甲村进水")}
+    (tmp_path / "sets/more.csv").write_text("report,instruction\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"more\.csv: "):
+        read_held_out([tmp_path / "sets"])
 
 
 def test_evaluation_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
