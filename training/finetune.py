@@ -98,21 +98,17 @@ def fine_tune(
     if config.threads > 0:
         torch.set_num_threads(config.threads)
     skipped = _skipped(console)
-    corrected = _teaching(usable_pairs(pairs, strict, skipped), bundle, console)
-    taught = find_conventions(corrected)
-    for convention in taught:
-        _say(console, f"taught by the pairs: {convention.clause} ({', '.join(convention.hazards) or 'always'})")
-    tokenizer, longest = bundle.tokenizer, bundle.config.model.max_length
-    own = TokenizedCorpus.build(corrected, tokenizer, longest)
-    if len(own) < 2:
-        raise ValueError(f"{len(own)} pairs of at most {longest} tokens are too few to fine-tune on")
+    own, taught = _corrected(pairs, bundle, strict, skipped, console)
+    tokenizer = bundle.tokenizer
     replayed = [_replayed(replay, bundle, taught, strict, skipped) for replay in mix]
     for replay, part in zip(mix, replayed, strict=True):
         _say(console, f"{replay.path.name}: {len(part):,} pairs to replay, {replay.share:.0%} of what is seen")
     shares = [own_share, *(replay.share for replay in mix)]
     batches, valid_batches = _mixed([own, *replayed], shares, config, tokenizer.pad_id)
     if valid is not None:
-        corpus = TokenizedCorpus.build(usable_pairs([valid], strict, skipped), tokenizer, longest)
+        corpus = TokenizedCorpus.build(
+            usable_pairs([valid], strict, skipped), tokenizer, bundle.config.model.max_length
+        )
         valid_batches = TokenBatches(corpus, np.arange(len(corpus)), config.batch_tokens, config.seed, tokenizer.pad_id)
     torch.manual_seed(config.seed)
     model = _network(bundle, config.dropout).to(training_device())
@@ -169,6 +165,21 @@ class AnchoredLoss:
             now_NV = logits_BTV[held_BT].float().log_softmax(dim=-1)
             loss = loss + torch.nn.functional.kl_div(now_NV, before_NV, reduction="batchmean", log_target=True)
         return loss
+
+
+def _corrected(
+    files: Sequence[Path], bundle: Bundle, strict: bool, skipped: Callable[[PairError], None], console: Console
+) -> tuple[TokenizedCorpus, tuple[Convention, ...]]:
+    """The corrected pairs, and what they teach beside doctrine."""
+    pairs = _teaching(usable_pairs(files, strict, skipped), bundle, console)
+    taught = find_conventions(pairs)
+    for convention in taught:
+        _say(console, f"taught by the pairs: {convention.clause} ({', '.join(convention.hazards) or 'always'})")
+    longest = bundle.config.model.max_length
+    corpus = TokenizedCorpus.build(pairs, bundle.tokenizer, longest)
+    if len(corpus) < 2:
+        raise ValueError(f"{len(corpus)} pairs of at most {longest} tokens are too few to fine-tune on")
+    return corpus, taught
 
 
 def _teaching(pairs: Iterable[Pair], bundle: Bundle, console: Console) -> list[Pair]:

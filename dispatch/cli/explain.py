@@ -1,6 +1,7 @@
 """`dispatch explain`: where an instruction comes from, in the report and in the network."""
 
 import re
+from contextlib import closing
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,6 +40,12 @@ def explain(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every kind, layer and head.")] = False,
     png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the attention into this file.")] = None,
+    actor: Annotated[
+        str,
+        typer.Option(
+            "--by", metavar="WHO", help="Who you are: reading a stored report is an event of the audit trail."
+        ),
+    ] = "",
     bundle: BundleOption = None,
     database_url: DatabaseOption = None,
     as_json: JsonOption = False,
@@ -62,7 +69,7 @@ def explain(
     if unknown := sorted(set(kind or ()) - set(KINDS)):
         raise typer.BadParameter(f"--kind: {unknown[0]!r} is none of {', '.join(KINDS)}")
     if is_stored:
-        explanation = _explain_stored(text, bundle, database_url)
+        explanation = _explain_stored(text, actor, bundle, database_url)
     else:
         explanation = _explain_report(text, Context(location, tuple(issued or ())), bundle)
     from dispatch.workflow.explain import View
@@ -80,13 +87,13 @@ def explain(
         _print_alignments(explanation)
 
 
-def _explain_stored(name: str, bundle: Path | None, database_url: str | None) -> "Explanation":
+def _explain_stored(name: str, actor: str, bundle: Path | None, database_url: str | None) -> "Explanation":
     from dispatch.engine import limit_threads
     from dispatch.model import load_bundle
     from dispatch.workflow.explain import explain_stored
 
     settings = load_settings()
-    instruction = _find(name, database_url or settings.database_url)
+    instruction = _find(name, actor, database_url or settings.database_url)
     limit_threads(settings.threads)
     explanation = explain_stored(load_bundle(bundle or settings.bundle), instruction)
     if not explanation.wrote_it:
@@ -94,17 +101,14 @@ def _explain_stored(name: str, bundle: Path | None, database_url: str | None) ->
     return explanation
 
 
-def _find(name: str, database_url: str) -> "Instruction":
-    from dispatch.store import NotFound, Store
+def _find(name: str, actor: str, database_url: str) -> "Instruction":
+    """Raises NotFound."""
+    from dispatch.domain import default_doctrine
+    from dispatch.store import ALL_SCOPES, Store
+    from dispatch.workflow import ReviewDesk, Reviewer
 
-    store = Store.open(database_url)
-    try:
-        instruction = store.get(name)
-    finally:
-        store.close()
-    if instruction is None:
-        raise NotFound(name)
-    return instruction
+    with closing(Store.open(database_url)) as store:
+        return ReviewDesk(store, default_doctrine()).get(Reviewer(actor, ALL_SCOPES), name)
 
 
 def _explain_report(text: str, context: "Context", bundle: Path | None) -> "Explanation":

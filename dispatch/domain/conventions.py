@@ -11,6 +11,7 @@ from typing import Any
 
 from dispatch.domain import fields, labels
 from dispatch.domain.doctrine import Doctrine
+from dispatch.domain.extraction import find_numbers
 from dispatch.domain.instruction import join_incidents, parse_orders, render_instruction, split_incidents
 from dispatch.domain.place_checks import names_place
 from dispatch.domain.plan import Order, Plan
@@ -18,7 +19,9 @@ from dispatch.domain.situation import JsonObject, Situation
 
 LONGEST_CLAUSE = 30  # characters
 _SAID_ON_SCENE = ("任务", "注意")
-_SENDS_OR_COUNTS = re.compile(r"\d|[派调撤]|取消|停止|暂不|无需|不用|通知|申请")
+_SENDS_OR_COUNTS = re.compile(
+    r"\d|[派调撤]|取消|停止|中止|终止|暂[不停缓]|推迟|无需|不[用必]|放弃|待命|收队|归队|解散|返回驻地|通知|申请"
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,9 @@ class Convention:
 
 def can_be_taught(clause: str, doctrine: Doctrine) -> bool:
     """Whether a clause is a task or a warning of which doctrine says nothing, without a number or a place."""
-    if not clause or len(clause) > LONGEST_CLAUSE or _SENDS_OR_COUNTS.search(clause) or names_place(clause):
+    if not clause or len(clause) > LONGEST_CLAUSE or _SENDS_OR_COUNTS.search(clause):
+        return False
+    if find_numbers(clause) or names_place(clause):
         return False
     orders = parse_orders(clause, doctrine)
     on_scene = len(orders) == 1 and orders[0].action in _SAID_ON_SCENE and orders[0].count is None

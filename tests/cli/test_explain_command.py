@@ -1,6 +1,7 @@
 """`dispatch explain`: of a report and of a stored instruction, as a table, as JSON and as a picture."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from PIL import Image
 
 from dispatch.domain import Situation
 from dispatch.engine import BundleEngine, Candidate, Generation
+from dispatch.store import Audit, Store
 
 REPORT = "山区公路积雪3米,断电,50人被困"
 
@@ -45,6 +47,16 @@ def test_a_stored_instruction_is_explained_by_its_name(
         (kind, 1, head) for kind in ("encoder", "decoder", "cross") for head in (1, 2)
     ]
     assert all(alignment["path"].startswith(("situations[", "plan[")) for alignment in data["alignments"])
+
+
+def test_to_explain_a_stored_instruction_is_to_read_it(
+    dispatch: Any, options: tuple[str, ...], stored: tuple[str, str]
+) -> None:
+    name, url = stored
+    assert dispatch("explain", name, "--by", "li", "--database-url", url, *options).exit_code == 0
+    with closing(Store.open(url)) as store:
+        events = Audit(store.database).events(subject=name, limit=9)
+    assert [event.actor for event in events if event.action == "instruction.read"] == ["li"]
 
 
 def test_a_name_that_is_not_stored_is_an_error(

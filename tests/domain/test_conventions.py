@@ -48,6 +48,7 @@ def test_a_task_or_warning_that_doctrine_leaves_open_can_be_taught(clause: str) 
             "其他人员撤离",
             "到场后通知家属",
         ),
+        *("全员原地待命", "不必进村", "搜救中止", "到场五人即可", "各组两艘备用"),
         *("到场后3分钟回报", "疏散张庄村", "把冲锋舟停好", "先" * 31, ""),
     ],
 )
