@@ -125,9 +125,9 @@ async def test_threads_that_work_for_a_call_log_its_ids(
 ) -> None:
     mark = RecentReports.mark
 
-    def say(self: RecentReports, draft: Any) -> Any:
+    def say(self: RecentReports, draft: Any, replaced: str) -> Any:
         logging.getLogger("checking").warning("in %s", threading.current_thread().name)
-        return mark(self, draft)
+        return mark(self, draft, replaced)
 
     monkeypatch.setattr(RecentReports, "mark", say)
     stub: Any = DispatchServiceStub(observed)
