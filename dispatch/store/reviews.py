@@ -248,6 +248,7 @@ def _decide(transaction: Transaction, decision: Decision) -> Instruction:
     if state not in _FROM[decision.action] or held_by_other:
         raise StateConflict(decision.name, decision.action, _held(row))
     text = row["instruction"] if decision.action == "approved" else decision.text
+    due_at = _due_again(transaction, row) if decision.action == "returned" else row["due_at"]
     review = insert_review(
         transaction,
         row,
@@ -262,14 +263,22 @@ def _decide(transaction: Transaction, decision: Decision) -> Instruction:
         values = {"instruction_id": row["id"], "review_id": review["id"], "position": position, "state": "released"}
         values |= {"id": uuid.uuid4().hex, "reported_at": transaction.now, **_order_values(order)}
         transaction.insert(ORDERS, values)
-    changes = {"review_state": "pending" if decision.action == "returned" else decision.action, **_NO_CLAIM}
+    changes = {"review_state": "pending" if decision.action == "returned" else decision.action, "due_at": due_at}
     if decision.action in _RELEASED:
         changes["final_text"] = text
     elif decision.action == "returned":
         changes["final_text"] = ""
-        if row["due_at"] is not None:  # as much time as there was at first
-            changes["due_at"] = transaction.now + (row["due_at"] - row["created_at"])
-    return _step(transaction, row, changes, decision.action, decision.reviewer)
+    return _step(transaction, row, {**changes, **_NO_CLAIM}, decision.action, decision.reviewer)
+
+
+def _due_again(transaction: Transaction, row: Row) -> datetime | None:
+    """From now on as much time as there was at first, and since then each time that it was returned."""
+    if row["due_at"] is None:
+        return None
+    returned = select(REVIEWS.c.decided_at).where(REVIEWS.c.instruction_id == row["id"], REVIEWS.c.action == "returned")
+    began = transaction.connection.scalar(returned.order_by(REVIEWS.c.cursor.desc()).limit(1)) or row["created_at"]
+    due_at: datetime = transaction.now + (row["due_at"] - began)
+    return due_at
 
 
 def insert_review(transaction: Transaction, row: Row, *, action: str, reviewer: str, reason: str, text: str) -> Row:
