@@ -645,7 +645,9 @@ class RecallInstructionRequest(_message.Message):
     reason: _builtins.str
     """Required."""
     superseded_by: _builtins.str
-    """The instruction that takes its place, instructions/ID: then it is superseded, which a draft can be as well."""
+    """The instruction that takes its place, instructions/ID: then it is superseded, which a draft can be as well. One that
+    was rejected, recalled, superseded or erased takes no place.
+    """
     def __init__(
         self,
         *,

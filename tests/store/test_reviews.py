@@ -19,6 +19,7 @@ from dispatch.store import (
     LeaseHeld,
     NotFound,
     QueueFilter,
+    Retention,
     Reviews,
     StateConflict,
     Store,
@@ -161,6 +162,24 @@ def test_what_was_released_can_be_recalled_with_its_orders(
     assert [item.state for item in reviews.history(name)[0].orders] == ["recalled", "cancelled"]
     assert [item.action for item in reviews.decisions(limit=9)] == ["approved", "recalled"]
     assert Audit(store.database).verify().faults == ()
+
+
+def test_nothing_gives_way_to_what_will_not_be_decided_about_or_was_withdrawn(
+    store: Store, reviews: Reviews, draft: Make, decide: Any
+) -> None:
+    one, other, rejected, erased = store.save_all([draft() for _ in range(4)])
+    decide(rejected.name, "rejected", reason="重复")
+    Retention(store.database).erase(erased.name, actor="dpo", reason="request")
+    step = Decision(name=one.name, action="superseded", reviewer="chief", etag=one.etag, text=other.name, reason="合并")
+    for successor in (rejected.name, erased.name):
+        with pytest.raises(StateConflict, match=f"{successor} is .*, so it cannot be put in the place of another"):
+            reviews.decide(replace(step, text=successor))
+    with pytest.raises(NotFound):
+        reviews.decide(replace(step, text=""))
+    assert reviews.decide(step).review_state == "superseded"
+    with pytest.raises(StateConflict, match=f"{one.name} is superseded"):  # else neither were in the queue
+        reviews.decide(replace(step, name=other.name, etag=other.etag, text=one.name))
+    assert [item.name for item in reviews.queue(limit=9).instructions] == [other.name]
 
 
 def test_what_is_returned_is_decided_anew(store: Store, reviews: Reviews, draft: Make, decide: Any) -> None:
