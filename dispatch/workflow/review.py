@@ -17,6 +17,7 @@ from dispatch.store import (
     Audit,
     AuditEvent,
     Decision,
+    EtagMismatch,
     Instruction,
     NotFound,
     Page,
@@ -199,7 +200,10 @@ class ReviewDesk:
         """
         reviewer.require("review")
         _require_reason("returned", reason)
-        if self._find(name).review_state in _DECIDED and self._decider(name) != reviewer.name:
+        instruction = self._find(name)
+        if instruction.etag != etag:  # what is looked at here must be what the step is taken from
+            raise EtagMismatch(name)
+        if instruction.review_state in _DECIDED and self._decider(name) != reviewer.name:
             reviewer.require("supervise")
         return self._decide(
             reviewer, Decision(name=name, action="returned", reviewer=reviewer.name, etag=etag, reason=reason)

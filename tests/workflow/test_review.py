@@ -12,11 +12,13 @@ from dispatch.store import (
     ALL_SCOPES,
     ROLES,
     Audit,
+    Decision,
     EtagMismatch,
     Instruction,
     LeaseHeld,
     NotFound,
     QueueFilter,
+    Reviews,
     StateConflict,
     Store,
 )
@@ -190,6 +192,23 @@ def test_who_has_decided_undoes_it_and_others_need_a_supervisor(desk: ReviewDesk
     claimed = desk.claim(WANG, done.name)
     rejected = desk.reject(WANG, done.name, etag=claimed.etag, reason="重复")
     assert desk.return_for_review(CHIEF, done.name, etag=rejected.etag, reason="不重复").review_state == "pending"
+
+
+def test_nobody_undoes_what_another_decides_meanwhile_by_guessing_its_etag(
+    desk: ReviewDesk, save: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claimed = desk.claim(LI, save().name)
+    coming = str(int(claimed.etag) + 1)
+    decide = Reviews.decide
+
+    def decide_after_li(self: Reviews, decision: Decision) -> Instruction:
+        monkeypatch.setattr(Reviews, "decide", decide)
+        desk.approve(LI, claimed.name, etag=claimed.etag)
+        return decide(self, decision)
+
+    monkeypatch.setattr(Reviews, "decide", decide_after_li)
+    with pytest.raises(EtagMismatch):
+        desk.return_for_review(WANG, claimed.name, etag=coming, reason="x")
 
 
 def test_every_step_asks_for_its_scope(desk: ReviewDesk, save: Save) -> None:
