@@ -183,13 +183,14 @@ class ReviewService(ReviewServiceServicer):
         reviewer, after = _reviewer(), request.after
         try:
             while not self.admission.closing.is_set():
-                # Read first: what is decided meanwhile comes behind it, and is looked at again.
+                # Read first: what is decided meanwhile comes behind it.
                 newest = await _run(self._watching, partial(self._desk.last_cursor, reviewer))
                 look = partial(self._desk.decisions, reviewer, after=after, agency=request.agency, limit=_AT_ONCE)
                 found = await _run(self._watching, look) if newest > after else []
                 for decision in found:
                     yield messages.WatchInstructionsResponse(decision=to_decision(decision))
-                after = found[-1].cursor if len(found) == _AT_ONCE else max(newest, after)
+                after = found[-1].cursor if found else after
+                after = after if len(found) == _AT_ONCE else max(newest, after)
                 if len(found) < _AT_ONCE:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self.admission.closing.wait(), self._poll_s)

@@ -863,7 +863,9 @@ class WatchInstructionsRequest(_message.Message):
     AFTER_FIELD_NUMBER: _builtins.int
     AGENCY_FIELD_NUMBER: _builtins.int
     after: _builtins.int
-    """The cursor of the last decision that the caller has dealt with; 0 from the beginning."""
+    """The cursor of the last decision that the caller has dealt with; 0 from the beginning. One that no decision has yet is
+    refused.
+    """
     agency: _builtins.str
     """Only decisions with orders for this agency, such as 消防, and of their orders its own."""
     def __init__(

@@ -237,8 +237,14 @@ class ReviewDesk:
         return self._reviews.report_order(order_id, state, reviewer.name)
 
     def begin_watch(self, reviewer: Reviewer, *, after: int, agency: str) -> None:
-        """Record that somebody receives decisions from now on, with all that is released."""
+        """Record that somebody receives decisions from now on, with all that is released.
+
+        Raises ValueError for a cursor that no decision has yet: who has it has had decisions that this store has lost,
+        and would hear of no other until there are as many.
+        """
         reviewer.require("watch")
+        if after > (newest := self._reviews.last_cursor()):
+            raise ValueError(f"after: the store has {newest} decisions, so {after} is of another or of one now lost")
         self._audit.record("decisions.watched", reviewer.name, "decisions", {"after": after, "agency": agency})
 
     def decisions(self, reviewer: Reviewer, *, after: int, agency: str = "", limit: int) -> Sequence[Review]:

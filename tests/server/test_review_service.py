@@ -16,7 +16,7 @@ from dispatch.server.review_service import Export, ReviewService
 from dispatch.store import ALL_SCOPES, ROLES, Audit, Instruction, Store, Tokens, new_name
 from dispatch.v1 import review_service_pb2 as messages
 from dispatch.v1.review_service_pb2_grpc import ReviewServiceStub
-from dispatch.workflow import LiveIntake, ReviewConfig, ReviewDesk
+from dispatch.workflow import LiveIntake, ReviewConfig, ReviewDesk, Reviewer
 
 SITUATION = Situation(
     location="歙县", hazards=("flood",), people={"trapped": Count(3, 3)}, needs=("rescue",), facts={"in_water": True}
@@ -294,6 +294,24 @@ async def test_a_watch_hears_of_what_is_decided_later(li: Caller, cad: Caller, s
     assert [decision.text[1] for decision in await hearing] == ["3", "4"]
 
 
+async def test_what_is_decided_while_a_watch_looks_comes_once(
+    li: Caller, cad: Caller, save: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last_cursor = ReviewDesk.last_cursor
+
+    def look_early(self: ReviewDesk, reviewer: Reviewer) -> int:
+        monkeypatch.setattr(ReviewDesk, "last_cursor", last_cursor)
+        return last_cursor(self, reviewer) - 1
+
+    names = [save() for _ in range(3)]
+    for name in names[:2]:
+        await li("RejectInstruction", name=name, etag=await li.claim(name), reason="重复")
+    monkeypatch.setattr(ReviewDesk, "last_cursor", look_early)
+    hearing = asyncio.create_task(first(cad.watch(), 3))
+    await li("RejectInstruction", name=names[2], etag=await li.claim(names[2]), reason="重复")
+    assert [decision.cursor for decision in await hearing] == [1, 2, 3]
+
+
 async def test_an_agency_hears_of_its_own_orders_alone(li: Caller, cad: Caller, save: Save) -> None:
     texts = ["派3艘冲锋舟至歙县", "协调电力公司断电排险", "派3艘冲锋舟至歙县,协调电力公司断电排险"]
     for text in texts:
@@ -457,8 +475,15 @@ async def test_what_is_wrong_with_a_request_is_named(
     assert await refused(everybody(method, **{**name, **fields})) == ("INVALID_ARGUMENT", "INVALID_FIELDS", [named])
 
 
-async def test_a_watch_from_nowhere_is_refused(cad: Caller) -> None:
+async def test_a_watch_from_nowhere_is_refused(li: Caller, cad: Caller, save: Save) -> None:
     assert (await refused(first(cad.watch(after=-1), 1)))[2] == ["after"]
+    name = save()
+    await li("RejectInstruction", name=name, etag=await li.claim(name), reason="重复")
+    expected = ("INVALID_ARGUMENT", "INVALID_FIELDS", ["after"])
+    assert await refused(first(cad.watch(after=2), 1)) == expected  # of a store before it was restored
+    watching = cad.watch(after=1)
+    await watching.initial_metadata()
+    watching.cancel()
 
 
 @pytest.mark.parametrize("method", ["GetInstruction", "ClaimInstruction", "ReleaseInstruction", "ApproveInstruction"])
