@@ -1,5 +1,7 @@
 """Reviews: one holder at a time, one decision at a time, every step recorded, decisions in one order for watchers."""
 
+import base64
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -254,6 +256,26 @@ def test_pages_of_one_priority_follow_on_each_other(store: Store, reviews: Revie
         listed += [item.name for item in page.instructions]
         token = page.next_token
     assert (listed, token) == (names, "")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        [1e999, "2026-01-01T00:00:00+00:00", "0" * 32],
+        [2**70, "2026-01-01T00:00:00+00:00", "0" * 32],
+        [-1, "2026-01-01T00:00:00+00:00", "0" * 32],
+        [0, "0001-01-01T00:00:00+23:00", "0" * 32],
+        [0, "2026-01-01T00:00:00+00:00", "\ud800"],
+        [0, "2026-01-01T00:00:00+00:00", "\0"],
+        [0, 5, "0" * 32],
+        {},
+    ],
+    ids=str,
+)
+def test_a_page_token_that_was_tampered_with_is_refused(reviews: Reviews, key: Any) -> None:
+    token = base64.urlsafe_b64encode(json.dumps(key).encode()).decode()
+    with pytest.raises(ValueError, match="page_token: "):
+        reviews.queue(limit=3, token=token)
 
 
 @pytest.mark.parametrize("asked", [{"states": ("liked",)}, {"priority": "liked"}, {"hazard": "liked"}], ids=str)
