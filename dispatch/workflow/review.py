@@ -130,7 +130,8 @@ class ReviewDesk:
         decisions = self._reviews.history(instruction.name)
         if reviewer.reads_personal_data:
             return decisions
-        return mask_reviews([replace(decision, text="") for decision in decisions])
+        # Of what was superseded it is the name of what has its place.
+        return mask_reviews([item if item.action == "superseded" else replace(item, text="") for item in decisions])
 
     def claim(self, reviewer: Reviewer, name: str) -> Instruction:
         """Hold an instruction until the lease expires; its holder renews it so."""

@@ -312,6 +312,12 @@ def test_decisions_are_masked_by_role_but_for_what_crews_are_sent(desk: ReviewDe
     assert (known.text, known.reason) == (text, reason)
 
 
+def test_what_took_the_place_of_another_is_told_to_everybody(desk: ReviewDesk, save: Save) -> None:
+    one, other = save(), save()
+    desk.supersede(CHIEF, one.name, etag=one.etag, by=other.name, reason="合并")
+    assert [decision.text for decision in desk.history(CAD, one.name)] == [other.name]
+
+
 def test_an_auditor_finds_what_somebody_did(desk: ReviewDesk, approved: Any) -> None:
     done = approved()
     desk.recall(CHIEF, done.name, etag=done.etag, reason="误报")
