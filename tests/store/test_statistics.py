@@ -98,9 +98,10 @@ def test_all_of_it_is_read_by_indexes(sqlite_store: Store, draft: Draft) -> None
             found.reported(10)
         finally:
             raw.set_trace_callback(None)
-        for query in asked:
+        queries = [query for query in asked if query.startswith("SELECT")]
+        for query in queries:
             plan = " ".join(row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {query}"))
             assert "USING INDEX" in plan or "USING COVERING INDEX" in plan or "PRIMARY KEY" in plan
             assert "USE TEMP B-TREE FOR ORDER BY" not in plan
             assert not plan.startswith("SCAN instructions ") or "INDEX" in plan
-    assert len(asked) == 5
+    assert len(queries) == 5
