@@ -13,7 +13,18 @@ from dispatch.domain import Check, Context, Count, Situation, default_doctrine, 
 from dispatch.server import DispatchServer, ServerConfig
 from dispatch.server.authentication import NEEDS, AuthenticationConfig
 from dispatch.server.review_service import Export, ReviewService
-from dispatch.store import ALL_SCOPES, ROLES, Audit, Instruction, Store, Tokens, new_name
+from dispatch.store import (
+    ALL_SCOPES,
+    ROLES,
+    Audit,
+    Decision,
+    Instruction,
+    Reviews,
+    Store,
+    StoreUnavailable,
+    Tokens,
+    new_name,
+)
 from dispatch.v1 import review_service_pb2 as messages
 from dispatch.v1.review_service_pb2_grpc import ReviewServiceStub
 from dispatch.workflow import LiveIntake, ReviewConfig, ReviewDesk, Reviewer
@@ -520,7 +531,26 @@ async def test_a_lease_that_has_expired_lets_another_in(intake: LiveIntake, stor
     await server.stop()
 
 
-async def test_a_store_that_is_lost_changes_nothing_and_says_so(li: Caller, save: Save, store: Store) -> None:
+async def test_where_the_store_is_lost_nobody_is_told_that_a_step_was_not_taken(
+    li: Caller, save: Save, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = save()
+    etag = await li.claim(name)
+    decide = Reviews.decide
+
+    def lose_the_answer(self: Reviews, decision: Decision) -> Instruction:
+        decide(self, decision)
+        raise StoreUnavailable("lost while it committed")
+
+    monkeypatch.setattr(Reviews, "decide", lose_the_answer)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await li("ApproveInstruction", name=name, etag=etag)
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert "may have been done all the same" in (caught.value.details() or "")
+    assert (await li("GetInstruction", name=name)).instruction.review_state == "approved"
+
+
+async def test_a_store_that_is_lost_says_so(li: Caller, save: Save, store: Store) -> None:
     name = save()
     await li.claim(name)
     store.close()
