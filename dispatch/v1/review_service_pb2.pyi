@@ -441,7 +441,7 @@ class ApproveInstructionRequest(_message.Message):
     name: _builtins.str
     etag: _builtins.str
     reason: _builtins.str
-    """Required over a finding of severity error and at low confidence."""
+    """Required over a finding of severity error, at low confidence, and where the draft counts as issued what was withdrawn."""
     def __init__(
         self,
         *,

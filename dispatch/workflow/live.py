@@ -19,11 +19,10 @@ from dispatch.workflow.duplicates import RecentReports
 from dispatch.workflow.intake import MAX_ISSUED, IntakeRequest, find_answer, make_draft
 from dispatch.workflow.serving import ServingMode
 from dispatch.workflow.shadow import Shadow, ShadowReading, log_reading
+from dispatch.workflow.standing import STANDING
 from dispatch.workflow.turns import Turns
 
 _READERS = 4  # threads that ask the store; they mostly wait
-STANDING = ("pending", "claimed", "approved", "revised")
-"""The review states of what counts as issued for its incident."""
 NO_MODEL = {"name": "no model", "digest": ""}
 """Stands for the model where reports pass through."""
 

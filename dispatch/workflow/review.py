@@ -30,6 +30,7 @@ from dispatch.store import (
 )
 from dispatch.workflow.intake import MAX_REPORT, in_original
 from dispatch.workflow.masking import mask_instruction, mask_reviews, mask_text
+from dispatch.workflow.standing import find_withdrawn
 
 MAX_TEXT = MAX_REPORT  # characters of a revised text: what passes through without a model can be as long as its report
 MAX_REASON = 500  # characters
@@ -144,7 +145,8 @@ class ReviewDesk:
         return self._reviews.release(name, reviewer.name)
 
     def doubts(self, instruction: Instruction) -> Sequence[Check]:
-        """The findings over which an approval needs a reason: errors, and a low confidence."""
+        """The findings over which an approval needs a reason: errors, a low confidence, and orders that are counted as
+        issued and were withdrawn since."""
         checks = _checks_in(instruction)
         threshold = self.config.low_confidence
         doubts = [check for check in checks if check.severity == "error"]
@@ -153,7 +155,7 @@ class ReviewDesk:
         elif instruction.confidence < threshold:
             message = f"the confidence of {instruction.confidence:.2f} is below {threshold:g}"
             doubts.append(Check("LOW_CONFIDENCE", "warning", message, "instruction"))
-        return doubts
+        return [*doubts, *find_withdrawn(self._store, instruction, self._doctrine)]
 
     def approve(self, reviewer: Reviewer, name: str, *, etag: str, reason: str = "") -> Instruction:
         """Release the draft as it stands; one that no model has drafted cannot be."""
@@ -308,6 +310,7 @@ class ReviewDesk:
         truncated = any(check.code == "TRUNCATED_INPUT" for check in known)
         candidate = Candidate(report.text, context, situations, plans, typed.text, truncated)
         found = [*run_checks(candidate, self._doctrine), *self._unread(typed.text, plans)]
+        found += find_withdrawn(self._store, instruction, self._doctrine)
         checks = [in_original(in_original(check, "report", report), "instruction", typed) for check in found]
         kept = [check for check in known if check.target != "instruction" or check.code == "NO_MODEL"]
         checks += [check for check in kept if check not in checks]

@@ -162,6 +162,40 @@ def test_low_confidence_takes_a_reason(desk: ReviewDesk, save: Save, check: Any,
     assert desk.approve(LI, claimed.name, etag=claimed.etag, reason="已回拨").review_state == "approved"
 
 
+@pytest.mark.parametrize("end", ["rejected", "recalled", "revised"])
+def test_a_draft_that_counts_on_what_was_withdrawn_takes_a_reason(desk: ReviewDesk, save: Save, end: str) -> None:
+    text = "派2台除雪车至A7公路"
+    earlier, caller = save(incident_id="i", instruction=text), "派1辆救护车至A7公路"
+    draft = save(incident_id="i", context={"issued": [text, caller]})
+    claimed = desk.claim(LI, draft.name)
+    assert desk.doubts(claimed) == []
+    held = desk.claim(CHIEF, earlier.name)
+    if end == "rejected":
+        desk.reject(CHIEF, earlier.name, etag=held.etag, reason="误报")
+    elif end == "revised":
+        desk.revise(CHIEF, earlier.name, etag=held.etag, text="派1台除雪车至A7公路", reason="x")
+    else:
+        done = desk.approve(CHIEF, earlier.name, etag=held.etag)
+        assert desk.doubts(claimed) == []
+        desk.recall(CHIEF, earlier.name, etag=done.etag, reason="误报")
+    (doubt,) = desk.doubts(claimed)
+    assert doubt.message == f"{text} is counted as issued, and is not any more: {earlier.name} is {end}"
+    assert doubt in desk.checks_of(draft.name, "派3台除雪车至A7公路")
+    with pytest.raises(ReasonRequired, match="approved over ISSUED_WITHDRAWN"):
+        desk.approve(LI, draft.name, etag=claimed.etag)
+    assert desk.approve(LI, draft.name, etag=claimed.etag, reason="已另派").review_state == "approved"
+
+
+def test_what_was_revised_to_no_fewer_orders_still_counts(desk: ReviewDesk, save: Save) -> None:
+    text = "派2台除雪车至A7公路"
+    earlier, other = save(incident_id="i", instruction=text), save(incident_id="i", instruction="派2台除雪车至B村")
+    draft = save(incident_id="i", context={"issued": [text]})
+    held = desk.claim(LI, earlier.name)
+    desk.revise(LI, earlier.name, etag=held.etag, text=f"{text},到场后回报路况", reason="x")
+    desk.reject(LI, other.name, etag=desk.claim(LI, other.name).etag, reason="误报")  # never counted
+    assert desk.doubts(draft) == []
+
+
 def test_the_confidence_that_is_low_can_be_set(store: Store, save: Save) -> None:
     strict = ReviewDesk(store, default_doctrine(), ReviewConfig(low_confidence=0.7))
     easy = ReviewDesk(store, default_doctrine(), ReviewConfig(low_confidence=0.5))
