@@ -28,7 +28,8 @@ from dispatch.store import Instruction, QueueFilter
 from dispatch.v1 import review_service_pb2 as messages
 from dispatch.v1 import types_pb2
 from dispatch.v1.review_service_pb2_grpc import ReviewServiceServicer
-from dispatch.workflow.review import MAX_REASON, MAX_TEXT, ReviewDesk, Reviewer
+from dispatch.workflow.review import MAX_REASON, ReviewDesk, Reviewer
+from dispatch.workflow.revising import MAX_TEXT
 
 POLL_S = 0.5
 """How often a watcher who has had everything looks for more: other servers and the console decide as well."""

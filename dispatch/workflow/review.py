@@ -28,11 +28,11 @@ from dispatch.store import (
     StateConflict,
     Store,
 )
-from dispatch.workflow.intake import MAX_REPORT, in_original
+from dispatch.workflow.intake import in_original
 from dispatch.workflow.masking import mask_instruction, mask_reviews, mask_text
+from dispatch.workflow.revising import find_unread, on_one_line, read_revision
 from dispatch.workflow.standing import find_withdrawn
 
-MAX_TEXT = MAX_REPORT  # characters of a revised text: what passes through without a model can be as long as its report
 MAX_REASON = 500  # characters
 REPORTED_STATES = ("issued", "acknowledged", "on_scene", "cancelled")
 """What a dispatch system says of an order; released and recalled are what decisions make of it."""
@@ -173,7 +173,7 @@ class ReviewDesk:
         """Release another text, as the model would have written it (NFKC), with the orders that it says."""
         reviewer.require("review")
         instruction = self._find(name)
-        revised = _require_text(text)
+        revised = read_revision(text)
         if revised == instruction.instruction:
             raise ValueError("text: is the draft as it stands; approve it instead")
         checks = self._check_text(instruction, revised)
@@ -185,7 +185,7 @@ class ReviewDesk:
 
     def checks_of(self, name: str, text: str) -> Sequence[Check]:
         """What there is to say about a text in the draft's place; offsets count its own characters."""
-        _require_text(text)
+        read_revision(text)
         return self._check_text(self._find(name), text)
 
     def reject(self, reviewer: Reviewer, name: str, *, etag: str, reason: str) -> Instruction:
@@ -302,30 +302,19 @@ class ReviewDesk:
 
     def _check_text(self, instruction: Instruction, text: str) -> Sequence[Check]:
         """The checks made anew, and of the draft's those that are not about its text."""
-        report, typed = normalize(instruction.report), normalize(text)
+        report, typed = normalize(instruction.report), normalize(on_one_line(text))
         context = normalize_context(Context.from_dict(instruction.context))
         situations = _situations_of(instruction)
         plans: tuple[Plan, ...] = make_plans(situations, context, self._doctrine)
         known = _checks_in(instruction)
         truncated = any(check.code == "TRUNCATED_INPUT" for check in known)
         candidate = Candidate(report.text, context, situations, plans, typed.text, truncated)
-        found = [*run_checks(candidate, self._doctrine), *self._unread(typed.text, plans)]
+        found = [*run_checks(candidate, self._doctrine), *find_unread(typed.text, plans, self._doctrine)]
         found += find_withdrawn(self._store, instruction, self._doctrine)
         checks = [in_original(in_original(check, "report", report), "instruction", typed) for check in found]
         kept = [check for check in known if check.target != "instruction" or check.code == "NO_MODEL"]
         checks += [check for check in kept if check not in checks]
         return sorted(checks, key=lambda check: ("error", "warning", "info").index(check.severity))
-
-    def _unread(self, text: str, plans: Sequence[Plan]) -> Sequence[Check]:
-        """Clauses outside the grammar: they go out as text, and no agency's system can count them."""
-        known = self._doctrine.items | {order.item for plan in plans for order in plan.orders}
-        checks = []
-        for order in parse_orders(text, self._doctrine):
-            if order.action == "任务" and order.item not in known:
-                start = max(0, text.find(order.item))
-                message = f"{order.item} is not read as an order: it goes out as text, to {order.agency}"
-                checks.append(Check("UNREAD_ORDER", "warning", message, "instruction", start, start + len(order.item)))
-        return checks
 
 
 class _Reads:
@@ -364,15 +353,6 @@ def _require_reason(step: str, reason: str, checks: Sequence[Check] | None = Non
         raise ValueError(f"reason: must have at most {MAX_REASON} characters, not {len(reason)}")
     if not reason.strip() and (checks is None or checks):
         raise ReasonRequired(step, checks or ())
-
-
-def _require_text(text: str) -> str:
-    revised = normalize(text).text.strip()
-    if not revised:
-        raise ValueError("text: must not be empty; to release nothing, reject it")
-    if len(revised) > MAX_TEXT:
-        raise ValueError(f"text: must have at most {MAX_TEXT} characters, not {len(revised)}")
-    return revised
 
 
 def _checks_in(instruction: Instruction) -> list[Check]:

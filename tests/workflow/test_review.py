@@ -115,6 +115,28 @@ def test_a_revision_releases_what_its_text_says(desk: ReviewDesk, save: Save) ->
     assert released(desk) == [("交通", "派", "除雪车", 3), ("应急", "任务", "到场后回报水位", None)]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("派4台除雪车至A7公路\n医疗队随行\n", "派4台除雪车至A7公路,医疗队随行"),
+        ("\n派4台除雪车至A7公路,\r\n\r\n医疗队随行", "派4台除雪车至A7公路,   医疗队随行"),
+        ("一、派3台除雪车至A7公路\n二、派1辆救护车至B村", "一、派3台除雪车至A7公路;二、派1辆救护车至B村"),
+    ],
+)
+def test_each_line_of_a_revision_is_an_order_of_its_own(desk: ReviewDesk, save: Save, text: str, expected: str) -> None:
+    claimed = desk.claim(LI, save().name)
+    revised = desk.revise(LI, claimed.name, etag=claimed.etag, text=text, reason="x")
+    assert " ".join(revised.final_text.split()) == " ".join(expected.split())
+    (told,) = desk.decisions(CAD, after=0, limit=9)
+    assert [item.order.place for item in told.orders] == ["A7公路", "B村" if "B村" in text else "A7公路"]
+
+
+def test_what_doctrine_has_no_name_for_is_told(desk: ReviewDesk, save: Save) -> None:
+    checks = desk.checks_of(save().name, "派三台除雪车至A7公路\n派2台造雪机至A7公路\n派1辆救护车至A7公路")
+    unread = [check.message.partition(" ")[0] for check in checks if check.code == "UNREAD_ORDER"]
+    assert unread == ["三台除雪车", "造雪机"]
+
+
 @pytest.mark.parametrize("text", ["", " \n", DRAFT, f" {DRAFT}", "派" * 4001, "㍿" * 1500])
 def test_a_text_that_is_no_revision_is_refused(desk: ReviewDesk, save: Save, text: str) -> None:
     claimed = desk.claim(LI, save().name)
