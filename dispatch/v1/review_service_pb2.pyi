@@ -867,7 +867,9 @@ class WatchInstructionsRequest(_message.Message):
     refused.
     """
     agency: _builtins.str
-    """Only decisions with orders for this agency, such as 消防, and of their orders its own."""
+    """Only decisions with orders for this agency, and of their orders its own: 消防, 公安交警, 医疗120, 电力, 交通, 水利, 通信 or
+    应急.
+    """
     def __init__(
         self,
         *,

@@ -11,7 +11,7 @@ from threading import Lock
 
 from dispatch.domain import Check, Context, Doctrine, Order, Plan, Situation, make_plans, parse_orders, run_checks
 from dispatch.domain.checks import Candidate
-from dispatch.domain.plan import SPOKEN_ACTIONS
+from dispatch.domain.plan import AGENCIES, SPOKEN_ACTIONS
 from dispatch.model import normalize, normalize_context
 from dispatch.store import (
     Audit,
@@ -242,10 +242,12 @@ class ReviewDesk:
     def begin_watch(self, reviewer: Reviewer, *, after: int, agency: str) -> None:
         """Record that somebody receives decisions from now on, with all that is released.
 
-        Raises ValueError for a cursor that no decision has yet: who has it has had decisions that this store has lost,
-        and would hear of no other until there are as many.
+        Raises ValueError for an agency that there is not; and for a cursor that no decision has yet: who has it has had
+        decisions that this store has lost, and would hear of no other until there are as many.
         """
         reviewer.require("watch")
+        if agency not in ("", *AGENCIES):
+            raise ValueError(f"agency: must be empty or one of {', '.join(AGENCIES)}")
         if after > (newest := self._reviews.last_cursor()):
             raise ValueError(f"after: the store has {newest} decisions, so {after} is of another or of one now lost")
         self._audit.record("decisions.watched", reviewer.name, "decisions", {"after": after, "agency": agency})

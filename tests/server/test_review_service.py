@@ -488,6 +488,7 @@ async def test_what_is_wrong_with_a_request_is_named(
 
 async def test_a_watch_from_nowhere_is_refused(li: Caller, cad: Caller, save: Save) -> None:
     assert (await refused(first(cad.watch(after=-1), 1)))[2] == ["after"]
+    assert (await refused(first(cad.watch(agency="消防队"), 1)))[2] == ["agency"]
     name = save()
     await li("RejectInstruction", name=name, etag=await li.claim(name), reason="重复")
     expected = ("INVALID_ARGUMENT", "INVALID_FIELDS", ["after"])
