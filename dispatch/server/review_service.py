@@ -106,6 +106,7 @@ class ReviewService(ReviewServiceServicer):
         self, request: messages.ReviseInstructionRequest, context: Context
     ) -> messages.ReviseInstructionResponse:
         def work(reviewer: Reviewer) -> messages.ReviseInstructionResponse:
+            self._desk.get(reviewer, request.name)  # the findings quote the report, so this reads it
             checks = [types_pb2.Check(**vars(check)) for check in self._desk.checks_of(request.name, request.text)]
             if request.validate_only:
                 return messages.ReviseInstructionResponse(checks=checks)

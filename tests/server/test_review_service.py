@@ -224,6 +224,17 @@ async def test_a_revision_is_checked_before_and_released_with_its_orders(li: Cal
     assert orders == [("派", "冲锋舟", 3), ("任务", "到场后回报水位", 0)]
 
 
+async def test_to_be_told_the_findings_about_a_text_is_to_read_the_report(
+    li: Caller, chief: Caller, save: Save, store: Store
+) -> None:
+    name = save()
+    await li("ReviseInstruction", name=name, text="派9艘冲锋舟至歙县", validate_only=True)
+    await chief.claim(name)
+    await chief("ReviseInstruction", name=name, text="派9艘冲锋舟至歙县", validate_only=True)
+    events = Audit(store.database).events(subject=name, limit=9)
+    assert [event.actor for event in events if event.action == "instruction.read"] == ["li"]
+
+
 async def test_what_was_returned_is_decided_by_somebody_else(
     li: Caller, chief: Caller, cad: Caller, save: Save
 ) -> None:
