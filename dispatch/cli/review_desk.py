@@ -96,7 +96,8 @@ class LocalDesk:
             newest = self._desk.last_cursor(self._reviewer)
             found = self._desk.decisions(self._reviewer, after=after, agency=agency, limit=_AT_ONCE)
             yield from (to_decision(review_messages.to_decision(review)) for review in found)
-            after = found[-1].cursor if len(found) == _AT_ONCE else max(newest, after)
+            after = found[-1].cursor if found else after
+            after = after if len(found) == _AT_ONCE else max(newest, after)
             if len(found) < _AT_ONCE:
                 time.sleep(_LOOK_AGAIN_S)
 

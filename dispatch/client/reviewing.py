@@ -157,6 +157,8 @@ class ReviewClient:
                 if failure.code not in _BROKEN_OFF or not (begun or failure.reason):
                     raise failure from error
                 wait_s = failure.retry_after_s or delay_s
+            else:  # nobody but something between ends it without an error
+                wait_s = delay_s
             finally:
                 call.cancel()
             time.sleep(wait_s)

@@ -14,7 +14,7 @@ from dispatch.console.texts import Words
 from dispatch.domain import Check
 from dispatch.store import NotFound, StoreError
 from dispatch.workflow.explain import Explanation
-from dispatch.workflow.review import MAX_TEXT
+from dispatch.workflow.revising import MAX_TEXT
 
 _SHADES = (0.99, 0.9, 0.5)  # probabilities: at and above the first a token has no shade
 _KEYS_OF_CANDIDATES = 9

@@ -13,7 +13,7 @@ from dispatch.console.reasons import ReasonDialog
 from dispatch.domain import Check
 from dispatch.store import EtagMismatch, Instruction, LeaseHeld, NotFound, StateConflict, StoreError
 from dispatch.store.records import utc_now
-from dispatch.workflow.review import NotAllowed
+from dispatch.workflow.review import NotAllowed, ReasonRequired
 
 _FAILURES = (NotAllowed, NotFound, LeaseHeld, StateConflict, EtagMismatch, StoreError, SessionOver, ValueError)
 _RELEASED = ("approved", "revised")
@@ -161,7 +161,7 @@ class Steps:
     async def _failed(self, error: Exception) -> None:
         """Tell of it, and show the item as it is now, where it is not as it was read."""
         self._messages.fail(error)
-        if isinstance(error, LeaseHeld | StateConflict | EtagMismatch):
+        if isinstance(error, LeaseHeld | StateConflict | EtagMismatch | ReasonRequired):
             name, services, reviewer = self._item.instruction.name, self._visit.services, self._visit.reviewer
             try:
                 self._item = await self._visit.ask(lambda: read_item(services, reviewer, name))

@@ -384,6 +384,7 @@ CHECKS: Mapping[str, str] = {
     "NO_MODEL": "未经模型",
     "UNREAD_ISSUED": "已发指令未能读取",
     "UNREAD_ORDER": "未能读作命令",
+    "ISSUED_WITHDRAWN": "所扣除的已发指令已撤回",
 }
 """What Chinese readers are told of a check beside its message, which is in English."""
 

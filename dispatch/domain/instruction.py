@@ -20,6 +20,8 @@ _COUNTED = re.compile(rf"(\d{{1,9}})({_UNIT})(.+)")  # 3台除雪车
 _SUPPLY = re.compile(rf"(.+?)(?<!\d)(\d{{1,9}})({_UNIT})")  # 沙袋2000条
 _EXTENT = re.compile(r"(.+?)(?<!\d)(\d{1,9})(米)")  # 警戒半径500米
 _NUMBERED = re.compile(rf"(?:^|;)[{_NUMERALS}]、")
+_MARK = re.compile("[,;。!]")  # between clauses, as the grammar and as people write it
+_TO = "(?:至|赴|前往|到达|到(?![场位达]))"
 _CLAUSE_END = re.compile(r"(?<=[,;])")
 _MEDICAL = "医疗120"
 _AMBULANCE = "120派"
@@ -84,9 +86,14 @@ def split_orders(text: str) -> list[str]:
 
 
 def _parse_part(part: str, doctrine: Doctrine) -> list[Order]:
-    read = [_parse_clause(clause, doctrine) for clause in part.split(",") if clause]
+    clauses = filter(None, (clause.strip() for clause in _MARK.split(part)))
+    read = [_parse_clause(clause, doctrine) for clause in clauses]
     place = next((clause_place for _, clause_place in read if clause_place), "")
-    return [order.at(place) for clause_orders, _ in read for order in clause_orders]
+    orders: list[Order] = []
+    for clause_orders, clause_place in read:
+        place = clause_place or place  # what a person writes may send to two
+        orders += [order.at(place) for order in clause_orders]
+    return orders
 
 
 def issued_orders(context: Context, doctrine: Doctrine) -> list[Order]:
@@ -146,7 +153,7 @@ def _is_ambulance(order: Order) -> bool:
 
 def _parse_clause(clause: str, doctrine: Doctrine) -> tuple[list[Order], str]:
     """The orders of one clause, and the place that it names ("" for none)."""
-    if match := re.fullmatch(r"(派|增派|调派)(.+?)(?:至|赴|前往|到)(.+)", clause):
+    if match := re.fullmatch(rf"(派|增派|调派)(.+?){_TO}(.+)", clause):
         action = "增派" if match[1] == "增派" else "派"
         return [_counted_order(action, text, doctrine) for text in match[2].split("、")], match[3]
     if match := re.fullmatch(r"调运(.+?)(?:至(.+))?", clause):

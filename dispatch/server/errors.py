@@ -155,7 +155,9 @@ def failure_of(error: Exception) -> Failure:
             return Failure(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_UNREACHABLE", message)
         case StoreError():
             _log_store(error)
-            message = "the store cannot be written, so no instruction was issued; try again"
+            message = (
+                "the store cannot be used now, so nothing is answered; what was asked may have been done all the same"
+            )
             return Failure(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", message, retry_after_s=STORE_RETRY_S)
         case DecodingCancelled():
             return Failure(grpc.StatusCode.CANCELLED, "DECODING_CANCELLED", "the call ended before the instruction")

@@ -28,7 +28,8 @@ from dispatch.store import Instruction, QueueFilter
 from dispatch.v1 import review_service_pb2 as messages
 from dispatch.v1 import types_pb2
 from dispatch.v1.review_service_pb2_grpc import ReviewServiceServicer
-from dispatch.workflow.review import MAX_REASON, MAX_TEXT, ReviewDesk, Reviewer
+from dispatch.workflow.review import MAX_REASON, ReviewDesk, Reviewer
+from dispatch.workflow.revising import MAX_TEXT
 
 POLL_S = 0.5
 """How often a watcher who has had everything looks for more: other servers and the console decide as well."""
@@ -105,6 +106,7 @@ class ReviewService(ReviewServiceServicer):
         self, request: messages.ReviseInstructionRequest, context: Context
     ) -> messages.ReviseInstructionResponse:
         def work(reviewer: Reviewer) -> messages.ReviseInstructionResponse:
+            self._desk.get(reviewer, request.name)  # the findings quote the report, so this reads it
             checks = [types_pb2.Check(**vars(check)) for check in self._desk.checks_of(request.name, request.text)]
             if request.validate_only:
                 return messages.ReviseInstructionResponse(checks=checks)
@@ -183,13 +185,14 @@ class ReviewService(ReviewServiceServicer):
         reviewer, after = _reviewer(), request.after
         try:
             while not self.admission.closing.is_set():
-                # Read first: what is decided meanwhile comes behind it, and is looked at again.
+                # Read first: what is decided meanwhile comes behind it.
                 newest = await _run(self._watching, partial(self._desk.last_cursor, reviewer))
                 look = partial(self._desk.decisions, reviewer, after=after, agency=request.agency, limit=_AT_ONCE)
                 found = await _run(self._watching, look) if newest > after else []
                 for decision in found:
                     yield messages.WatchInstructionsResponse(decision=to_decision(decision))
-                after = found[-1].cursor if len(found) == _AT_ONCE else max(newest, after)
+                after = found[-1].cursor if found else after
+                after = after if len(found) == _AT_ONCE else max(newest, after)
                 if len(found) < _AT_ONCE:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self.admission.closing.wait(), self._poll_s)

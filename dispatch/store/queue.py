@@ -4,15 +4,17 @@ import base64
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Text, cast, or_
 
 from dispatch.domain import PRIORITIES
 from dispatch.domain.labels import HAZARDS
-from dispatch.store.records import REVIEW_STATES, Instruction, utc_now
+from dispatch.store.records import REVIEW_STATES, Instruction, key_in, utc_now
 from dispatch.store.rows import INSTRUCTIONS, REQUESTS
+
+_NO_TOKEN = "page_token: no page has given this token"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +82,11 @@ def token_of(row: Any) -> str:
 def read_token(token: str) -> tuple[int, datetime, str]:
     """The place behind which a page begins. Raises ValueError for a token that no page gave."""
     try:
-        urgency, created_at, key = json.loads(base64.urlsafe_b64decode(token))
-        return int(urgency), datetime.fromisoformat(created_at), str(key)
-    except (ValueError, TypeError) as error:
-        raise ValueError("page_token: no page has given this token") from error
+        urgency, moment, key = json.loads(base64.urlsafe_b64decode(token))
+        created_at = datetime.fromisoformat(moment).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(_NO_TOKEN) from error
+    last = key_in(f"instructions/{key}")
+    if urgency not in range(len(PRIORITIES) + 1) or last is None:
+        raise ValueError(_NO_TOKEN)
+    return urgency, created_at, last

@@ -29,13 +29,14 @@ ENDS = ("cancelled", "recalled")
 
 _RELEASED = ("approved", "revised")
 _DECIDED = (*_RELEASED, "rejected")
+_STANDING = ("pending", "claimed", *_RELEASED)
 _FROM = {
     "approved": ("claimed",),
     "revised": ("claimed",),
     "rejected": ("claimed",),
     "returned": ("claimed", *_DECIDED),
     "recalled": _RELEASED,
-    "superseded": ("pending", "claimed", *_RELEASED),
+    "superseded": _STANDING,
 }
 
 
@@ -151,7 +152,8 @@ class Reviews:
     def decide(self, decision: Decision) -> Instruction:
         """Decide; what needs a claim takes it from its holder alone, also after its expiry if nobody else has it.
 
-        Raises NotFound, EtagMismatch, StateConflict; ValueError for an unknown action or text that cannot be stored.
+        Raises NotFound and StateConflict, also of what is to take its place; EtagMismatch; ValueError for an unknown
+        action or text that cannot be stored.
         """
         if decision.action not in _FROM:
             raise ValueError(f"{decision.action!r} is none of {', '.join(_FROM)}")
@@ -216,6 +218,7 @@ class Reviews:
         return [_review(row, orders.get(row["id"], [])) for row in reviews]
 
 
+_TAKE_PLACE = "put in the place of another"  # the step as messages name it
 _NO_CLAIM: dict[str, Any] = {"claimed_by": None, "claimed_at": None, "lease_expires_at": None}
 
 
@@ -247,7 +250,12 @@ def _decide(transaction: Transaction, decision: Decision) -> Instruction:
     held_by_other = state == "claimed" and row["claimed_by"] != decision.reviewer and decision.action != "superseded"
     if state not in _FROM[decision.action] or held_by_other:
         raise StateConflict(decision.name, decision.action, _held(row))
+    if decision.action == "superseded":  # else two could give way to each other, and nobody decide about either
+        successor = _whole(transaction, decision.text, _TAKE_PLACE)
+        if successor["review_state"] not in _STANDING:
+            raise StateConflict(decision.text, _TAKE_PLACE, successor["review_state"])
     text = row["instruction"] if decision.action == "approved" else decision.text
+    due_at = _due_again(transaction, row) if decision.action == "returned" else row["due_at"]
     review = insert_review(
         transaction,
         row,
@@ -262,14 +270,22 @@ def _decide(transaction: Transaction, decision: Decision) -> Instruction:
         values = {"instruction_id": row["id"], "review_id": review["id"], "position": position, "state": "released"}
         values |= {"id": uuid.uuid4().hex, "reported_at": transaction.now, **_order_values(order)}
         transaction.insert(ORDERS, values)
-    changes = {"review_state": "pending" if decision.action == "returned" else decision.action, **_NO_CLAIM}
+    changes = {"review_state": "pending" if decision.action == "returned" else decision.action, "due_at": due_at}
     if decision.action in _RELEASED:
         changes["final_text"] = text
     elif decision.action == "returned":
         changes["final_text"] = ""
-        if row["due_at"] is not None:  # as much time as there was at first
-            changes["due_at"] = transaction.now + (row["due_at"] - row["created_at"])
-    return _step(transaction, row, changes, decision.action, decision.reviewer)
+    return _step(transaction, row, {**changes, **_NO_CLAIM}, decision.action, decision.reviewer)
+
+
+def _due_again(transaction: Transaction, row: Row) -> datetime | None:
+    """From now on as much time as there was at first, and since then each time that it was returned."""
+    if row["due_at"] is None:
+        return None
+    returned = select(REVIEWS.c.decided_at).where(REVIEWS.c.instruction_id == row["id"], REVIEWS.c.action == "returned")
+    began = transaction.connection.scalar(returned.order_by(REVIEWS.c.cursor.desc()).limit(1)) or row["created_at"]
+    due_at: datetime = transaction.now + (row["due_at"] - began)
+    return due_at
 
 
 def insert_review(transaction: Transaction, row: Row, *, action: str, reviewer: str, reason: str, text: str) -> Row:

@@ -71,7 +71,7 @@ class Statistics:
             for state, is_expired in (("pending", None), ("claimed", True), ("claimed", False)):
                 query = select(
                     table.urgency, count, count.filter(table.due_at < now), func.min(table.created_at)
-                ).where(table.review_state == state)
+                ).where(table.review_state == state, table.erased_at.is_(None))
                 if is_expired is not None:
                     query = query.where(expired if is_expired else ~expired)
                 for urgency, number, late, oldest in connection.execute(query.group_by(table.urgency)):

@@ -441,7 +441,7 @@ class ApproveInstructionRequest(_message.Message):
     name: _builtins.str
     etag: _builtins.str
     reason: _builtins.str
-    """Required over a finding of severity error and at low confidence."""
+    """Required over a finding of severity error, at low confidence, and where the draft counts as issued what was withdrawn."""
     def __init__(
         self,
         *,
@@ -645,7 +645,9 @@ class RecallInstructionRequest(_message.Message):
     reason: _builtins.str
     """Required."""
     superseded_by: _builtins.str
-    """The instruction that takes its place, instructions/ID: then it is superseded, which a draft can be as well."""
+    """The instruction that takes its place, instructions/ID: then it is superseded, which a draft can be as well. One that
+    was rejected, recalled, superseded or erased takes no place.
+    """
     def __init__(
         self,
         *,
@@ -861,9 +863,13 @@ class WatchInstructionsRequest(_message.Message):
     AFTER_FIELD_NUMBER: _builtins.int
     AGENCY_FIELD_NUMBER: _builtins.int
     after: _builtins.int
-    """The cursor of the last decision that the caller has dealt with; 0 from the beginning."""
+    """The cursor of the last decision that the caller has dealt with; 0 from the beginning. One that no decision has yet is
+    refused.
+    """
     agency: _builtins.str
-    """Only decisions with orders for this agency, such as 消防, and of their orders its own."""
+    """Only decisions with orders for this agency, and of their orders its own: 消防, 公安交警, 医疗120, 电力, 交通, 水利, 通信 or
+    应急.
+    """
     def __init__(
         self,
         *,

@@ -48,7 +48,8 @@ class RecentReports:
         with self._lock:
             since = self._newest
         now = datetime.now(UTC)
-        rows = self._store.list_since(now - WINDOW if since is None else since - _OVERLAP, _MOST)
+        moment = now - WINDOW if since is None else min(since, now) - _OVERLAP  # the clock may have been put back
+        rows = self._store.list_since(moment, _MOST)
         with self._lock:
             self._newest = now
             self._read_at = time.monotonic()

@@ -131,8 +131,9 @@ def _draw(axes: Axes, explanation: Explanation, view: View, lettering: _Letterin
     font = lettering.font(_SIZE)
     across, down = _labelled(len(columns), longest), _labelled(len(rows), longest)
     # One character below the other, as Chinese is written from top to bottom; brackets would stand crosswise there.
-    axes.set_xticks(across, ["\n".join(columns[at].strip("〔〕")) for at in across], fontproperties=font)
-    axes.set_yticks(down, [rows[at] for at in down], fontproperties=font)
+    upright = ["\n".join(columns[at].strip("〔〕")) for at in across]
+    axes.set_xticks(across, upright, fontproperties=font, parse_math=False)  # what stands between two $ is no formula
+    axes.set_yticks(down, [rows[at] for at in down], fontproperties=font, parse_math=False)
     axes.tick_params(length=0)
     below, beside = _AXIS_NAMES[view.kind][lettering.language]
     axes.set_xlabel(below, fontproperties=font)

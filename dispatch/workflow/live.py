@@ -19,11 +19,10 @@ from dispatch.workflow.duplicates import RecentReports
 from dispatch.workflow.intake import MAX_ISSUED, IntakeRequest, find_answer, make_draft
 from dispatch.workflow.serving import ServingMode
 from dispatch.workflow.shadow import Shadow, ShadowReading, log_reading
+from dispatch.workflow.standing import STANDING
 from dispatch.workflow.turns import Turns
 
 _READERS = 4  # threads that ask the store; they mostly wait
-STANDING = ("pending", "claimed", "approved", "revised")
-"""The review states of what counts as issued for its incident."""
 NO_MODEL = {"name": "no model", "digest": ""}
 """Stands for the model where reports pass through."""
 
@@ -127,43 +126,48 @@ class LiveIntake:
         Overloaded, DeadlineUnreachable, UnusableRequest, StoreError where nothing could be stored, and BatcherClosed
         where the registry closes.
         """
+        return await self._answer(request, principal, lane, deadline, lambda stage: None)
+
+    async def stages(
+        self, request: IntakeRequest, *, principal: str = "", lane: Lane = "urgent", deadline: float | None = None
+    ) -> AsyncGenerator[Stage, None]:
+        """The same as it comes: Admitted, Reading, and then, committed, the Instruction.
+
+        Whoever takes them slowly holds up nobody: the answer is made in a task of its own.
+        """
+        told: asyncio.Queue[Stage | None] = asyncio.Queue()
+        answering = asyncio.create_task(self._answer(request, principal, lane, deadline, told.put_nowait))
+        answering.add_done_callback(lambda done: told.put_nowait(None))
+        try:
+            while (stage := await told.get()) is not None:
+                yield stage
+            yield await answering
+        finally:
+            answering.cancel()
+            await asyncio.gather(answering, return_exceptions=True)  # its turn is over when this returns
+
+    async def _answer(
+        self, request: IntakeRequest, principal: str, lane: Lane, deadline: float | None, tell: Callable[[Stage], None]
+    ) -> Instruction:
+        """As `submit`; ``tell`` is told of the stages before the answer."""
         deadline = self._decoded_by(deadline)
         self._require_room(request, lane, deadline)
         async with self._turns.hold(*_turns_of(request, principal, lane)):
             known, asked = await self._look_up(request, principal)
             if known is not None:
+                tell(Admitted(0))
+                tell(Reading(known.situations, known.confidence))
                 return known
             work = self._begin(asked, lane, deadline)
             try:
+                tell(Admitted(work.ahead))
+                draft = await asyncio.wrap_future(work.drafted)
+                tell(Reading(draft.situations, draft.confidence))
                 answer = await asyncio.wrap_future(work.answered)
             finally:
                 work.leave()
         self._shadow.read_along(asked.request, _key(request), answer)
         return answer
-
-    async def stages(
-        self, request: IntakeRequest, *, principal: str = "", lane: Lane = "urgent", deadline: float | None = None
-    ) -> AsyncGenerator[Stage, None]:
-        """The same as it comes: Admitted, Reading, and then, committed, the Instruction."""
-        deadline = self._decoded_by(deadline)
-        self._require_room(request, lane, deadline)
-        async with self._turns.hold(*_turns_of(request, principal, lane)):
-            known, asked = await self._look_up(request, principal)
-            if known is not None:
-                yield Admitted(0)
-                yield Reading(known.situations, known.confidence)
-                yield known
-                return
-            work = self._begin(asked, lane, deadline)
-            try:
-                yield Admitted(work.ahead)
-                draft = await asyncio.wrap_future(work.drafted)
-                yield Reading(draft.situations, draft.confidence)
-                answer = await asyncio.wrap_future(work.answered)
-            finally:
-                work.leave()
-        self._shadow.read_along(asked.request, _key(request), answer)
-        yield answer
 
     def close(self) -> None:
         """Let go of the threads when what they do is done; the registry and the store are their owners' to close."""

@@ -11,15 +11,18 @@ from dispatch.store import Instruction, Review
 _HEAD, _TAIL = 3, 4  # digits that stay: enough to tell two numbers apart, too few to call one
 
 _SPOKEN = "零〇幺一二两三四五六七八九洞拐勾"
+_GAP = "[ ./~·•—–_-]{1,3}"  # between the groups of a number, as people write it
 _NUMBERS = re.compile(
     "|".join(
         (
             r"(?P<kept>instructions/[0-9a-f]{32})",
-            r"(?<!\d)1[ -]?[3-9](?:[ -]?\d){9}(?!\d)",  # mobile, in groups of any length
-            r"(?<!\d)0\d{2,3}[ -]?\d{7,8}(?!\d)",  # of the fixed network
+            r"(?<!\d)(?:(?:00)?86[ -]?)?1[ -]?[3-9](?:[ -]?\d){9}(?!\d)",  # mobile, in groups of any length
+            rf"(?<!\d)(?:(?:00)?86[ -]?)?1[3-9]\d{_GAP}\d{{4}}{_GAP}\d{{4}}(?!\d)",  # in the usual ones
+            r"(?<!\d)0[1-9]\d{1,2}\)?[ -]{0,2}\d{3,4}[ -]?\d{4}(?!\d)",  # of the fixed network
+            r"(?<!\d)\d{17}[\dXx](?![0-9A-Za-z])",  # of an identity card
             r"(?<!\d)[48]00[ -]?\d{3}[ -]?\d{4}(?!\d)",
-            r"(?<![0-9A-Za-z.])\d{7,}(?![0-9A-Za-z])",  # without an area code, of a chat, of an identity card
-            rf"[{_SPOKEN}]{{7,}}",
+            r"(?<![0-9A-Za-z.])\d{7,}(?![0-9A-Za-z])",  # without an area code, of a chat
+            rf"[{_SPOKEN}](?:[ -]?[{_SPOKEN}]){{6,}}",
         )
     ),
     re.ASCII,

@@ -28,8 +28,9 @@ from dispatch.store import (
 from dispatch.store.incidents import MERGED
 from dispatch.workflow.duplicates import WINDOW
 from dispatch.workflow.intake import IntakeRequest
-from dispatch.workflow.live import STANDING, LiveIntake
+from dispatch.workflow.live import LiveIntake
 from dispatch.workflow.review import ReviewDesk, Reviewer
+from dispatch.workflow.standing import STANDING
 from dispatch.workflow.traits import Traits, likeness, traits_of
 
 REASONS = ("contact", "place", "text")

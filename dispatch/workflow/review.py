@@ -11,12 +11,13 @@ from threading import Lock
 
 from dispatch.domain import Check, Context, Doctrine, Order, Plan, Situation, make_plans, parse_orders, run_checks
 from dispatch.domain.checks import Candidate
-from dispatch.domain.plan import SPOKEN_ACTIONS
+from dispatch.domain.plan import AGENCIES, SPOKEN_ACTIONS
 from dispatch.model import normalize, normalize_context
 from dispatch.store import (
     Audit,
     AuditEvent,
     Decision,
+    EtagMismatch,
     Instruction,
     NotFound,
     Page,
@@ -28,10 +29,11 @@ from dispatch.store import (
     Store,
 )
 from dispatch.workflow.corrections import EXPORTED
-from dispatch.workflow.intake import MAX_REPORT, in_original
+from dispatch.workflow.intake import in_original
 from dispatch.workflow.masking import mask_instruction, mask_reviews, mask_text
+from dispatch.workflow.revising import find_unread, on_one_line, read_revision
+from dispatch.workflow.standing import find_withdrawn
 
-MAX_TEXT = MAX_REPORT  # characters of a revised text: what passes through without a model can be as long as its report
 MAX_REASON = 500  # characters
 REPORTED_STATES = ("issued", "acknowledged", "on_scene", "cancelled")
 """What a dispatch system says of an order; released and recalled are what decisions make of it."""
@@ -130,7 +132,8 @@ class ReviewDesk:
         decisions = self._reviews.history(instruction.name)
         if reviewer.reads_personal_data:
             return decisions
-        return mask_reviews([replace(decision, text="") for decision in decisions])
+        # Of what was superseded it is the name of what has its place.
+        return mask_reviews([item if item.action == "superseded" else replace(item, text="") for item in decisions])
 
     def claim(self, reviewer: Reviewer, name: str) -> Instruction:
         """Hold an instruction until the lease expires; its holder renews it so."""
@@ -143,7 +146,8 @@ class ReviewDesk:
         return self._reviews.release(name, reviewer.name)
 
     def doubts(self, instruction: Instruction) -> Sequence[Check]:
-        """The findings over which an approval needs a reason: errors, and a low confidence."""
+        """The findings over which an approval needs a reason: errors, a low confidence, and orders that are counted as
+        issued and were withdrawn since."""
         checks = _checks_in(instruction)
         threshold = self.config.low_confidence
         doubts = [check for check in checks if check.severity == "error"]
@@ -152,7 +156,7 @@ class ReviewDesk:
         elif instruction.confidence < threshold:
             message = f"the confidence of {instruction.confidence:.2f} is below {threshold:g}"
             doubts.append(Check("LOW_CONFIDENCE", "warning", message, "instruction"))
-        return doubts
+        return [*doubts, *find_withdrawn(self._store, instruction, self._doctrine)]
 
     def approve(self, reviewer: Reviewer, name: str, *, etag: str, reason: str = "") -> Instruction:
         """Release the draft as it stands; one that no model has drafted cannot be."""
@@ -170,7 +174,7 @@ class ReviewDesk:
         """Release another text, as the model would have written it (NFKC), with the orders that it says."""
         reviewer.require("review")
         instruction = self._find(name)
-        revised = _require_text(text)
+        revised = read_revision(text)
         if revised == instruction.instruction:
             raise ValueError("text: is the draft as it stands; approve it instead")
         checks = self._check_text(instruction, revised)
@@ -182,7 +186,7 @@ class ReviewDesk:
 
     def checks_of(self, name: str, text: str) -> Sequence[Check]:
         """What there is to say about a text in the draft's place; offsets count its own characters."""
-        _require_text(text)
+        read_revision(text)
         return self._check_text(self._find(name), text)
 
     def reject(self, reviewer: Reviewer, name: str, *, etag: str, reason: str) -> Instruction:
@@ -200,7 +204,10 @@ class ReviewDesk:
         """
         reviewer.require("review")
         _require_reason("returned", reason)
-        if self._find(name).review_state in _DECIDED and self._decider(name) != reviewer.name:
+        instruction = self._find(name)
+        if instruction.etag != etag:  # what is looked at here must be what the step is taken from
+            raise EtagMismatch(name)
+        if instruction.review_state in _DECIDED and self._decider(name) != reviewer.name:
             reviewer.require("supervise")
         return self._decide(
             reviewer, Decision(name=name, action="returned", reviewer=reviewer.name, etag=etag, reason=reason)
@@ -234,8 +241,16 @@ class ReviewDesk:
         return self._reviews.report_order(order_id, state, reviewer.name)
 
     def begin_watch(self, reviewer: Reviewer, *, after: int, agency: str) -> None:
-        """Record that somebody receives decisions from now on, with all that is released."""
+        """Record that somebody receives decisions from now on, with all that is released.
+
+        Raises ValueError for an agency that there is not; and for a cursor that no decision has yet: who has it has had
+        decisions that this store has lost, and would hear of no other until there are as many.
+        """
         reviewer.require("watch")
+        if agency not in ("", *AGENCIES):
+            raise ValueError(f"agency: must be empty or one of {', '.join(AGENCIES)}")
+        if after > (newest := self._reviews.last_cursor()):
+            raise ValueError(f"after: the store has {newest} decisions, so {after} is of another or of one now lost")
         self._audit.record("decisions.watched", reviewer.name, "decisions", {"after": after, "agency": agency})
 
     def decisions(self, reviewer: Reviewer, *, after: int, agency: str = "", limit: int) -> Sequence[Review]:
@@ -290,29 +305,19 @@ class ReviewDesk:
 
     def _check_text(self, instruction: Instruction, text: str) -> Sequence[Check]:
         """The checks made anew, and of the draft's those that are not about its text."""
-        report, typed = normalize(instruction.report), normalize(text)
+        report, typed = normalize(instruction.report), normalize(on_one_line(text))
         context = normalize_context(Context.from_dict(instruction.context))
         situations = _situations_of(instruction)
         plans: tuple[Plan, ...] = make_plans(situations, context, self._doctrine)
         known = _checks_in(instruction)
         truncated = any(check.code == "TRUNCATED_INPUT" for check in known)
         candidate = Candidate(report.text, context, situations, plans, typed.text, truncated)
-        found = [*run_checks(candidate, self._doctrine), *self._unread(typed.text, plans)]
+        found = [*run_checks(candidate, self._doctrine), *find_unread(typed.text, plans, self._doctrine)]
+        found += find_withdrawn(self._store, instruction, self._doctrine)
         checks = [in_original(in_original(check, "report", report), "instruction", typed) for check in found]
         kept = [check for check in known if check.target != "instruction" or check.code == "NO_MODEL"]
         checks += [check for check in kept if check not in checks]
         return sorted(checks, key=lambda check: ("error", "warning", "info").index(check.severity))
-
-    def _unread(self, text: str, plans: Sequence[Plan]) -> Sequence[Check]:
-        """Clauses outside the grammar: they go out as text, and no agency's system can count them."""
-        known = self._doctrine.items | {order.item for plan in plans for order in plan.orders}
-        checks = []
-        for order in parse_orders(text, self._doctrine):
-            if order.action == "任务" and order.item not in known:
-                start = max(0, text.find(order.item))
-                message = f"{order.item} is not read as an order: it goes out as text, to {order.agency}"
-                checks.append(Check("UNREAD_ORDER", "warning", message, "instruction", start, start + len(order.item)))
-        return checks
 
 
 class _Reads:
@@ -351,15 +356,6 @@ def _require_reason(step: str, reason: str, checks: Sequence[Check] | None = Non
         raise ValueError(f"reason: must have at most {MAX_REASON} characters, not {len(reason)}")
     if not reason.strip() and (checks is None or checks):
         raise ReasonRequired(step, checks or ())
-
-
-def _require_text(text: str) -> str:
-    revised = normalize(text).text.strip()
-    if not revised:
-        raise ValueError("text: must not be empty; to release nothing, reject it")
-    if len(revised) > MAX_TEXT:
-        raise ValueError(f"text: must have at most {MAX_TEXT} characters, not {len(revised)}")
-    return revised
 
 
 def _checks_in(instruction: Instruction) -> list[Check]:

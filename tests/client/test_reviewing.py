@@ -72,6 +72,14 @@ def test_a_watch_that_breaks_off_goes_on_behind_what_was_taken(serve: Any) -> No
     assert service.asked == [(3, "消防"), (5, "消防"), (5, "消防")]
 
 
+def test_a_watch_that_is_ended_without_an_error_goes_on_as_well(serve: Any) -> None:
+    service, client = serve([decision(1)], [], [decision(2)])
+    watching = client.watch()
+    assert [item.cursor for item in islice(watching, 2)] == [1, 2]
+    watching.close()
+    assert service.asked == [(0, ""), (1, ""), (1, "")]
+
+
 def test_what_was_not_taken_is_told_again(serve: Any) -> None:
     service, client = serve([decision(1), decision(2)])
     watching = client.watch()

@@ -98,6 +98,25 @@ def test_a_clause_outside_the_grammar_becomes_a_task() -> None:
     assert parse_orders("") == []
 
 
+@pytest.mark.parametrize(
+    "text", ["派3台除雪车至A7公路。", "派3台除雪车至A7公路; 医疗队随行!", " 派3台除雪车至A7公路。医疗队随行 "]
+)
+def test_the_marks_and_spaces_that_people_write_are_no_part_of_an_order(text: str) -> None:
+    orders = parse_orders(text)
+    assert orders[0] == Order("交通", "派", "除雪车", 3, "台", "A7公路")
+    assert orders[1:] in ([], [Order("医疗120", "随行", "医疗队", place="A7公路")])
+
+
+def test_each_order_is_for_the_place_that_was_named_last() -> None:
+    text = "携带防滑链,派2台除雪车至A7公路,医疗队随行,派1辆救护车到达B村,注意保暖"
+    assert [order.place for order in parse_orders(text)] == ["A7公路", "A7公路", "A7公路", "B村", "B村"]
+
+
+def test_on_the_scene_is_no_place() -> None:
+    (ploughs, ambulance) = parse_orders("派2台除雪车至A7公路,派1辆救护车到场待命")
+    assert (ploughs.place, ambulance.action, ambulance.place) == ("A7公路", "任务", "A7公路")
+
+
 def test_the_first_clause_that_brings_something_names_the_place() -> None:
     flooded = Situation(
         location="甲村",

@@ -13,10 +13,21 @@ from dispatch.domain import Check, Context, Count, Situation, default_doctrine, 
 from dispatch.server import DispatchServer, ServerConfig
 from dispatch.server.authentication import NEEDS, AuthenticationConfig
 from dispatch.server.review_service import Export, ReviewService
-from dispatch.store import ALL_SCOPES, ROLES, Audit, Instruction, Store, Tokens, new_name
+from dispatch.store import (
+    ALL_SCOPES,
+    ROLES,
+    Audit,
+    Decision,
+    Instruction,
+    Reviews,
+    Store,
+    StoreUnavailable,
+    Tokens,
+    new_name,
+)
 from dispatch.v1 import review_service_pb2 as messages
 from dispatch.v1.review_service_pb2_grpc import ReviewServiceStub
-from dispatch.workflow import LiveIntake, ReviewConfig, ReviewDesk
+from dispatch.workflow import LiveIntake, ReviewConfig, ReviewDesk, Reviewer
 
 SITUATION = Situation(
     location="歙县", hazards=("flood",), people={"trapped": Count(3, 3)}, needs=("rescue",), facts={"in_water": True}
@@ -213,6 +224,17 @@ async def test_a_revision_is_checked_before_and_released_with_its_orders(li: Cal
     assert orders == [("派", "冲锋舟", 3), ("任务", "到场后回报水位", 0)]
 
 
+async def test_to_be_told_the_findings_about_a_text_is_to_read_the_report(
+    li: Caller, chief: Caller, save: Save, store: Store
+) -> None:
+    name = save()
+    await li("ReviseInstruction", name=name, text="派9艘冲锋舟至歙县", validate_only=True)
+    await chief.claim(name)
+    await chief("ReviseInstruction", name=name, text="派9艘冲锋舟至歙县", validate_only=True)
+    events = Audit(store.database).events(subject=name, limit=9)
+    assert [event.actor for event in events if event.action == "instruction.read"] == ["li"]
+
+
 async def test_what_was_returned_is_decided_by_somebody_else(
     li: Caller, chief: Caller, cad: Caller, save: Save
 ) -> None:
@@ -292,6 +314,24 @@ async def test_a_watch_hears_of_what_is_decided_later(li: Caller, cad: Caller, s
         name = save()
         await li("ReviseInstruction", name=name, etag=await li.claim(name), text=text, reason="按经验")
     assert [decision.text[1] for decision in await hearing] == ["3", "4"]
+
+
+async def test_what_is_decided_while_a_watch_looks_comes_once(
+    li: Caller, cad: Caller, save: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last_cursor = ReviewDesk.last_cursor
+
+    def look_early(self: ReviewDesk, reviewer: Reviewer) -> int:
+        monkeypatch.setattr(ReviewDesk, "last_cursor", last_cursor)
+        return last_cursor(self, reviewer) - 1
+
+    names = [save() for _ in range(3)]
+    for name in names[:2]:
+        await li("RejectInstruction", name=name, etag=await li.claim(name), reason="重复")
+    monkeypatch.setattr(ReviewDesk, "last_cursor", look_early)
+    hearing = asyncio.create_task(first(cad.watch(), 3))
+    await li("RejectInstruction", name=names[2], etag=await li.claim(names[2]), reason="重复")
+    assert [decision.cursor for decision in await hearing] == [1, 2, 3]
 
 
 async def test_an_agency_hears_of_its_own_orders_alone(li: Caller, cad: Caller, save: Save) -> None:
@@ -457,8 +497,16 @@ async def test_what_is_wrong_with_a_request_is_named(
     assert await refused(everybody(method, **{**name, **fields})) == ("INVALID_ARGUMENT", "INVALID_FIELDS", [named])
 
 
-async def test_a_watch_from_nowhere_is_refused(cad: Caller) -> None:
+async def test_a_watch_from_nowhere_is_refused(li: Caller, cad: Caller, save: Save) -> None:
     assert (await refused(first(cad.watch(after=-1), 1)))[2] == ["after"]
+    assert (await refused(first(cad.watch(agency="消防队"), 1)))[2] == ["agency"]
+    name = save()
+    await li("RejectInstruction", name=name, etag=await li.claim(name), reason="重复")
+    expected = ("INVALID_ARGUMENT", "INVALID_FIELDS", ["after"])
+    assert await refused(first(cad.watch(after=2), 1)) == expected  # of a store before it was restored
+    watching = cad.watch(after=1)
+    await watching.initial_metadata()
+    watching.cancel()
 
 
 @pytest.mark.parametrize("method", ["GetInstruction", "ClaimInstruction", "ReleaseInstruction", "ApproveInstruction"])
@@ -495,7 +543,26 @@ async def test_a_lease_that_has_expired_lets_another_in(intake: LiveIntake, stor
     await server.stop()
 
 
-async def test_a_store_that_is_lost_changes_nothing_and_says_so(li: Caller, save: Save, store: Store) -> None:
+async def test_where_the_store_is_lost_nobody_is_told_that_a_step_was_not_taken(
+    li: Caller, save: Save, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = save()
+    etag = await li.claim(name)
+    decide = Reviews.decide
+
+    def lose_the_answer(self: Reviews, decision: Decision) -> Instruction:
+        decide(self, decision)
+        raise StoreUnavailable("lost while it committed")
+
+    monkeypatch.setattr(Reviews, "decide", lose_the_answer)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await li("ApproveInstruction", name=name, etag=etag)
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert "may have been done all the same" in (caught.value.details() or "")
+    assert (await li("GetInstruction", name=name)).instruction.review_state == "approved"
+
+
+async def test_a_store_that_is_lost_says_so(li: Caller, save: Save, store: Store) -> None:
     name = save()
     await li.claim(name)
     store.close()

@@ -111,6 +111,18 @@ def test_what_is_returned_has_its_time_again_and_is_then_told_of_again(
     assert overdue.alarm() == []
 
 
+def test_however_often_it_is_returned_it_has_as_much_time_as_at_first(
+    store: Store, reviews: Reviews, draft: Make
+) -> None:
+    stored = utc_now() - timedelta(hours=3)
+    name = store.save(draft(priority="特急", created_at=stored, due_at=stored + MINUTE)).name
+    for _ in range(3):
+        claimed = reviews.claim(name, "li", MINUTE)
+        returned = reviews.decide(Decision(name=name, action="returned", reviewer="li", etag=claimed.etag))
+        assert returned.due_at is not None
+        assert returned.due_at == reviews.history(name)[-1].decided_at + MINUTE
+
+
 def test_the_second_time_it_is_overdue_counts_as_the_first_did(
     store: Store, overdue: Overdue, reviews: Reviews, late: Make
 ) -> None:

@@ -1,5 +1,7 @@
 """Reviews: one holder at a time, one decision at a time, every step recorded, decisions in one order for watchers."""
 
+import base64
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,6 +21,7 @@ from dispatch.store import (
     LeaseHeld,
     NotFound,
     QueueFilter,
+    Retention,
     Reviews,
     StateConflict,
     Store,
@@ -163,6 +166,24 @@ def test_what_was_released_can_be_recalled_with_its_orders(
     assert Audit(store.database).verify().faults == ()
 
 
+def test_nothing_gives_way_to_what_will_not_be_decided_about_or_was_withdrawn(
+    store: Store, reviews: Reviews, draft: Make, decide: Any
+) -> None:
+    one, other, rejected, erased = store.save_all([draft() for _ in range(4)])
+    decide(rejected.name, "rejected", reason="重复")
+    Retention(store.database).erase(erased.name, actor="dpo", reason="request")
+    step = Decision(name=one.name, action="superseded", reviewer="chief", etag=one.etag, text=other.name, reason="合并")
+    for successor in (rejected.name, erased.name):
+        with pytest.raises(StateConflict, match=f"{successor} is .*, so it cannot be put in the place of another"):
+            reviews.decide(replace(step, text=successor))
+    with pytest.raises(NotFound):
+        reviews.decide(replace(step, text=""))
+    assert reviews.decide(step).review_state == "superseded"
+    with pytest.raises(StateConflict, match=f"{one.name} is superseded"):  # else neither were in the queue
+        reviews.decide(replace(step, name=other.name, etag=other.etag, text=one.name))
+    assert [item.name for item in reviews.queue(limit=9).instructions] == [other.name]
+
+
 def test_what_is_returned_is_decided_anew(store: Store, reviews: Reviews, draft: Make, decide: Any) -> None:
     name = store.save(draft()).name
     approved = decide(name, "approved", orders=[FIRE])
@@ -235,6 +256,26 @@ def test_pages_of_one_priority_follow_on_each_other(store: Store, reviews: Revie
         listed += [item.name for item in page.instructions]
         token = page.next_token
     assert (listed, token) == (names, "")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        [1e999, "2026-01-01T00:00:00+00:00", "0" * 32],
+        [2**70, "2026-01-01T00:00:00+00:00", "0" * 32],
+        [-1, "2026-01-01T00:00:00+00:00", "0" * 32],
+        [0, "0001-01-01T00:00:00+23:00", "0" * 32],
+        [0, "2026-01-01T00:00:00+00:00", "\ud800"],
+        [0, "2026-01-01T00:00:00+00:00", "\0"],
+        [0, 5, "0" * 32],
+        {},
+    ],
+    ids=str,
+)
+def test_a_page_token_that_was_tampered_with_is_refused(reviews: Reviews, key: Any) -> None:
+    token = base64.urlsafe_b64encode(json.dumps(key).encode()).decode()
+    with pytest.raises(ValueError, match="page_token: "):
+        reviews.queue(limit=3, token=token)
 
 
 @pytest.mark.parametrize("asked", [{"states": ("liked",)}, {"priority": "liked"}, {"hazard": "liked"}], ids=str)

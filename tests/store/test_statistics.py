@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from dispatch.store import Decision, Instruction, Reviews, Statistics, Store
+from dispatch.store import Decision, Instruction, Retention, Reviews, Statistics, Store
 
 Draft = Callable[..., Instruction]
 LEASE = timedelta(minutes=5)
@@ -43,6 +43,12 @@ def test_the_backlog_counts_what_waits_by_priority(store: Store, draft: Draft) -
     assert (urgent.priority, urgent.waiting, urgent.claimed, urgent.overdue) == ("特急", 1, 1, 1)
     assert urgent.oldest == first.created_at
     assert (other.priority, other.waiting, other.claimed, other.overdue) == ("一般", 1, 0, 0)
+
+
+def test_what_was_erased_waits_for_nobody(store: Store, draft: Draft) -> None:
+    name = store.save(draft(priority="特急", due_at=THEN)).name
+    Retention(store.database).erase(name, actor="dpo", reason="request")
+    assert Statistics(store.database).backlog() == []
 
 
 def test_an_empty_store_has_no_backlog(store: Store) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
@@ -107,6 +107,24 @@ def test_what_others_store_is_read_when_it_is_time(store: Store, monkeypatch: py
     store.save(replace(FIRST, created_at=datetime.now(UTC)))
     recent.refresh()
     assert recent.mark(other(FIRST.report)).checks == []
+    monkeypatch.setattr("dispatch.workflow.duplicates.time.monotonic", lambda: float("inf"))
+    recent.refresh()
+    assert len(recent.mark(other(FIRST.report)).checks) == 1
+
+
+def test_after_the_clock_was_put_back_what_others_store_is_still_read(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + timedelta(hours=1)
+
+    recent = RecentReports(store)
+    with monkeypatch.context() as patch:
+        patch.setattr("dispatch.workflow.duplicates.datetime", Ahead)
+        recent.refresh()
+    store.save(replace(FIRST, created_at=datetime.now(UTC)))
     monkeypatch.setattr("dispatch.workflow.duplicates.time.monotonic", lambda: float("inf"))
     recent.refresh()
     assert len(recent.mark(other(FIRST.report)).checks) == 1

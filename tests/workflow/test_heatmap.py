@@ -44,6 +44,11 @@ def test_a_view_is_drawn(view: View) -> None:
     assert len(np.unique(np.asarray(image.convert("L")))) > 20
 
 
+@pytest.mark.parametrize("text", ["$$", "$^$", "$\\frac$", "a\nb"])
+def test_what_looks_like_a_formula_is_drawn_as_it_is(text: str) -> None:
+    opened(draw_png(explanation(text=text)))
+
+
 def test_every_head_has_a_panel_of_its_own() -> None:
     one = opened(draw_png(explanation(), [View()]))
     six = opened(draw_png(explanation(), [View("cross", layer, head) for layer in (1, 2) for head in (1, 2, 3)]))

@@ -180,6 +180,17 @@ async def test_of_two_reports_of_one_incident_at_once_the_later_knows_the_earlie
     assert [request.context.issued for request in engine.requests] == [(), (TEXT,)]
 
 
+async def test_who_takes_the_stages_slowly_holds_up_nobody_of_the_incident(intake: LiveIntake, store: Store) -> None:
+    stages = intake.stages(replace(REQUEST, incident_id="i"))
+    assert isinstance(await anext(stages), Admitted)
+    while not store.list_incident("i"):
+        await asyncio.sleep(0.005)
+    answer = await asyncio.wait_for(intake.submit(replace(REQUEST, request_id="r2", incident_id="i")), PATIENCE_S)
+    assert answer.context["issued"] == [TEXT]
+    _, first = [stage async for stage in stages]
+    assert store.list_incident("i") == [first, answer]
+
+
 async def test_the_kill_switch_stores_the_report_as_it_is(
     intake: LiveIntake, engine: ScriptedEngine, store: Store
 ) -> None:

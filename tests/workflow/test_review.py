@@ -12,11 +12,13 @@ from dispatch.store import (
     ALL_SCOPES,
     ROLES,
     Audit,
+    Decision,
     EtagMismatch,
     Instruction,
     LeaseHeld,
     NotFound,
     QueueFilter,
+    Reviews,
     StateConflict,
     Store,
 )
@@ -113,6 +115,28 @@ def test_a_revision_releases_what_its_text_says(desk: ReviewDesk, save: Save) ->
     assert released(desk) == [("交通", "派", "除雪车", 3), ("应急", "任务", "到场后回报水位", None)]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("派4台除雪车至A7公路\n医疗队随行\n", "派4台除雪车至A7公路,医疗队随行"),
+        ("\n派4台除雪车至A7公路,\r\n\r\n医疗队随行", "派4台除雪车至A7公路,   医疗队随行"),
+        ("一、派3台除雪车至A7公路\n二、派1辆救护车至B村", "一、派3台除雪车至A7公路;二、派1辆救护车至B村"),
+    ],
+)
+def test_each_line_of_a_revision_is_an_order_of_its_own(desk: ReviewDesk, save: Save, text: str, expected: str) -> None:
+    claimed = desk.claim(LI, save().name)
+    revised = desk.revise(LI, claimed.name, etag=claimed.etag, text=text, reason="x")
+    assert " ".join(revised.final_text.split()) == " ".join(expected.split())
+    (told,) = desk.decisions(CAD, after=0, limit=9)
+    assert [item.order.place for item in told.orders] == ["A7公路", "B村" if "B村" in text else "A7公路"]
+
+
+def test_what_doctrine_has_no_name_for_is_told(desk: ReviewDesk, save: Save) -> None:
+    checks = desk.checks_of(save().name, "派三台除雪车至A7公路\n派2台造雪机至A7公路\n派1辆救护车至A7公路")
+    unread = [check.message.partition(" ")[0] for check in checks if check.code == "UNREAD_ORDER"]
+    assert unread == ["三台除雪车", "造雪机"]
+
+
 @pytest.mark.parametrize("text", ["", " \n", DRAFT, f" {DRAFT}", "派" * 4001, "㍿" * 1500])
 def test_a_text_that_is_no_revision_is_refused(desk: ReviewDesk, save: Save, text: str) -> None:
     claimed = desk.claim(LI, save().name)
@@ -160,6 +184,40 @@ def test_low_confidence_takes_a_reason(desk: ReviewDesk, save: Save, check: Any,
     assert desk.approve(LI, claimed.name, etag=claimed.etag, reason="已回拨").review_state == "approved"
 
 
+@pytest.mark.parametrize("end", ["rejected", "recalled", "revised"])
+def test_a_draft_that_counts_on_what_was_withdrawn_takes_a_reason(desk: ReviewDesk, save: Save, end: str) -> None:
+    text = "派2台除雪车至A7公路"
+    earlier, caller = save(incident_id="i", instruction=text), "派1辆救护车至A7公路"
+    draft = save(incident_id="i", context={"issued": [text, caller]})
+    claimed = desk.claim(LI, draft.name)
+    assert desk.doubts(claimed) == []
+    held = desk.claim(CHIEF, earlier.name)
+    if end == "rejected":
+        desk.reject(CHIEF, earlier.name, etag=held.etag, reason="误报")
+    elif end == "revised":
+        desk.revise(CHIEF, earlier.name, etag=held.etag, text="派1台除雪车至A7公路", reason="x")
+    else:
+        done = desk.approve(CHIEF, earlier.name, etag=held.etag)
+        assert desk.doubts(claimed) == []
+        desk.recall(CHIEF, earlier.name, etag=done.etag, reason="误报")
+    (doubt,) = desk.doubts(claimed)
+    assert doubt.message == f"{text} is counted as issued, and is not any more: {earlier.name} is {end}"
+    assert doubt in desk.checks_of(draft.name, "派3台除雪车至A7公路")
+    with pytest.raises(ReasonRequired, match="approved over ISSUED_WITHDRAWN"):
+        desk.approve(LI, draft.name, etag=claimed.etag)
+    assert desk.approve(LI, draft.name, etag=claimed.etag, reason="已另派").review_state == "approved"
+
+
+def test_what_was_revised_to_no_fewer_orders_still_counts(desk: ReviewDesk, save: Save) -> None:
+    text = "派2台除雪车至A7公路"
+    earlier, other = save(incident_id="i", instruction=text), save(incident_id="i", instruction="派2台除雪车至B村")
+    draft = save(incident_id="i", context={"issued": [text]})
+    held = desk.claim(LI, earlier.name)
+    desk.revise(LI, earlier.name, etag=held.etag, text=f"{text},到场后回报路况", reason="x")
+    desk.reject(LI, other.name, etag=desk.claim(LI, other.name).etag, reason="误报")  # never counted
+    assert desk.doubts(draft) == []
+
+
 def test_the_confidence_that_is_low_can_be_set(store: Store, save: Save) -> None:
     strict = ReviewDesk(store, default_doctrine(), ReviewConfig(low_confidence=0.7))
     easy = ReviewDesk(store, default_doctrine(), ReviewConfig(low_confidence=0.5))
@@ -190,6 +248,23 @@ def test_who_has_decided_undoes_it_and_others_need_a_supervisor(desk: ReviewDesk
     claimed = desk.claim(WANG, done.name)
     rejected = desk.reject(WANG, done.name, etag=claimed.etag, reason="重复")
     assert desk.return_for_review(CHIEF, done.name, etag=rejected.etag, reason="不重复").review_state == "pending"
+
+
+def test_nobody_undoes_what_another_decides_meanwhile_by_guessing_its_etag(
+    desk: ReviewDesk, save: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claimed = desk.claim(LI, save().name)
+    coming = str(int(claimed.etag) + 1)
+    decide = Reviews.decide
+
+    def decide_after_li(self: Reviews, decision: Decision) -> Instruction:
+        monkeypatch.setattr(Reviews, "decide", decide)
+        desk.approve(LI, claimed.name, etag=claimed.etag)
+        return decide(self, decision)
+
+    monkeypatch.setattr(Reviews, "decide", decide_after_li)
+    with pytest.raises(EtagMismatch):
+        desk.return_for_review(WANG, claimed.name, etag=coming, reason="x")
 
 
 def test_every_step_asks_for_its_scope(desk: ReviewDesk, save: Save) -> None:
@@ -291,6 +366,12 @@ def test_decisions_are_masked_by_role_but_for_what_crews_are_sent(desk: ReviewDe
     assert (told.text, told.reason) == (text, "回拨138****5678")
     (known,) = desk.history(LI, claimed.name)
     assert (known.text, known.reason) == (text, reason)
+
+
+def test_what_took_the_place_of_another_is_told_to_everybody(desk: ReviewDesk, save: Save) -> None:
+    one, other = save(), save()
+    desk.supersede(CHIEF, one.name, etag=one.etag, by=other.name, reason="合并")
+    assert [decision.text for decision in desk.history(CAD, one.name)] == [other.name]
 
 
 def test_an_auditor_finds_what_somebody_did(desk: ReviewDesk, approved: Any) -> None:
