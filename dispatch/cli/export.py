@@ -61,8 +61,8 @@ def pairs(
         list[Path] | None,
         typer.Option(
             metavar="PATH",
-            help="Evaluation files, or folders of them, none of whose reports may be a pair; the setting "
-            "`evaluation_sets` by default.",
+            help="Evaluation files, or folders of them, none of whose reports may be a pair, as those of the setting "
+            "`evaluation_sets`.",
         ),
     ] = None,
     actor: Annotated[str, typer.Option("--by", metavar="WHO", help="Who you are, for the audit trail.")] = "",
@@ -81,7 +81,7 @@ def pairs(
     from dispatch.workflow.corrections import EXPORTED, export_pairs, read_held_out
 
     settings = load_settings()
-    paths = evaluation or ([settings.evaluation_sets] if settings.evaluation_sets else [])
+    paths = [*(evaluation or []), *([settings.evaluation_sets] if settings.evaluation_sets else [])]
     if not paths:
         raise typer.BadParameter("name the evaluation files by --evaluation or the setting evaluation_sets")
     held_out = read_held_out(paths)

@@ -103,6 +103,18 @@ def test_released_texts_are_exported_and_held_out_reports_are_not(dispatch: Any,
     assert [(event.action, event.actor) for event in events] == [("pairs.exported", "li")] * 2
 
 
+def test_evaluation_sets_that_are_named_stand_beside_those_of_the_setting(
+    dispatch: Any, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/held.jsonl").write_text(json.dumps({"report": REPORT}) + "\n", encoding="utf-8")
+    monkeypatch.setenv("DISPATCH_EVALUATION_SETS", str(tmp_path / "set"))
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"report": "乙村"}\n', encoding="utf-8")
+    options = ("--evaluation", str(other), "--database-url", database, "--json")
+    assert dispatch.json("export", "pairs", str(tmp_path / "pairs.jsonl"), *options)["pairs"] == 0
+
+
 def test_an_export_without_evaluation_sets_is_wrong_usage(dispatch: Any, tmp_path: Path) -> None:
     result = dispatch("export", "pairs", str(tmp_path / "pairs.jsonl"))
     assert result.exit_code == 2
