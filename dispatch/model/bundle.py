@@ -172,8 +172,14 @@ def save_bundle(
 
 
 def load_bundle(path: Path) -> Bundle:
-    """Checks and loads a bundle. Raises BundleError, naming the file that is missing, differs or cannot be read."""
-    return _load(path, verify_bundle(path))
+    """Checks and loads a bundle. Raises BundleError, naming the file that is missing, differs or cannot be read, and
+    where another bundle took its place meanwhile.
+    """
+    digest = verify_bundle(path)
+    bundle = _load(path, digest)
+    if hashlib.sha256(_read(path / SUMS)).hexdigest() != digest:
+        raise BundleError(f"{path}: another bundle took its place while it was read: load it again")
+    return bundle
 
 
 def _load(path: Path, digest: str) -> Bundle:

@@ -10,7 +10,17 @@ from typing import Any
 
 import pytest
 
-from dispatch.model import BundleError, previous_of, promote, rollback, succession, verify_bundle
+from dispatch.model import (
+    BundleConfig,
+    BundleError,
+    bundle,
+    load_bundle,
+    previous_of,
+    promote,
+    rollback,
+    succession,
+    verify_bundle,
+)
 from tests.tiny_bundle import save_tiny_bundle
 
 
@@ -38,6 +48,20 @@ def test_a_promoted_bundle_is_served_and_a_rollback_restores_every_byte(served: 
     rollback(served)
     assert contents(served) == better
     assert sorted(path.name for path in served.parent.iterdir()) == ["better", "current", "current.previous"]
+
+
+def test_a_bundle_that_is_promoted_while_it_is_loaded_is_not_taken_for_the_one_before(
+    served: Path, candidate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_config = bundle.read_config
+
+    def read_late(path: Path) -> BundleConfig:
+        promote(candidate, served)
+        return read_config(path)
+
+    monkeypatch.setattr(bundle, "read_config", read_late)
+    with pytest.raises(BundleError, match="load it again"):
+        load_bundle(served)
 
 
 def test_only_the_last_one_is_kept(served: Path, candidate: Path, tmp_path: Path) -> None:
