@@ -1,4 +1,4 @@
-"""What every page has: who visits it, the head with its links, messages, and the help."""
+"""What every page has: who visits it, the head with its links, alarms, messages, and the help."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from dispatch.console.guard import SIGN_IN
 from dispatch.console.services import Services
 from dispatch.console.sessions import Session
 from dispatch.console.texts import LANGUAGES, Words
-from dispatch.store import Instruction, StoreError
+from dispatch.store import Instruction, Overdue, StoreError
 from dispatch.workflow.explain import Explanation
 from dispatch.workflow.review import Reviewer
 
@@ -120,6 +120,32 @@ class Messages:
             raise error
 
 
+class _Watch:
+    """Looks after a page while it is open: with the session it ends, and it tells what is overdue and with nobody."""
+
+    def __init__(self, visit: Visit, messages: Messages) -> None:
+        self._visit = visit
+        self._messages = messages
+        self._alarm = text("p", "", "alarm", {"role": "alert"})
+        self._lost = False
+        ui.timer(visit.services.watch_s, self._look)
+
+    async def _look(self) -> None:
+        overdue = Overdue(self._visit.services.store.database)
+        try:
+            late = await self._visit.ask(overdue.count)
+        except (StoreError, SessionOver) as error:
+            self._lost = True
+            self._messages.fail(error)
+            return
+        if self._lost:
+            self._lost = False
+            self._messages.tell("")
+        said = self._visit.words("alarm.overdue", late) if late else ""
+        if self._alarm.text != said:
+            self._alarm.set_text(said)
+
+
 @contextmanager
 def frame(visit: Visit, title: str, active: str) -> Iterator[Messages]:
     """The page around what is made within; ``active`` is the key of its link."""
@@ -146,6 +172,7 @@ def frame(visit: Visit, title: str, active: str) -> Iterator[Messages]:
     with element("div", "page"):
         text("h1", title)
         messages = Messages(words)
+        _Watch(visit, messages)
         if visit.session.notice:
             messages.tell(visit.session.notice)
             visit.session.notice = ""

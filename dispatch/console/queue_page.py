@@ -13,7 +13,7 @@ from dispatch.console.layout import PATIENCE_S, Messages, SessionOver, Visit, fr
 from dispatch.console.texts import Words
 from dispatch.domain import PRIORITIES
 from dispatch.domain.labels import HAZARDS
-from dispatch.store import Instruction, Overdue, Page, QueueFilter, StoreError
+from dispatch.store import Instruction, Page, QueueFilter, StoreError
 from dispatch.store.records import utc_now
 
 ROWS = 50  # of a page
@@ -53,7 +53,6 @@ class QueueView:
         self._lost = False
         self._rows: dict[str, _Row] = {}
         self._make_filters()
-        self._alarm = text("p", "", "alarm", {"role": "alert"})
         self._count = text("p", "", "count", {"role": "status"})
         self._list = element("ol", "queue", {"aria-label": self._words("queue.title")})
         with element("div", "pages"):
@@ -63,7 +62,7 @@ class QueueView:
     async def refresh(self) -> None:
         """Read the page again, and change what has changed."""
         try:
-            page, late = await self._visit.ask(self._read)
+            page = await self._visit.ask(self._read)
         except (StoreError, SessionOver, ValueError) as error:
             self._lost = True
             self._messages.fail(error)
@@ -71,11 +70,9 @@ class QueueView:
         if self._lost:
             self._lost = False
             self._messages.tell("")
-        _set(self._alarm, self._words("queue.alarm", late) if late else "")
         self._show(page)
 
-    def _read(self) -> tuple[Page, int]:
-        """The page, and how many flash reports are overdue."""
+    def _read(self) -> Page:
         chosen, services = self._filters, self._visit.services
         wanted = QueueFilter(
             states=STATES[chosen["state"]],
@@ -84,8 +81,7 @@ class QueueView:
             text=chosen.get("text", ""),
             claimed_by=self._visit.session.name if chosen.get("mine") else "",
         )
-        page = services.desk.list(self._visit.reviewer, wanted, limit=ROWS, token=self._tokens[-1])
-        return page, Overdue(services.store.database).count()
+        return services.desk.list(self._visit.reviewer, wanted, limit=ROWS, token=self._tokens[-1])
 
     def _show(self, page: Page) -> None:
         now = utc_now()

@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, ViewportSize, expect
 
 from dispatch.console.guard import NEEDS
+from dispatch.store.records import utc_now
 from dispatch.workflow.live import NO_MODEL
 from tests.e2e.browsing import DESK, PHONE, Visitors
 from tests.e2e.rows import Draft, drafted
@@ -142,3 +144,14 @@ async def test_what_does_not_exist_is_said_so(console: RunningConsole, visitors:
     for path in ("/review/" + "0" * 32, "/review/made-up", "/attention/" + "0" * 32):
         await page.goto(console.url + path)
         await expect(page.locator(".message")).to_have_text("没有这条指令。")
+
+
+async def test_every_page_tells_what_is_overdue_and_with_nobody(console: RunningConsole, visitors: Visitors) -> None:
+    late = replace(drafted(Draft()), priority="特急", due_at=utc_now() - timedelta(seconds=1))
+    stored = console.store.save(late)
+    page = await visitors.sign_in("告警", "supervisor")
+    for path in PAGES:
+        await visitors.open(page, path.format(stored.name.removeprefix("instructions/")))
+        await expect(page.get_by_role("alert")).to_have_text("1 条特急超时无人领取")
+    console.desk.claim(console.reviewer("值守"), stored.name)
+    await expect(page.get_by_role("alert")).to_be_hidden()

@@ -204,6 +204,26 @@ async def test_a_revoked_token_can_do_nothing_more_in_a_page_that_is_open(
 
 
 @pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("end", ["revoked", "signed out elsewhere", "too long ago"])
+async def test_a_page_that_is_left_open_ends_with_its_session_untouched(
+    console: RunningConsole, visitors: Visitors, path: str, end: str
+) -> None:
+    (key,) = console.add(Draft())
+    name = f"{end} {path}"
+    page = await visitors.sign_in(name, "supervisor")
+    await visitors.open(page, path.format(key))
+    session = console.sessions.find(await cookie_of(page))
+    assert session is not None
+    if end == "revoked":
+        Tokens(console.store.database).revoke(session.token_id)
+    elif end == "signed out elsewhere":
+        console.sessions.close(session)
+    else:
+        session.ends_at = 0.0
+    await expect(page.locator("#token")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", PAGES)
 async def test_a_page_is_shown_to_its_roles_alone(console: RunningConsole, visitors: Visitors, path: str) -> None:
     (key,) = console.add(Draft())
     may = {"reviewer": {"review", "read"}, "auditor": {"audit", "read"}, "supervisor": {"review", "supervise", "audit"}}
