@@ -6,7 +6,17 @@ from collections.abc import Callable, Sequence
 from nicegui.element import Element
 
 from dispatch.console.differences import changes
-from dispatch.console.elements import button, call, element, entry, set_attributes, set_value, text
+from dispatch.console.elements import (
+    begin_edit,
+    button,
+    call,
+    element,
+    entry,
+    forget_edit,
+    set_attributes,
+    set_value,
+    text,
+)
 from dispatch.console.item import Item
 from dispatch.console.layout import Messages, SessionOver, Visit
 from dispatch.console.spans import Mark, cut
@@ -55,12 +65,15 @@ class Editor:
         self._candidates()
 
     async def open(self, beginning: str | None = None) -> None:
-        """Show the field, holding the draft or another beginning."""
+        """Show the field, holding the draft, what was typed before a reload, or another beginning."""
         self.is_open = True
         set_attributes(self._panel, {"hidden": None})
-        if beginning is not None:
+        if beginning is None:
+            begin_edit(self.field, self.text)
+        else:
             self.text = beginning
-        set_value(self.field, self.text)
+            forget_edit()
+            set_value(self.field, beginning)
         call(self.field, "focus")
         self.when_opened()
         await self.look_at(self.text)
@@ -74,6 +87,7 @@ class Editor:
         """Hide the field and forget the edit."""
         self.is_open = False
         self.text, self.checks = self.draft, self._item.checks
+        forget_edit()
         set_attributes(self._panel, {"hidden": "hidden"})
         self._show_checks()
 

@@ -128,7 +128,10 @@ class _Watch:
         self._messages = messages
         self._alarm = text("p", "", "alarm", {"role": "alert"})
         self._lost = False
-        ui.timer(visit.services.watch_s, self._look)
+
+    def start(self) -> None:
+        """Once the page is made: a timer has what there is of it sent to the browser."""
+        ui.timer(self._visit.services.watch_s, self._look)
 
     async def _look(self) -> None:
         overdue = Overdue(self._visit.services.store.database)
@@ -172,11 +175,12 @@ def frame(visit: Visit, title: str, active: str) -> Iterator[Messages]:
     with element("div", "page"):
         text("h1", title)
         messages = Messages(words)
-        _Watch(visit, messages)
+        watch = _Watch(visit, messages)
         if visit.session.notice:
             messages.tell(visit.session.notice)
             visit.session.notice = ""
         yield messages
+    watch.start()
 
 
 def _language_buttons(visit: Visit) -> None:

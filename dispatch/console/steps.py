@@ -6,7 +6,7 @@ from nicegui import ui
 from nicegui.element import Element
 
 from dispatch.console.editing import Editor
-from dispatch.console.elements import button, element, set_attributes, submit, text
+from dispatch.console.elements import button, element, forget_edit, set_attributes, submit, text
 from dispatch.console.item import Item, read_item
 from dispatch.console.layout import Messages, SessionOver, Visit
 from dispatch.console.reasons import ReasonDialog
@@ -155,6 +155,7 @@ class Steps:
         except _FAILURES as error:
             await self._failed(error)
             return
+        forget_edit()
         self._visit.session.notice = self._visit.words(f"done.{action}")
         ui.navigate.to("/")
 

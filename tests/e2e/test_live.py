@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 import sqlite3
 import ssl
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from dispatch.store import Store, Tokens, scopes_of
 from dispatch.v1.dispatch_service_pb2 import GenerateInstructionRequest
 from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceStub
 from tests.e2e.browsing import PATIENCE_MS, live
+from tests.e2e.rows import Draft, drafted
 from tests.integration.service import PATIENCE_S, Service, ServiceConfig, serving
 
 CALLERS = 8
@@ -103,6 +105,42 @@ async def test_the_server_stops_in_order_while_somebody_looks(
         actions = [action for (action,) in connection.execute("SELECT action FROM audit_events ORDER BY seq")]
     connection.close()
     assert actions[-1] == "session.opened"
+
+
+async def test_after_a_crash_one_signs_in_again_and_what_was_typed_is_still_there(
+    database: Path, secret: str, tiny_bundle: Path, tmp_path: Path, browser: Browser
+) -> None:
+    store = Store.open(f"sqlite:///{database}")
+    key = store.save(drafted(Draft(report="重启村洪水,被困16人"))).name.removeprefix("instructions/")
+    store.close()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = ServiceConfig(tiny_bundle, f"sqlite:///{database}", tmp_path, {"DISPATCH_CONSOLE": f"127.0.0.1:{port}"})
+    page = await browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+
+    async def take() -> None:
+        await page.locator("#token").fill(secret)
+        await page.keyboard.press("Enter")
+        await expect(page.locator("a.row")).to_have_count(1)
+        await page.goto(f"http://127.0.0.1:{port}/review/{key}?take=1")
+        await live(page)
+        await page.keyboard.press("e")
+        await expect(page.locator(".editor textarea")).to_be_focused()
+
+    with serving(config):
+        await page.goto(f"http://127.0.0.1:{port}")
+        await take()
+        await page.keyboard.press("Control+End")
+        await page.keyboard.type(",注意余震")
+        typed = await page.locator(".editor textarea").input_value()
+    with serving(config):
+        await take()  # the page has left for the sign-in by itself
+        await expect(page.locator(".editor textarea")).to_have_value(typed)
+        await expect(page.locator(".editor .difference ins")).to_have_text(",注意余震")
+        await page.keyboard.press("Control+Enter")
+        await expect(page.locator(".message")).to_have_text("修改稿已发出。")
+        assert await page.evaluate("Object.keys(sessionStorage).filter(key => key.startsWith('dispatch'))") == []
 
 
 async def test_over_tls_the_session_belongs_to_the_host_alone(

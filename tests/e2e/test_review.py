@@ -224,3 +224,34 @@ async def test_the_last_characters_before_a_release_are_released(console: Runnin
     )
     await expect(page.locator(".message")).to_have_text("修改稿已发出。")
     assert console.get(key).final_text == f"{draft},注意安全"
+
+
+async def test_what_is_typed_survives_a_reload_until_it_is_dropped_or_one_signs_out(
+    console: RunningConsole, visitors: Visitors
+) -> None:
+    (key,) = console.add(Draft(report="草稿村洪水,水深1.5米,16人被困,急需冲锋舟", situations=(flood_at("草稿村"),)))
+    page = await visitors.sign_in("草稿", "reviewer")
+    field = page.locator(".editor textarea")
+    kept = "Object.keys(sessionStorage).filter(key => key.startsWith('dispatch')).length"
+
+    async def edit() -> None:
+        await visitors.open(page, f"/review/{key}?take=1")
+        await page.keyboard.press("e")
+        await expect(field).to_be_focused()
+
+    await edit()
+    await field.fill("改到一半")
+    await edit()
+    await expect(field).to_have_value("改到一半")
+    await expect(page.locator(".editor .difference ins")).to_have_text("改到一半")
+    await page.keyboard.press("Escape")
+    await page.wait_for_timeout(700)  # what is typed right behind a step is no other one
+    await page.keyboard.press("Escape")
+    await expect(page.locator(".editor")).to_be_hidden()
+    await edit()
+    await expect(field).to_have_value(console.get(key).instruction)
+    await field.fill("改到一半")
+    assert await page.evaluate(kept) == 1
+    await page.get_by_role("button", name="退出").click()
+    await expect(page.locator("#token")).to_be_visible()
+    assert await page.evaluate(kept) == 0
