@@ -37,6 +37,8 @@ async def attention(request: Request, key: str) -> None:
         except ValueError:
             text("p", words("attention.none"))
         else:
+            if not explanation.wrote_it:
+                text("p", words("attention.other_model", explanation.model.name), "aside")
             _View(visit, explanation)
 
 

@@ -124,6 +124,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "指向一项情报或命令,其出处即被标出;虚线项未找到出处。",
         "Point at a fact or an order to see where it comes from; for dotted ones nothing was found.",
     ),
+    "review.other_model": (
+        "写此草稿的模型已不在,出处由模型 {} 查得,草稿不加底色。",
+        "The model that wrote this draft is not here: model {} has found the evidence, and the draft is not shaded.",
+    ),
     "review.situation": ("情报", "Situation"),
     "review.plan": ("预案命令", "Plan"),
     "review.draft": ("指令草稿", "Draft instruction"),
@@ -218,6 +222,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "attention.looks_at": ("看向", "looks at"),
     "attention.weight": ("权重", "weight"),
     "attention.none": ("没有模型读过此报文。", "No model that is here has read this report."),
+    "attention.other_model": (
+        "写此草稿的模型已不在:以下是模型 {} 读写同一文本时的注意力。",
+        "The model that wrote this draft is not here: this is what model {} looks at in the same texts.",
+    ),
     "attention.back": ("回到审核", "Back to the review"),
     "audit.title": ("审计记录", "Audit trail"),
     "audit.of_item": ("此指令的审计记录", "Audit trail of this instruction"),

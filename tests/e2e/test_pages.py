@@ -106,6 +106,19 @@ async def test_a_report_that_no_model_has_read_has_no_heatmap_and_no_evidence(
     await expect(page.locator(".page")).to_contain_text("无出处可查")
 
 
+async def test_what_another_model_would_have_thought_of_a_draft_is_not_shown_as_its_confidence(
+    console: RunningConsole, visitors: Visitors
+) -> None:
+    stored = console.store.save(drafted(Draft()))  # of a model that is not here
+    key = stored.name.removeprefix("instructions/")
+    page = await visitors.sign_in("换模型", "auditor")
+    await visitors.open(page, f"/review/{key}")
+    await expect(page.get_by_text(f"出处由模型 {console.model.name} 查得")).to_be_visible()
+    await expect(page.locator(".draft [class*=shade-]")).to_have_count(0)
+    await visitors.open(page, f"/attention/{key}")
+    await expect(page.locator(".page")).to_contain_text("写此草稿的模型已不在")
+
+
 async def test_the_audit_trail_says_who_did_what_and_is_narrowed_down(
     console: RunningConsole, visitors: Visitors
 ) -> None:
