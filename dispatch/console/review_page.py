@@ -11,7 +11,7 @@ from dispatch.console.evidence_view import EvidenceView
 from dispatch.console.item import read_item
 from dispatch.console.layout import PATIENCE_S, SessionOver, frame, visit_of
 from dispatch.console.mergers import Mergers
-from dispatch.console.record_view import show_record
+from dispatch.console.record_view import Record
 from dispatch.console.steps import Steps
 from dispatch.store import LeaseHeld, NotFound, StateConflict, StoreError
 
@@ -43,8 +43,8 @@ async def review(request: Request, key: str, take: str = "") -> None:
             with element("div", "half"):
                 editor = Editor(visit, item, messages)
                 mergers = Mergers(visit, item, messages)
-                show_record(visit, item)
-        steps = Steps(visit, item, editor, messages)
+                record = Record(visit, item)
+        steps = Steps(visit, item, editor, record, messages)
     ui.timer(1.0, steps.tick, immediate=False)
     await ui.context.client.connected()
     await evidence.align(editor)

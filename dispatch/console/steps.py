@@ -10,6 +10,7 @@ from dispatch.console.elements import button, element, forget_edit, set_attribut
 from dispatch.console.item import Item, read_item
 from dispatch.console.layout import Messages, SessionOver, Visit
 from dispatch.console.reasons import ReasonDialog
+from dispatch.console.record_view import Record
 from dispatch.domain import Check
 from dispatch.store import EtagMismatch, Instruction, LeaseHeld, NotFound, StateConflict, StoreError
 from dispatch.store.records import utc_now
@@ -27,10 +28,11 @@ Step = Callable[[str], Instruction]
 class Steps:
     """The bar of steps of one item in one browser."""
 
-    def __init__(self, visit: Visit, item: Item, editor: Editor, messages: Messages) -> None:
+    def __init__(self, visit: Visit, item: Item, editor: Editor, record: Record, messages: Messages) -> None:
         self._visit = visit
         self._item = item
         self._editor = editor
+        self._record = record
         self._messages = messages
         self._active = False
         self._renewing = False
@@ -80,7 +82,7 @@ class Steps:
             return read_item(self._visit.services, self._visit.reviewer, name)
 
         try:
-            self._item = await self._visit.ask(work)
+            self._have(await self._visit.ask(work))
             self._messages.tell("")
         except _FAILURES as error:
             await self._failed(error)
@@ -165,10 +167,17 @@ class Steps:
         if isinstance(error, LeaseHeld | StateConflict | EtagMismatch):
             name, services, reviewer = self._item.instruction.name, self._visit.services, self._visit.reviewer
             try:
-                self._item = await self._visit.ask(lambda: read_item(services, reviewer, name))
+                self._have(await self._visit.ask(lambda: read_item(services, reviewer, name)))
             except (StoreError, SessionOver, NotFound) as other:
                 self._messages.fail(other)
             self._show()
+
+    def _have(self, item: Item) -> None:
+        """The item was read again: what others have done to it meanwhile is shown, and what was erased is not."""
+        if item.instruction.erased_at is not None:
+            ui.navigate.reload()
+        self._item = item
+        self._record.show(item)
 
     def _holds(self) -> bool:
         instruction = self._item.instruction

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, get_args
 
-from dispatch.store import EtagMismatch, LeaseHeld, NotFound, StateConflict
+from dispatch.store import EtagMismatch, LeaseHeld, NotFound, SecondReview, StateConflict
 from dispatch.workflow.review import NotAllowed, ReasonRequired
 
 Language = Literal["zh", "en"]
@@ -61,6 +61,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "error.held": ("已被 {} 领取。", "It is claimed by {}."),
     "error.changed": ("它已被改动,现已重新读取,请再看一遍。", "It has changed and was read again: look at it anew."),
     "error.state": ("现在不能这样做:{}", "That cannot be done now: {}"),
+    "error.second_review": (
+        "它已退回复审,须由你以外的人领取。",
+        "It is back for a second review, for somebody other than you to claim.",
+    ),
     "error.scope": ("你的令牌缺少权限 {}。", "Your token lacks the scope {}."),
     "error.reason": ("必须写明理由。", "A reason must be given."),
     "error.value": ("不能接受:{}", "Not accepted: {}"),
@@ -98,6 +102,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "state.rejected": ("已驳回", "rejected"),
     "state.recalled": ("已撤回", "recalled"),
     "state.superseded": ("已被取代", "superseded"),
+    "state.erased": ("个人数据已删除", "erased"),
     "action.approved": ("批准", "approved"),
     "action.revised": ("修改后发出", "revised"),
     "action.rejected": ("驳回", "rejected"),
@@ -443,6 +448,10 @@ class Words:
             return self("error.scope", error.scope)
         if isinstance(error, ReasonRequired):
             return self("error.reason")
+        if isinstance(error, SecondReview):
+            return self("error.second_review")
         if isinstance(error, StateConflict):
+            if error.holder:
+                return self("error.held", error.holder)
             return self("error.state", self(f"state.{error.state}") if f"state.{error.state}" in TEXTS else error.state)
         return self("error.value", error) if isinstance(error, ValueError) else ""

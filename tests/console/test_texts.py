@@ -10,7 +10,7 @@ import pytest
 import dispatch.console
 from dispatch.console.texts import CHECKS, LABELS, TEXTS, Words
 from dispatch.domain import labels
-from dispatch.store import EtagMismatch, LeaseHeld, NotFound, StateConflict
+from dispatch.store import EtagMismatch, LeaseHeld, NotFound, SecondReview, StateConflict
 from dispatch.workflow.review import NotAllowed, ReasonRequired
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +74,11 @@ def test_a_countdown_has_minutes_and_seconds() -> None:
         (LeaseHeld("instructions/1", "王敏", datetime(2026, 1, 1, tzinfo=UTC)), "It is claimed by 王敏."),
         (EtagMismatch("instructions/1"), "It has changed and was read again: look at it anew."),
         (StateConflict("instructions/1", "approved", "rejected"), "That cannot be done now: rejected"),
+        (StateConflict("instructions/1", "approved", "claimed by 王敏", "王敏"), "It is claimed by 王敏."),
+        (
+            SecondReview("instructions/1", "王敏"),
+            "It is back for a second review, for somebody other than you to claim.",
+        ),
         (NotAllowed("supervise"), "Your token lacks the scope supervise."),
         (ReasonRequired("approved"), "A reason must be given."),
         (ValueError("text: is empty"), "Not accepted: text: is empty"),

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from playwright.async_api import expect
 
-from dispatch.store import Reviews
+from dispatch.store import Retention, Reviews
 from tests.e2e.browsing import Visitors
-from tests.e2e.rows import Draft
+from tests.e2e.rows import Draft, flood_at
 from tests.e2e.running import RunningConsole
 
 
@@ -50,6 +50,68 @@ async def test_a_claim_that_has_expired_can_be_taken_and_its_first_holder_cannot
     await expect(first.locator(".message")).to_have_class("message problem")
     await expect(first.locator(".holder")).to_have_text("接手 正在处理")
     assert console.get(key).review_state == "claimed"
+
+
+async def test_who_claims_sees_what_others_have_said_since_the_page_was_opened(
+    console: RunningConsole, visitors: Visitors
+) -> None:
+    (key,) = console.add(Draft(report="打开已久的村子洪水,被困16人"))
+    page = await visitors.sign_in("后到", "reviewer")
+    await visitors.open(page, f"/review/{key}")
+    first, name = console.reviewer("先到"), f"instructions/{key}"
+    console.desk.return_for_review(first, name, etag=console.desk.claim(first, name).etag, reason="桥已断,请另选路线")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".holder")).to_contain_text("由你处理")
+    await expect(page.locator(".history")).to_contain_text("桥已断,请另选路线")
+
+
+async def test_what_is_erased_while_somebody_looks_is_shown_no_more(
+    console: RunningConsole, visitors: Visitors
+) -> None:
+    (key,) = console.add(Draft(report="删除的村子洪水,被困16人"))
+    page = await visitors.sign_in("删除", "reviewer")
+    await visitors.open(page, f"/review/{key}")
+    Retention(console.store.database).erase(f"instructions/{key}", actor="数据专员", reason="本人要求")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".page")).to_contain_text("个人数据已删除。")
+    assert "删除的村子" not in await page.content()
+
+
+async def test_an_edit_stays_on_the_screen_when_another_has_taken_the_item(
+    console: RunningConsole, visitors: Visitors
+) -> None:
+    (key,) = console.add(Draft(report="改到一半的村子洪水,被困16人"))
+    page = await visitors.sign_in("慢手", "reviewer")
+    reviews = Reviews(console.store.database)
+    await visitors.open(page, f"/review/{key}?take=1")
+    await page.keyboard.press("e")
+    await page.locator(".editor textarea").fill("改到一半")
+    await expect(page.locator(".editor .difference ins")).to_have_text("改到一半")
+    reviews.release(f"instructions/{key}", "慢手")  # as if it had expired
+    reviews.claim(f"instructions/{key}", "快手", timedelta(seconds=600))
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator(".holder")).to_have_text("快手 正在处理")
+    await expect(page.locator(".editor textarea")).to_have_value("改到一半")
+    assert console.get(key).review_state == "claimed"
+
+
+async def test_of_two_windows_of_one_reviewer_both_can_go_on_and_one_decides(
+    console: RunningConsole, visitors: Visitors
+) -> None:
+    (key,) = console.add(Draft(report="两窗村洪水,水深1.5米,16人被困,急需冲锋舟", situations=(flood_at("两窗村"),)))
+    page = await visitors.sign_in("两窗", "reviewer")
+    await visitors.open(page, f"/review/{key}?take=1")
+    other = await page.context.new_page()
+    await visitors.open(other, f"/review/{key}?take=1")  # renews the claim
+    await page.keyboard.press("a")
+    await expect(page.locator(".message")).to_have_text("它已被改动,现已重新读取,请再看一遍。")
+    await other.keyboard.press("a")
+    await expect(other.locator(".message")).to_have_text("已批准并发出。")
+    await page.wait_for_timeout(700)  # what is typed right behind a step is no other one
+    await page.keyboard.press("a")
+    await expect(page.locator(".holder")).to_have_text("已批准")
+    await expect(page.locator(".history")).to_contain_text("批准")
+    assert [review.action for review in Reviews(console.store.database).history(f"instructions/{key}")] == ["approved"]
 
 
 async def test_a_claim_is_renewed_for_who_is_at_work(console: RunningConsole, visitors: Visitors) -> None:

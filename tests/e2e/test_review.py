@@ -127,7 +127,7 @@ async def test_a_decision_is_undone_by_second_review_and_another_person_decides(
     assert console.get(key).review_state == "pending"
 
     await visitors.open(first, f"/review/{key}?take=1")
-    await expect(first.locator(".message")).to_contain_text("现在不能这样做")
+    await expect(first.locator(".message")).to_have_text("它已退回复审,须由你以外的人领取。")
     assert console.get(key).claimed_by == ""
 
     second = await visitors.sign_in("复审", "reviewer")
