@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, get_args
 
+from dispatch.engine import BatcherClosed, DeadlineUnreachable, Overloaded
 from dispatch.store import EtagMismatch, LeaseHeld, NotFound, SecondReview, StateConflict
 from dispatch.workflow.review import NotAllowed, ReasonRequired
 
@@ -56,6 +57,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "sign_in.unknown": ("令牌无效、已过期或已撤销。", "The token is unknown, expired or revoked."),
     "sign_in.no_scope": ("此令牌无权使用审核台。", "This token is not for the console."),
     "error.store": ("数据库暂时不可用,请稍后再试。", "The store cannot be reached now; try again shortly."),
+    "error.busy": ("服务繁忙,请稍后再试。", "The service is busy now; try again shortly."),
     "error.forbidden": ("你的令牌无权查看此页。", "Your token does not let you see this page."),
     "error.not_found": ("没有这条指令。", "There is no such instruction."),
     "error.held": ("已被 {} 领取。", "It is claimed by {}."),
@@ -454,4 +456,6 @@ class Words:
             if error.holder:
                 return self("error.held", error.holder)
             return self("error.state", self(f"state.{error.state}") if f"state.{error.state}" in TEXTS else error.state)
+        if isinstance(error, Overloaded | DeadlineUnreachable | BatcherClosed):
+            return self("error.busy")
         return self("error.value", error) if isinstance(error, ValueError) else ""

@@ -10,6 +10,7 @@ import pytest
 import dispatch.console
 from dispatch.console.texts import CHECKS, LABELS, TEXTS, Words
 from dispatch.domain import labels
+from dispatch.engine import Overloaded
 from dispatch.store import EtagMismatch, LeaseHeld, NotFound, SecondReview, StateConflict
 from dispatch.workflow.review import NotAllowed, ReasonRequired
 
@@ -82,6 +83,7 @@ def test_a_countdown_has_minutes_and_seconds() -> None:
         (NotAllowed("supervise"), "Your token lacks the scope supervise."),
         (ReasonRequired("approved"), "A reason must be given."),
         (ValueError("text: is empty"), "Not accepted: text: is empty"),
+        (Overloaded(2.0), "The service is busy now; try again shortly."),
         (ZeroDivisionError("a defect"), ""),
     ],
 )

@@ -114,6 +114,22 @@ async def test_of_two_windows_of_one_reviewer_both_can_go_on_and_one_decides(
     assert [review.action for review in Reviews(console.store.database).history(f"instructions/{key}")] == ["approved"]
 
 
+async def test_what_was_released_since_the_page_was_opened_is_not_merged_away(
+    console: RunningConsole, visitors: Visitors
+) -> None:
+    report = "合并村洪水,水深1.5米,16人被困,急需冲锋舟,电话13700001111"
+    key, _ = console.add(*(Draft(report=said, situations=(flood_at("合并村"),)) for said in (report, f"再报:{report}")))
+    page = await visitors.sign_in("合并主管", "supervisor")
+    page.on("dialog", lambda dialog: dialog.accept())
+    await visitors.open(page, f"/review/{key}")
+    await expect(page.locator('[data-key="m"]')).to_be_visible()
+    reviewer, name = console.reviewer("抢先"), f"instructions/{key}"
+    console.desk.approve(reviewer, name, etag=console.desk.claim(reviewer, name).etag, reason="已核实")
+    await page.keyboard.press("m")
+    await expect(page.locator(".message")).to_have_text("现在不能这样做:已批准")
+    assert console.get(key).review_state == "approved"
+
+
 async def test_a_claim_is_renewed_for_who_is_at_work(console: RunningConsole, visitors: Visitors) -> None:
     (key,) = console.add(Draft(report="续租的村子洪水,被困16人"))
     page = await visitors.sign_in("忙碌", "reviewer")
