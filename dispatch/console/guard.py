@@ -21,6 +21,7 @@ from dispatch.console.texts import Words
 from dispatch.store import StoreError
 
 SIGN_IN = "/sign-in"
+SIGN_OUT = "/sign-out"
 
 NEEDS: Mapping[str, frozenset[str]] = {
     "/": MAY_SIGN_IN,
@@ -28,7 +29,7 @@ NEEDS: Mapping[str, frozenset[str]] = {
     "/attention/": MAY_SIGN_IN,
     "/audit": frozenset({"audit"}),
     "/supervisor": frozenset({"supervise"}),
-    "/sign-out": MAY_SIGN_IN,
+    SIGN_OUT: MAY_SIGN_IN,
     "/_nicegui_ws/": MAY_SIGN_IN,
 }
 """What a page asks of its visitor: one of these scopes. A path that ends in a stroke means all below it. A page that is
@@ -96,8 +97,8 @@ class Guard:
             return PlainTextResponse("the request comes from another site", 403)
         if path.startswith(_SOCKET) and not websocket:
             return PlainTextResponse("pages talk to the server by WebSocket alone", 403)
-        if _matches(PUBLIC, path):
-            return None
+        if _matches(PUBLIC, path) or (path == SIGN_OUT and session is not None):
+            return None  # whoever has a session can end it, also while the store cannot be asked
         try:
             if session is None or not await asyncio.to_thread(self._services.sessions.is_open, session):
                 if websocket or scope["method"] not in _SAFE:

@@ -12,7 +12,7 @@ from nicegui import ui
 from nicegui.element import Element
 
 from dispatch.console.elements import button, call, element, link, text
-from dispatch.console.guard import SIGN_IN
+from dispatch.console.guard import SIGN_IN, SIGN_OUT
 from dispatch.console.services import Services
 from dispatch.console.sessions import Session
 from dispatch.console.texts import LANGUAGES, Words
@@ -170,7 +170,7 @@ def frame(visit: Visit, title: str, active: str) -> Iterator[Messages]:
             help_dialog = _help(visit)
             button(words("help"), "?", lambda: call(help_dialog, "showModal"), "quiet")
             _language_buttons(visit)
-            with element("form", "", {"method": "post", "action": "/sign-out"}):
+            with element("form", "", {"method": "post", "action": SIGN_OUT}):
                 text("button", words("sign_out"), "quiet", {"type": "submit"})
     with element("div", "page"):
         text("h1", title)
