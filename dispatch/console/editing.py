@@ -24,7 +24,7 @@ from dispatch.console.texts import Words
 from dispatch.domain import Check
 from dispatch.store import NotFound, StoreError
 from dispatch.workflow.explain import Explanation
-from dispatch.workflow.review import MAX_TEXT
+from dispatch.workflow.review import MAX_TEXT, NotAllowed
 
 _SHADES = (0.99, 0.9, 0.5)  # probabilities: at and above the first a token has no shade
 _KEYS_OF_CANDIDATES = 9
@@ -109,7 +109,7 @@ class Editor:
         name, desk = self._item.instruction.name, self._visit.services.desk
         try:
             checks = await self._visit.ask(lambda: desk.checks_of(name, typed))
-        except (StoreError, NotFound, SessionOver, ValueError) as error:
+        except (StoreError, NotFound, NotAllowed, SessionOver, ValueError) as error:
             self._messages.fail(error)
             return
         if self.text == typed and self.is_open:

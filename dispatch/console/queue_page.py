@@ -15,6 +15,7 @@ from dispatch.domain import PRIORITIES
 from dispatch.domain.labels import HAZARDS
 from dispatch.store import Instruction, Page, QueueFilter, StoreError
 from dispatch.store.records import utc_now
+from dispatch.workflow.review import NotAllowed
 
 ROWS = 50  # of a page
 _EXCERPT = 120  # characters
@@ -63,7 +64,7 @@ class QueueView:
         """Read the page again, and change what has changed."""
         try:
             page = await self._visit.ask(self._read)
-        except (StoreError, SessionOver, ValueError) as error:
+        except (StoreError, SessionOver, NotAllowed, ValueError) as error:
             self._lost = True
             self._messages.fail(error)
             return

@@ -141,6 +141,18 @@ async def test_a_decision_is_undone_by_second_review_and_another_person_decides(
     assert console.get(key).review_state == "rejected"
 
 
+async def test_what_is_decided_is_looked_at_from_the_queue_without_a_complaint(
+    console: RunningConsole, visitors: Visitors
+) -> None:
+    (key,) = console.add(Draft(report="已决村洪水,被困16人"))
+    reviewer, name = console.reviewer("已决"), f"instructions/{key}"
+    console.desk.reject(reviewer, name, etag=console.desk.claim(reviewer, name).etag, reason="重复")
+    page = await visitors.sign_in("回看", "reviewer")
+    await visitors.open(page, f"/review/{key}?take=1")
+    await expect(page.locator(".holder")).to_have_text("已驳回")
+    await expect(page.locator(".message")).to_be_empty()
+
+
 async def test_a_candidate_is_taken_by_its_number(console: RunningConsole, visitors: Visitors) -> None:
     (key,) = console.add(Draft(report="桃源村洪水,水深1.5米,16人被困,急需冲锋舟", situations=(flood_at("桃源村"),)))
     page = await visitors.sign_in("候选", "reviewer")
