@@ -91,6 +91,35 @@ async def test_the_queue_stays_live_while_calls_arrive(service: Service, browser
     assert answered > 50
 
 
+async def test_a_report_is_merged_into_the_incident_of_another_by_key(
+    service: Service, browser: Browser, secret: str
+) -> None:
+    calls = [
+        GenerateInstructionRequest(report="柳溪村洪水,16人被困,电话13700001111", incident_id="liuxi-1"),
+        GenerateInstructionRequest(report="河边涨水了,我是刚才那个,13700001111"),
+    ]
+    with grpc.insecure_channel(service.address) as channel:
+        stub = DispatchServiceStub(channel)
+        answers = [stub.GenerateInstruction(call, timeout=PATIENCE_S) for call in calls]
+    key = answers[1].name.removeprefix("instructions/")
+    page = await browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.on("dialog", lambda dialog: dialog.accept())
+    await page.goto(console_of(service))
+    await page.locator("#token").fill(secret)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("a.row")).to_have_count(2)
+    await page.goto(f"{console_of(service)}/review/{key}")
+    await expect(page.locator("section", has_text="可能属于同一事件的报文")).to_contain_text("liuxi-1")
+    await page.keyboard.press("m")
+    await expect(page.locator(".message")).to_have_text("已合并,这是重拟的草稿。")
+    await expect(page.get_by_role("heading", name="同一事件的其他指令(liuxi-1)")).to_be_visible()
+    await expect(page.locator(".holder")).to_contain_text("由你处理")
+    assert key not in page.url
+    await page.goto(f"{console_of(service)}/review/{key}")
+    await expect(page.locator(".holder")).to_have_text("已被取代")
+
+
 async def test_the_server_stops_in_order_while_somebody_looks(
     service: Service, browser: Browser, secret: str, database: Path
 ) -> None:
