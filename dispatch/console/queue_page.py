@@ -62,19 +62,22 @@ class QueueView:
 
     async def refresh(self) -> None:
         """Read the page again, and change what has changed."""
+        chosen, token = dict(self._filters), self._tokens[-1]
         try:
-            page = await self._visit.ask(self._read)
+            page = await self._visit.ask(lambda: self._read(chosen, token))
         except (StoreError, SessionOver, NotAllowed, ValueError) as error:
             self._lost = True
             self._messages.fail(error)
             return
+        if (chosen, token) != (self._filters, self._tokens[-1]):
+            return  # somebody has asked for something else meanwhile, and that is being read
         if self._lost:
             self._lost = False
             self._messages.tell("")
         self._show(page)
 
-    def _read(self) -> Page:
-        chosen, services = self._filters, self._visit.services
+    def _read(self, chosen: Mapping[str, str], token: str) -> Page:
+        services = self._visit.services
         wanted = QueueFilter(
             states=STATES[chosen["state"]],
             priority=chosen.get("priority", ""),
@@ -82,7 +85,7 @@ class QueueView:
             text=chosen.get("text", ""),
             claimed_by=self._visit.session.name if chosen.get("mine") else "",
         )
-        return services.desk.list(self._visit.reviewer, wanted, limit=ROWS, token=self._tokens[-1])
+        return services.desk.list(self._visit.reviewer, wanted, limit=ROWS, token=token)
 
     def _show(self, page: Page) -> None:
         now = utc_now()

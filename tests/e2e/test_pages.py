@@ -1,16 +1,22 @@
 """What the other pages show, in both languages, on a desk and on a phone."""
 
+import asyncio
 import json
+import time
 from dataclasses import replace
 from datetime import timedelta
+from threading import Event
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, ViewportSize, expect
 
 from dispatch.console.guard import NEEDS
+from dispatch.store import Page as Listed
+from dispatch.store import QueueFilter
 from dispatch.store.records import utc_now
 from dispatch.workflow.live import NO_MODEL
+from dispatch.workflow.review import Reviewer
 from tests.e2e.browsing import DESK, PHONE, Visitors
 from tests.e2e.rows import Draft, drafted
 from tests.e2e.running import RunningConsole
@@ -71,6 +77,37 @@ async def test_the_steps_and_dialogs_have_no_serious_fault(console: RunningConso
     await page.keyboard.press("?")
     await expect(page.locator("dialog.help")).to_be_visible()
     assert await faults(page) == []
+
+
+async def test_a_reading_that_began_before_a_search_does_not_undo_it(
+    console: RunningConsole, visitors: Visitors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console.add(Draft(report="慢读村洪水,被困16人"), Draft(report="别的村子洪水,被困16人"))
+    page = await visitors.sign_in("慢读", "reviewer")
+    read, began = console.desk.list, Event()
+
+    def list_slowly(reviewer: Reviewer, wanted: QueueFilter, *, limit: int, token: str = "") -> Listed:
+        found = read(reviewer, wanted, limit=limit, token=token)
+        if not wanted.text and reviewer.name == "慢读":
+            began.set()
+            time.sleep(2)
+        return found
+
+    monkeypatch.setattr(console.desk, "list", list_slowly)
+    await asyncio.to_thread(began.wait)
+    await page.locator("input[type=search]").fill("慢读村")
+    rows = page.locator("a.row")
+    await expect(rows).to_have_count(1)
+    await page.evaluate(
+        """() => {
+            window.most = 0;
+            const list = document.querySelector(".queue");
+            const note = () => { window.most = Math.max(window.most, list.children.length); };
+            new MutationObserver(note).observe(list, { childList: true });
+        }"""
+    )
+    await page.wait_for_timeout(3000)
+    assert await page.evaluate("window.most") <= 1
 
 
 async def test_the_heatmap_draws_each_kind_layer_and_head(console: RunningConsole, visitors: Visitors) -> None:
