@@ -39,7 +39,9 @@ class Steps:
         words = visit.words
         self._dialog = ReasonDialog(visit)
         with element("div", "steps", {"role": "toolbar", "aria-label": words("steps")}):
-            self._holder = text("span", "", "holder", {"role": "status"})
+            with element("span", "holder"):
+                self._holder = text("span", "", "", {"role": "status"})
+                self._left = text("span", "", "", {"role": "timer"})  # which is not read out each second
             self._buttons: dict[str, Element] = {
                 "claim": button(words("step.claim"), "Enter", self._claim, "primary"),
                 "approve": button(words("step.approve"), "a", self._approve, "primary"),
@@ -211,13 +213,15 @@ class Steps:
             set_attributes(made, {"hidden": None if shown[name] else "hidden"})
         self._editor.allow(reviews and mine and not editing)
         words = self._visit.words
-        if mine and held:
-            said = words("steps.mine", words.countdown(left_s))
+        left = words("steps.left", words.countdown(left_s)) if mine and held else ""
+        if left:
+            said = words("steps.mine")
         elif mine:
             said = words("steps.expired")
         elif held:
             said = words("steps.held", self._item.instruction.claimed_by)
         else:
             said = words(f"state.{'pending' if state == 'claimed' else state}")
-        if self._holder.text != said:
-            self._holder.set_text(said)
+        for target, now in ((self._holder, said), (self._left, left)):
+            if target.text != now:
+                target.set_text(now)

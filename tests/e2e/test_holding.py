@@ -1,6 +1,7 @@
 """Two reviewers at once never hold one item."""
 
 import asyncio
+import re
 from datetime import timedelta
 
 from playwright.async_api import expect
@@ -145,6 +146,27 @@ async def test_a_claim_is_renewed_for_who_is_at_work(console: RunningConsole, vi
             break
     assert renewed is not None
     assert renewed > ends
+
+
+async def test_the_time_that_is_left_is_counted_down_without_being_read_out(
+    console: RunningConsole, visitors: Visitors
+) -> None:
+    (key,) = console.add(Draft(report="读屏的村子洪水,被困16人"))
+    page = await visitors.sign_in("读屏", "reviewer")
+    await visitors.open(page, f"/review/{key}?take=1")
+    await expect(page.locator(".holder")).to_have_text(re.compile("由你处理,剩余 9:[0-9]{2}"))
+    await page.evaluate(
+        """() => {
+            window.told = 0;
+            const status = document.querySelector(".holder [role=status]");
+            const all = { childList: true, characterData: true, subtree: true };
+            new MutationObserver(() => { window.told += 1; }).observe(status, all);
+        }"""
+    )
+    left = page.get_by_role("timer")
+    before = await left.inner_text()
+    await expect(left).not_to_have_text(before)
+    assert await page.evaluate("window.told") == 0
 
 
 async def test_who_is_idle_keeps_nothing(console: RunningConsole, visitors: Visitors) -> None:
