@@ -54,7 +54,7 @@ _FILES = ("/static/", "/_nicegui/", "/favicon.ico")
 _SOCKET = "/_nicegui_ws/"
 _SAFE = ("GET", "HEAD")
 _FORWARDED = b"x-forwarded-prefix"  # NiceGUI would write it into its pages
-_OF_PAGES = ("handshake", "event", "javascript_response", "ack")
+_NOT_OF_PAGES = {"connect", "disconnect", "log"}  # events of the socket; every other one names a page
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +145,7 @@ def guard_events(server: AsyncServer, sessions: Sessions, secure: bool) -> None:
     """
     handlers = server.handlers["/"]
     cookie = cookie_name(secure)
-    for name in _OF_PAGES:
+    for name in handlers.keys() - _NOT_OF_PAGES:  # whatever there is: what a later version adds is guarded as well
         server.on(name, _guarded(server, sessions, cookie, handlers[name]))
     server.on("connect", _guarded_connect(sessions, cookie, handlers["connect"]))
     server.on("log", lambda sid, message: None)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+import socketio
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from dispatch.console.guard import HEADERS, NEEDS, Guard, cookie_name
+from dispatch.console.guard import HEADERS, NEEDS, Guard, cookie_name, guard_events
 from dispatch.console.services import Services
 from dispatch.console.sessions import Sessions
 from dispatch.console.sign_in import router
@@ -144,6 +145,18 @@ async def test_who_signs_out_is_out_also_where_the_store_cannot_be_asked(guarded
     guarded.guard._app = app
     assert (await guarded.ask("POST", "/sign-out", headers)).status_code == 303
     assert (await guarded.ask("GET", "/", headers)).headers["location"] == "/sign-in"
+
+
+async def test_an_event_of_a_page_that_nobody_knows_of_is_guarded_too(guarded: Guarded) -> None:
+    server = socketio.AsyncServer(async_mode="asgi")
+    done: list[str] = []
+    for name in ("connect", "disconnect", "log", "handshake", "of-a-later-version"):
+        server.on(name, lambda sid, message, name=name: done.append(name))
+    guard_events(server, guarded.sessions, secure=False)
+    server.get_environ = lambda sid, namespace=None: {"asgi.scope": {"headers": []}}
+    for name in ("handshake", "of-a-later-version"):
+        assert await server.handlers["/"][name]("a-socket", {"client_id": "another's"}) is False
+    assert done == []
 
 
 async def test_every_answer_forbids_frames_foreign_sources_and_keeping(guarded: Guarded) -> None:
