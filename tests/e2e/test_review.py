@@ -81,7 +81,8 @@ async def test_no_key_approves_a_draft_of_low_confidence(console: RunningConsole
     await expect(dialog).to_contain_text("LOW_CONFIDENCE")
     confirm = dialog.get_by_role("button", name="确认")
     await expect(confirm).to_be_disabled()
-    for pressed in ("a", "Enter", "Control+Enter", "Backspace", "Backspace"):
+    await expect(dialog.locator("textarea")).to_be_focused()
+    for pressed in ("Enter", "Control+Enter", "Space", "Control+Enter"):  # nothing of it is a reason
         await page.keyboard.press(pressed)
     await expect(confirm).to_be_disabled()
     assert console.get(key).review_state == "claimed"
