@@ -14,6 +14,7 @@ from dispatch.domain.situation import JsonObject
 from dispatch.engine import KINDS, AttentionKind
 from dispatch.store import NotFound, StoreError
 from dispatch.workflow.explain import Explanation, View
+from dispatch.workflow.review import NotAllowed
 
 _KEY = re.compile("[0-9a-f]{32}")
 _DIGITS = 3
@@ -32,11 +33,13 @@ async def attention(request: Request, key: str) -> None:
                 raise NotFound(f"instructions/{key}")
             instruction = await visit.ask(lambda: visit.services.desk.get(visit.reviewer, f"instructions/{key}"))
             explanation = await visit.explain(instruction)
-        except (NotFound, StoreError, SessionOver) as error:
+        except (NotFound, NotAllowed, StoreError, SessionOver) as error:
             messages.fail(error)
         except ValueError:
             text("p", words("attention.none"))
         else:
+            if not explanation.wrote_it:
+                text("p", words("attention.other_model", explanation.model.name), "aside")
             _View(visit, explanation)
 
 

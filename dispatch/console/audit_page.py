@@ -8,6 +8,7 @@ from nicegui import ui
 from dispatch.console.elements import button, element, entry, set_attributes, set_value, text
 from dispatch.console.layout import PATIENCE_S, Messages, SessionOver, Visit, frame, visit_of
 from dispatch.store import AuditEvent, StoreError
+from dispatch.workflow.review import NotAllowed
 
 ROWS = 100  # of a page
 
@@ -48,7 +49,7 @@ class _View:
         """Read and show a page."""
         try:
             events = await self._visit.ask(self._read)
-        except (StoreError, SessionOver) as error:
+        except (StoreError, SessionOver, NotAllowed, ValueError) as error:
             self._messages.fail(error)
             return
         self._last = events[-1].seq if len(events) == ROWS else 0

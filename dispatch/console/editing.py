@@ -6,7 +6,17 @@ from collections.abc import Callable, Sequence
 from nicegui.element import Element
 
 from dispatch.console.differences import changes
-from dispatch.console.elements import button, call, element, entry, set_attributes, set_value, text
+from dispatch.console.elements import (
+    begin_edit,
+    button,
+    call,
+    element,
+    entry,
+    forget_edit,
+    set_attributes,
+    set_value,
+    text,
+)
 from dispatch.console.item import Item
 from dispatch.console.layout import Messages, SessionOver, Visit
 from dispatch.console.spans import Mark, cut
@@ -14,6 +24,7 @@ from dispatch.console.texts import Words
 from dispatch.domain import Check
 from dispatch.store import NotFound, StoreError
 from dispatch.workflow.explain import Explanation
+from dispatch.workflow.review import NotAllowed
 from dispatch.workflow.revising import MAX_TEXT
 
 _SHADES = (0.99, 0.9, 0.5)  # probabilities: at and above the first a token has no shade
@@ -55,12 +66,15 @@ class Editor:
         self._candidates()
 
     async def open(self, beginning: str | None = None) -> None:
-        """Show the field, holding the draft or another beginning."""
+        """Show the field, holding the draft, what was typed before a reload, or another beginning."""
         self.is_open = True
         set_attributes(self._panel, {"hidden": None})
-        if beginning is not None:
+        if beginning is None:
+            begin_edit(self.field, self.text)
+        else:
             self.text = beginning
-        set_value(self.field, self.text)
+            forget_edit()
+            set_value(self.field, beginning)
         call(self.field, "focus")
         self.when_opened()
         await self.look_at(self.text)
@@ -74,6 +88,7 @@ class Editor:
         """Hide the field and forget the edit."""
         self.is_open = False
         self.text, self.checks = self.draft, self._item.checks
+        forget_edit()
         set_attributes(self._panel, {"hidden": "hidden"})
         self._show_checks()
 
@@ -95,7 +110,7 @@ class Editor:
         name, desk = self._item.instruction.name, self._visit.services.desk
         try:
             checks = await self._visit.ask(lambda: desk.checks_of(name, typed))
-        except (StoreError, NotFound, SessionOver, ValueError) as error:
+        except (StoreError, NotFound, NotAllowed, SessionOver, ValueError) as error:
             self._messages.fail(error)
             return
         if self.text == typed and self.is_open:

@@ -109,6 +109,16 @@ def set_value(target: Element, value: str) -> None:
     ui.run_javascript(f"const field = getHtmlElement({target.id}); if (field) field.value = {json.dumps(value)}")
 
 
+def begin_edit(target: Element, value: str) -> None:
+    """The same for the draft's field, but that what was typed there before a reload stands in it again."""
+    ui.run_javascript(f"dispatchEdit.begin(getHtmlElement({target.id}), {json.dumps(value)})")
+
+
+def forget_edit() -> None:
+    """Have nothing stand there again: it was handed in, or dropped."""
+    ui.run_javascript("dispatchEdit.forget()")
+
+
 def call(target: Element, method: str) -> None:
     """Calls a method of an element in the browser, such as `focus`."""
     ui.run_javascript(f"getHtmlElement({target.id})?.{method}()")

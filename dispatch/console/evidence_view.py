@@ -56,8 +56,11 @@ class EvidenceView:
                 elif alignment.evidence == "none":
                     claim.classes(add="unsupported")
         self._show(marks)
-        self._note.set_text(words("review.hover"))
-        editor.shade(found)
+        if found.wrote_it:
+            self._note.set_text(words("review.hover"))
+            editor.shade(found)
+        else:  # how sure another network would be of the draft says nothing about it
+            self._note.set_text(f"{words('review.hover')} {words('review.other_model', found.model.name)}")
 
     def _list(self, claims: list[Claim]) -> None:
         with element("ul", "claims"):

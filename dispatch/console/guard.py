@@ -21,6 +21,7 @@ from dispatch.console.texts import Words
 from dispatch.store import StoreError
 
 SIGN_IN = "/sign-in"
+SIGN_OUT = "/sign-out"
 
 NEEDS: Mapping[str, frozenset[str]] = {
     "/": MAY_SIGN_IN,
@@ -28,7 +29,7 @@ NEEDS: Mapping[str, frozenset[str]] = {
     "/attention/": MAY_SIGN_IN,
     "/audit": frozenset({"audit"}),
     "/supervisor": frozenset({"supervise"}),
-    "/sign-out": MAY_SIGN_IN,
+    SIGN_OUT: MAY_SIGN_IN,
     "/_nicegui_ws/": MAY_SIGN_IN,
 }
 """What a page asks of its visitor: one of these scopes. A path that ends in a stroke means all below it. A page that is
@@ -53,7 +54,7 @@ _FILES = ("/static/", "/_nicegui/", "/favicon.ico")
 _SOCKET = "/_nicegui_ws/"
 _SAFE = ("GET", "HEAD")
 _FORWARDED = b"x-forwarded-prefix"  # NiceGUI would write it into its pages
-_OF_PAGES = ("handshake", "event", "javascript_response", "ack")
+_NOT_OF_PAGES = {"connect", "disconnect", "log"}  # events of the socket; every other one names a page
 
 logger = logging.getLogger(__name__)
 
@@ -96,8 +97,8 @@ class Guard:
             return PlainTextResponse("the request comes from another site", 403)
         if path.startswith(_SOCKET) and not websocket:
             return PlainTextResponse("pages talk to the server by WebSocket alone", 403)
-        if _matches(PUBLIC, path):
-            return None
+        if _matches(PUBLIC, path) or (path == SIGN_OUT and session is not None):
+            return None  # whoever has a session can end it, also while the store cannot be asked
         try:
             if session is None or not await asyncio.to_thread(self._services.sessions.is_open, session):
                 if websocket or scope["method"] not in _SAFE:
@@ -144,7 +145,7 @@ def guard_events(server: AsyncServer, sessions: Sessions, secure: bool) -> None:
     """
     handlers = server.handlers["/"]
     cookie = cookie_name(secure)
-    for name in _OF_PAGES:
+    for name in handlers.keys() - _NOT_OF_PAGES:  # whatever there is: what a later version adds is guarded as well
         server.on(name, _guarded(server, sessions, cookie, handlers[name]))
     server.on("connect", _guarded_connect(sessions, cookie, handlers["connect"]))
     server.on("log", lambda sid, message: None)

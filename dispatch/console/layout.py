@@ -1,4 +1,4 @@
-"""What every page has: who visits it, the head with its links, messages, and the help."""
+"""What every page has: who visits it, the head with its links, alarms, messages, and the help."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -12,11 +12,11 @@ from nicegui import ui
 from nicegui.element import Element
 
 from dispatch.console.elements import button, call, element, link, text
-from dispatch.console.guard import SIGN_IN
+from dispatch.console.guard import SIGN_IN, SIGN_OUT
 from dispatch.console.services import Services
 from dispatch.console.sessions import Session
 from dispatch.console.texts import LANGUAGES, Words
-from dispatch.store import Instruction, StoreError
+from dispatch.store import Instruction, Overdue, StoreError
 from dispatch.workflow.explain import Explanation
 from dispatch.workflow.review import Reviewer
 
@@ -120,6 +120,35 @@ class Messages:
             raise error
 
 
+class _Watch:
+    """Looks after a page while it is open: with the session it ends, and it tells what is overdue and with nobody."""
+
+    def __init__(self, visit: Visit, messages: Messages) -> None:
+        self._visit = visit
+        self._messages = messages
+        self._alarm = text("p", "", "alarm", {"role": "alert"})
+        self._lost = False
+
+    def start(self) -> None:
+        """Once the page is made: a timer has what there is of it sent to the browser."""
+        ui.timer(self._visit.services.watch_s, self._look)
+
+    async def _look(self) -> None:
+        overdue = Overdue(self._visit.services.store.database)
+        try:
+            late = await self._visit.ask(overdue.count)
+        except (StoreError, SessionOver) as error:
+            self._lost = True
+            self._messages.fail(error)
+            return
+        if self._lost:
+            self._lost = False
+            self._messages.tell("")
+        said = self._visit.words("alarm.overdue", late) if late else ""
+        if self._alarm.text != said:
+            self._alarm.set_text(said)
+
+
 @contextmanager
 def frame(visit: Visit, title: str, active: str) -> Iterator[Messages]:
     """The page around what is made within; ``active`` is the key of its link."""
@@ -141,15 +170,17 @@ def frame(visit: Visit, title: str, active: str) -> Iterator[Messages]:
             help_dialog = _help(visit)
             button(words("help"), "?", lambda: call(help_dialog, "showModal"), "quiet")
             _language_buttons(visit)
-            with element("form", "", {"method": "post", "action": "/sign-out"}):
+            with element("form", "", {"method": "post", "action": SIGN_OUT}):
                 text("button", words("sign_out"), "quiet", {"type": "submit"})
     with element("div", "page"):
         text("h1", title)
         messages = Messages(words)
+        watch = _Watch(visit, messages)
         if visit.session.notice:
             messages.tell(visit.session.notice)
             visit.session.notice = ""
         yield messages
+    watch.start()
 
 
 def _language_buttons(visit: Visit) -> None:

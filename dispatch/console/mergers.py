@@ -9,13 +9,17 @@ from nicegui.element import Element
 from dispatch.console.elements import element, text
 from dispatch.console.item import Item
 from dispatch.console.layout import Messages, SessionOver, Visit
+from dispatch.engine import BatcherClosed, DeadlineUnreachable, Overloaded
 from dispatch.store import EtagMismatch, LeaseHeld, NotFound, StateConflict, StoreError
 from dispatch.workflow.merging import MergeProposal, propose_merges
 from dispatch.workflow.review import NotAllowed
 
 MOST = 5
 _OPEN = ("pending", "claimed")
-_FAILURES = (NotAllowed, NotFound, LeaseHeld, StateConflict, EtagMismatch, StoreError, SessionOver, ValueError)
+_FAILURES = (
+    *(NotAllowed, NotFound, LeaseHeld, StateConflict, EtagMismatch, StoreError, SessionOver, ValueError),
+    *(Overloaded, DeadlineUnreachable, BatcherClosed),
+)
 
 
 class Mergers:
@@ -70,6 +74,8 @@ class Mergers:
         visit, name = self._visit, self._item.instruction.name
         try:
             read = await visit.ask(lambda: visit.services.desk.get(visit.reviewer, name))
+            if read.review_state not in _OPEN:  # decided since the page was opened: nobody has agreed to withdraw it
+                raise StateConflict(name, "merged", read.review_state)
             merged = visit.services.merge(visit.reviewer, name, proposal.into, read.etag)
             second = await asyncio.wrap_future(merged)
         except _FAILURES as error:

@@ -13,8 +13,9 @@ from dispatch.console.layout import PATIENCE_S, Messages, SessionOver, Visit, fr
 from dispatch.console.texts import Words
 from dispatch.domain import PRIORITIES
 from dispatch.domain.labels import HAZARDS
-from dispatch.store import Instruction, Overdue, Page, QueueFilter, StoreError
+from dispatch.store import Instruction, Page, QueueFilter, StoreError
 from dispatch.store.records import utc_now
+from dispatch.workflow.review import NotAllowed
 
 ROWS = 50  # of a page
 _EXCERPT = 120  # characters
@@ -53,7 +54,6 @@ class QueueView:
         self._lost = False
         self._rows: dict[str, _Row] = {}
         self._make_filters()
-        self._alarm = text("p", "", "alarm", {"role": "alert"})
         self._count = text("p", "", "count", {"role": "status"})
         self._list = element("ol", "queue", {"aria-label": self._words("queue.title")})
         with element("div", "pages"):
@@ -62,21 +62,22 @@ class QueueView:
 
     async def refresh(self) -> None:
         """Read the page again, and change what has changed."""
+        chosen, token = dict(self._filters), self._tokens[-1]
         try:
-            page, late = await self._visit.ask(self._read)
-        except (StoreError, SessionOver, ValueError) as error:
+            page = await self._visit.ask(lambda: self._read(chosen, token))
+        except (StoreError, SessionOver, NotAllowed, ValueError) as error:
             self._lost = True
             self._messages.fail(error)
             return
+        if (chosen, token) != (self._filters, self._tokens[-1]):
+            return  # somebody has asked for something else meanwhile, and that is being read
         if self._lost:
             self._lost = False
             self._messages.tell("")
-        _set(self._alarm, self._words("queue.alarm", late) if late else "")
         self._show(page)
 
-    def _read(self) -> tuple[Page, int]:
-        """The page, and how many flash reports are overdue."""
-        chosen, services = self._filters, self._visit.services
+    def _read(self, chosen: Mapping[str, str], token: str) -> Page:
+        services = self._visit.services
         wanted = QueueFilter(
             states=STATES[chosen["state"]],
             priority=chosen.get("priority", ""),
@@ -84,8 +85,7 @@ class QueueView:
             text=chosen.get("text", ""),
             claimed_by=self._visit.session.name if chosen.get("mine") else "",
         )
-        page = services.desk.list(self._visit.reviewer, wanted, limit=ROWS, token=self._tokens[-1])
-        return page, Overdue(services.store.database).count()
+        return services.desk.list(self._visit.reviewer, wanted, limit=ROWS, token=token)
 
     def _show(self, page: Page) -> None:
         now = utc_now()

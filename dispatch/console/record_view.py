@@ -5,11 +5,26 @@ from dispatch.console.item import Item
 from dispatch.console.layout import Visit
 
 
-def show_record(visit: Visit, item: Item) -> None:
+class Record:
     """Sections for all of it."""
-    _decisions(visit, item)
-    _incident(visit, item)
-    _origin(visit, item)
+
+    def __init__(self, visit: Visit, item: Item) -> None:
+        self._visit = visit
+        self._place = element("div")
+        self._shown: tuple[object, ...] = ()
+        self.show(item)
+
+    def show(self, item: Item) -> None:
+        """Show it as it was read now, if it has changed: others decide and send for a second review meanwhile."""
+        now = (item.instruction.incident_id, item.history, item.incident)
+        if now == self._shown:
+            return
+        self._shown = now
+        self._place.clear()
+        with self._place:
+            _decisions(self._visit, item)
+            _incident(self._visit, item)
+            _origin(self._visit, item)
 
 
 def _decisions(visit: Visit, item: Item) -> None:

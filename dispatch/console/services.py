@@ -24,6 +24,8 @@ class Services:
     what `Merging.merge` does."""
     refresh_s: float = 2.0
     """How often an open queue is read again."""
+    watch_s: float = 3.0
+    """How often an open page asks whether its session goes on, and what is overdue."""
     explaining: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="console-explain"))
     """Where explanations are made, one at a time: they take the processor from who decodes, and who only reads the
     store does not wait behind them."""

@@ -1,13 +1,14 @@
 """Signing in and out: plain forms, which work before any script has loaded."""
 
 import asyncio
+import logging
 from html import escape
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from dispatch.console.guard import SIGN_IN, cookie_name
+from dispatch.console.guard import SIGN_IN, SIGN_OUT, cookie_name
 from dispatch.console.services import Services
 from dispatch.console.sessions import NoConsoleScope, Session
 from dispatch.console.texts import LANGUAGES, Words
@@ -16,6 +17,7 @@ from dispatch.store import Audit, StoreError
 MAX_FORM = 4096  # bytes
 
 router = APIRouter()
+logger = logging.getLogger(__name__)
 
 
 @router.get(SIGN_IN)
@@ -55,13 +57,16 @@ async def sign_in(request: Request) -> Response:
     return response
 
 
-@router.post("/sign-out")
+@router.post(SIGN_OUT)
 async def sign_out(request: Request) -> Response:
     """Ends the session, for every page of it."""
     session: Session = request.state.session
     services: Services = request.state.services
     services.sessions.close(session)
-    await asyncio.to_thread(_record, services, "session.closed", session)
+    try:
+        await asyncio.to_thread(_record, services, "session.closed", session)
+    except StoreError:
+        logger.warning("a session was closed, and the store could not record it")
     response = RedirectResponse(SIGN_IN, 303)
     secure: bool = request.state.secure
     response.delete_cookie(cookie_name(secure), httponly=True, samesite="strict", secure=secure, path="/")

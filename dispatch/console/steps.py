@@ -6,10 +6,11 @@ from nicegui import ui
 from nicegui.element import Element
 
 from dispatch.console.editing import Editor
-from dispatch.console.elements import button, element, set_attributes, submit, text
+from dispatch.console.elements import button, element, forget_edit, set_attributes, submit, text
 from dispatch.console.item import Item, read_item
 from dispatch.console.layout import Messages, SessionOver, Visit
 from dispatch.console.reasons import ReasonDialog
+from dispatch.console.record_view import Record
 from dispatch.domain import Check
 from dispatch.store import EtagMismatch, Instruction, LeaseHeld, NotFound, StateConflict, StoreError
 from dispatch.store.records import utc_now
@@ -27,17 +28,20 @@ Step = Callable[[str], Instruction]
 class Steps:
     """The bar of steps of one item in one browser."""
 
-    def __init__(self, visit: Visit, item: Item, editor: Editor, messages: Messages) -> None:
+    def __init__(self, visit: Visit, item: Item, editor: Editor, record: Record, messages: Messages) -> None:
         self._visit = visit
         self._item = item
         self._editor = editor
+        self._record = record
         self._messages = messages
         self._active = False
         self._renewing = False
         words = visit.words
         self._dialog = ReasonDialog(visit)
         with element("div", "steps", {"role": "toolbar", "aria-label": words("steps")}):
-            self._holder = text("span", "", "holder", {"role": "status"})
+            with element("span", "holder"):
+                self._holder = text("span", "", "", {"role": "status"})
+                self._left = text("span", "", "", {"role": "timer"})  # which is not read out each second
             self._buttons: dict[str, Element] = {
                 "claim": button(words("step.claim"), "Enter", self._claim, "primary"),
                 "approve": button(words("step.approve"), "a", self._approve, "primary"),
@@ -80,7 +84,7 @@ class Steps:
             return read_item(self._visit.services, self._visit.reviewer, name)
 
         try:
-            self._item = await self._visit.ask(work)
+            self._have(await self._visit.ask(work))
             self._messages.tell("")
         except _FAILURES as error:
             await self._failed(error)
@@ -155,6 +159,7 @@ class Steps:
         except _FAILURES as error:
             await self._failed(error)
             return
+        forget_edit()
         self._visit.session.notice = self._visit.words(f"done.{action}")
         ui.navigate.to("/")
 
@@ -164,10 +169,17 @@ class Steps:
         if isinstance(error, LeaseHeld | StateConflict | EtagMismatch | ReasonRequired):
             name, services, reviewer = self._item.instruction.name, self._visit.services, self._visit.reviewer
             try:
-                self._item = await self._visit.ask(lambda: read_item(services, reviewer, name))
+                self._have(await self._visit.ask(lambda: read_item(services, reviewer, name)))
             except (StoreError, SessionOver, NotFound) as other:
                 self._messages.fail(other)
             self._show()
+
+    def _have(self, item: Item) -> None:
+        """The item was read again: what others have done to it meanwhile is shown, and what was erased is not."""
+        if item.instruction.erased_at is not None:
+            ui.navigate.reload()
+        self._item = item
+        self._record.show(item)
 
     def _holds(self) -> bool:
         instruction = self._item.instruction
@@ -201,13 +213,15 @@ class Steps:
             set_attributes(made, {"hidden": None if shown[name] else "hidden"})
         self._editor.allow(reviews and mine and not editing)
         words = self._visit.words
-        if mine and held:
-            said = words("steps.mine", words.countdown(left_s))
+        left = words("steps.left", words.countdown(left_s)) if mine and held else ""
+        if left:
+            said = words("steps.mine")
         elif mine:
             said = words("steps.expired")
         elif held:
             said = words("steps.held", self._item.instruction.claimed_by)
         else:
             said = words(f"state.{'pending' if state == 'claimed' else state}")
-        if self._holder.text != said:
-            self._holder.set_text(said)
+        for target, now in ((self._holder, said), (self._left, left)):
+            if target.text != now:
+                target.set_text(now)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, get_args
 
-from dispatch.store import EtagMismatch, LeaseHeld, NotFound, StateConflict
+from dispatch.engine import BatcherClosed, DeadlineUnreachable, Overloaded
+from dispatch.store import EtagMismatch, LeaseHeld, NotFound, SecondReview, StateConflict
 from dispatch.workflow.review import NotAllowed, ReasonRequired
 
 Language = Literal["zh", "en"]
@@ -25,6 +26,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "close": ("关闭", "Close"),
     "sign_out": ("退出", "Sign out"),
     "yes": ("是", "yes"),
+    "alarm.overdue": ("{} 条特急超时无人领取", "{} flash reports are overdue and with nobody"),
     "key.j": ("下一项", "next item"),
     "key.k": ("上一项", "previous item"),
     "key.Enter": ("打开,领取", "open, claim"),
@@ -55,11 +57,16 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "sign_in.unknown": ("令牌无效、已过期或已撤销。", "The token is unknown, expired or revoked."),
     "sign_in.no_scope": ("此令牌无权使用审核台。", "This token is not for the console."),
     "error.store": ("数据库暂时不可用,请稍后再试。", "The store cannot be reached now; try again shortly."),
+    "error.busy": ("服务繁忙,请稍后再试。", "The service is busy now; try again shortly."),
     "error.forbidden": ("你的令牌无权查看此页。", "Your token does not let you see this page."),
     "error.not_found": ("没有这条指令。", "There is no such instruction."),
     "error.held": ("已被 {} 领取。", "It is claimed by {}."),
     "error.changed": ("它已被改动,现已重新读取,请再看一遍。", "It has changed and was read again: look at it anew."),
     "error.state": ("现在不能这样做:{}", "That cannot be done now: {}"),
+    "error.second_review": (
+        "它已退回复审,须由你以外的人领取。",
+        "It is back for a second review, for somebody other than you to claim.",
+    ),
     "error.scope": ("你的令牌缺少权限 {}。", "Your token lacks the scope {}."),
     "error.reason": ("必须写明理由。", "A reason must be given."),
     "error.value": ("不能接受:{}", "Not accepted: {}"),
@@ -73,7 +80,6 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "queue.confidence": ("把握 {}", "confidence {}"),
     "queue.errors": ("{} 处错误", "{} errors"),
     "queue.warnings": ("{} 处警告", "{} warnings"),
-    "queue.alarm": ("{} 条特急超时无人领取", "{} flash reports are overdue and with nobody"),
     "filter.any": ("全部", "any"),
     "filter.state": ("状态", "State"),
     "filter.open": ("未决", "undecided"),
@@ -98,6 +104,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "state.rejected": ("已驳回", "rejected"),
     "state.recalled": ("已撤回", "recalled"),
     "state.superseded": ("已被取代", "superseded"),
+    "state.erased": ("个人数据已删除", "erased"),
     "action.approved": ("批准", "approved"),
     "action.revised": ("修改后发出", "revised"),
     "action.rejected": ("驳回", "rejected"),
@@ -123,6 +130,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "review.hover": (
         "指向一项情报或命令,其出处即被标出;虚线项未找到出处。",
         "Point at a fact or an order to see where it comes from; for dotted ones nothing was found.",
+    ),
+    "review.other_model": (
+        "写此草稿的模型已不在,出处由模型 {} 查得,草稿不加底色。",
+        "The model that wrote this draft is not here: model {} has found the evidence, and the draft is not shaded.",
     ),
     "review.situation": ("情报", "Situation"),
     "review.plan": ("预案命令", "Plan"),
@@ -171,7 +182,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "edit.difference": ("与草稿的差异", "Difference from the draft"),
     "edit.same": ("(无改动)", " (no change)"),
     "steps": ("审核步骤", "Steps"),
-    "steps.mine": ("由你处理,剩余 {}", "yours for {}"),
+    "steps.mine": ("由你处理", "yours"),
+    "steps.left": (",剩余 {}", " for {}"),
     "steps.expired": ("你的领取已到期,他人可领取", "your claim has expired: others may take it"),
     "steps.held": ("{} 正在处理", "with {}"),
     "step.claim": ("领取", "Claim"),
@@ -218,6 +230,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "attention.looks_at": ("看向", "looks at"),
     "attention.weight": ("权重", "weight"),
     "attention.none": ("没有模型读过此报文。", "No model that is here has read this report."),
+    "attention.other_model": (
+        "写此草稿的模型已不在:以下是模型 {} 读写同一文本时的注意力。",
+        "The model that wrote this draft is not here: this is what model {} looks at in the same texts.",
+    ),
     "attention.back": ("回到审核", "Back to the review"),
     "audit.title": ("审计记录", "Audit trail"),
     "audit.of_item": ("此指令的审计记录", "Audit trail of this instruction"),
@@ -436,6 +452,12 @@ class Words:
             return self("error.scope", error.scope)
         if isinstance(error, ReasonRequired):
             return self("error.reason")
+        if isinstance(error, SecondReview):
+            return self("error.second_review")
         if isinstance(error, StateConflict):
+            if error.holder:
+                return self("error.held", error.holder)
             return self("error.state", self(f"state.{error.state}") if f"state.{error.state}" in TEXTS else error.state)
+        if isinstance(error, Overloaded | DeadlineUnreachable | BatcherClosed):
+            return self("error.busy")
         return self("error.value", error) if isinstance(error, ValueError) else ""

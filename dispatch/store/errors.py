@@ -40,12 +40,20 @@ class EtagMismatch(ValueError):
 
 
 class StateConflict(ValueError):
-    """The step cannot be taken from the state that the thing is in."""
+    """The step cannot be taken from the state that the thing is in, of which ``holder`` has a claim, if anybody."""
 
-    def __init__(self, name: str, step: str, state: str) -> None:
+    def __init__(self, name: str, step: str, state: str, holder: str = "") -> None:
         super().__init__(f"{name} is {state}, so it cannot be {step}")
         self.name = name
         self.state = state
+        self.holder = holder
+
+
+class SecondReview(StateConflict):
+    """The instruction is back for a second review, and whoever would claim it has made the first."""
+
+    def __init__(self, name: str, reviewer: str) -> None:
+        super().__init__(name, f"claimed by {reviewer}", f"back for a second review of what {reviewer} decided")
 
 
 class LeaseHeld(ValueError):

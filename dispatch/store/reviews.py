@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping, func, select, tuple_
 
 from dispatch.domain import Order
 from dispatch.store.database import Database
-from dispatch.store.errors import EtagMismatch, LeaseHeld, NotFound, StateConflict
+from dispatch.store.errors import EtagMismatch, LeaseHeld, NotFound, SecondReview, StateConflict
 from dispatch.store.queue import Page, QueueFilter, conditions_of, filters, read_token, token_of
 from dispatch.store.records import Instruction, check_text
 from dispatch.store.rows import INSTRUCTIONS, REQUESTS, TABLES, find_by_key, instructions, record_of, require
@@ -131,9 +131,7 @@ class Reviews:
             changes = {"review_state": "claimed", "claimed_by": reviewer, "lease_expires_at": now + lease}
             step = "renewed" if mine and row["review_state"] == "claimed" else "claimed"
             if step == "claimed" and reviewer and reviewer in _first_deciders(transaction, row["id"]):
-                raise StateConflict(
-                    name, f"claimed by {reviewer}", f"back for a second review of what {reviewer} decided"
-                )
+                raise SecondReview(name, reviewer)
             return _step(transaction, row, changes | ({} if step == "renewed" else {"claimed_at": now}), step, reviewer)
 
         return self._database.write("claim the instruction", work)
@@ -144,7 +142,7 @@ class Reviews:
         def work(transaction: Transaction) -> Instruction:
             row = require(transaction, name)
             if row["review_state"] != "claimed" or row["claimed_by"] != reviewer:
-                raise StateConflict(name, "given back", _held(row))
+                raise _conflict(row, name, "given back")
             return _step(transaction, row, {"review_state": "pending", **_NO_CLAIM}, "unclaimed", reviewer)
 
         return self._database.write("release the instruction", work)
@@ -249,11 +247,11 @@ def _decide(transaction: Transaction, decision: Decision) -> Instruction:
     state = row["review_state"]
     held_by_other = state == "claimed" and row["claimed_by"] != decision.reviewer and decision.action != "superseded"
     if state not in _FROM[decision.action] or held_by_other:
-        raise StateConflict(decision.name, decision.action, _held(row))
+        raise _conflict(row, decision.name, decision.action)
     if decision.action == "superseded":  # else two could give way to each other, and nobody decide about either
         successor = _whole(transaction, decision.text, _TAKE_PLACE)
         if successor["review_state"] not in _STANDING:
-            raise StateConflict(decision.text, _TAKE_PLACE, successor["review_state"])
+            raise _conflict(successor, decision.text, _TAKE_PLACE)
     text = row["instruction"] if decision.action == "approved" else decision.text
     due_at = _due_again(transaction, row) if decision.action == "returned" else row["due_at"]
     review = insert_review(
@@ -330,8 +328,10 @@ def _step(transaction: Transaction, row: Row, changes: dict[str, Any], step: str
     return instruction
 
 
-def _held(row: Row) -> str:
-    return f"claimed by {row['claimed_by']}" if row["review_state"] == "claimed" else str(row["review_state"])
+def _conflict(row: Row, name: str, step: str) -> StateConflict:
+    if row["review_state"] == "claimed":
+        return StateConflict(name, step, f"claimed by {row['claimed_by']}", row["claimed_by"])
+    return StateConflict(name, step, row["review_state"])
 
 
 def _order_values(order: Order) -> dict[str, Any]:

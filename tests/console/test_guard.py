@@ -7,13 +7,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+import socketio
+from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from dispatch.console.guard import HEADERS, NEEDS, Guard, cookie_name
+from dispatch.console.guard import HEADERS, NEEDS, Guard, cookie_name, guard_events
 from dispatch.console.services import Services
 from dispatch.console.sessions import Sessions
+from dispatch.console.sign_in import router
 from dispatch.domain import default_doctrine
 from dispatch.store import Instruction, Store, Tokens
 from dispatch.workflow.explain import Explanation
@@ -49,6 +52,13 @@ class Guarded:
         opened = self.sessions.open(secret, "en")
         assert opened is not None
         return {"Cookie": f"{cookie_name(False)}={opened[0]}"}
+
+    def lose_store(self) -> None:
+        path = Path(str(self.store.database.url.database))
+        self.store.close()
+        path.write_bytes(b"no database at all" * 100)
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
 
     async def ask(self, method: str, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(self.guard), base_url=HOST) as client:
@@ -123,12 +133,30 @@ async def test_a_revoked_token_is_shown_nothing_more(guarded: Guarded) -> None:
 
 async def test_where_the_store_cannot_be_asked_nobody_is_let_in(guarded: Guarded) -> None:
     headers = guarded.cookie("review")
-    path = Path(str(guarded.store.database.url.database))
-    guarded.store.close()
-    path.write_bytes(b"no database at all" * 100)
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    guarded.lose_store()
     assert (await guarded.ask("GET", "/", headers)).status_code == 503
+
+
+async def test_who_signs_out_is_out_also_where_the_store_cannot_be_asked(guarded: Guarded) -> None:
+    headers = guarded.cookie("review") | {"Origin": HOST}
+    guarded.lose_store()
+    app = FastAPI()
+    app.include_router(router)
+    guarded.guard._app = app
+    assert (await guarded.ask("POST", "/sign-out", headers)).status_code == 303
+    assert (await guarded.ask("GET", "/", headers)).headers["location"] == "/sign-in"
+
+
+async def test_an_event_of_a_page_that_nobody_knows_of_is_guarded_too(guarded: Guarded) -> None:
+    server = socketio.AsyncServer(async_mode="asgi")
+    done: list[str] = []
+    for name in ("connect", "disconnect", "log", "handshake", "of-a-later-version"):
+        server.on(name, lambda sid, message, name=name: done.append(name))
+    guard_events(server, guarded.sessions, secure=False)
+    server.get_environ = lambda sid, namespace=None: {"asgi.scope": {"headers": []}}
+    for name in ("handshake", "of-a-later-version"):
+        assert await server.handlers["/"][name]("a-socket", {"client_id": "another's"}) is False
+    assert done == []
 
 
 async def test_every_answer_forbids_frames_foreign_sources_and_keeping(guarded: Guarded) -> None:

@@ -10,7 +10,8 @@ import pytest
 import dispatch.console
 from dispatch.console.texts import CHECKS, LABELS, TEXTS, Words
 from dispatch.domain import labels
-from dispatch.store import EtagMismatch, LeaseHeld, NotFound, StateConflict
+from dispatch.engine import Overloaded
+from dispatch.store import EtagMismatch, LeaseHeld, NotFound, SecondReview, StateConflict
 from dispatch.workflow.review import NotAllowed, ReasonRequired
 
 ROOT = Path(__file__).parents[2]
@@ -74,9 +75,15 @@ def test_a_countdown_has_minutes_and_seconds() -> None:
         (LeaseHeld("instructions/1", "王敏", datetime(2026, 1, 1, tzinfo=UTC)), "It is claimed by 王敏."),
         (EtagMismatch("instructions/1"), "It has changed and was read again: look at it anew."),
         (StateConflict("instructions/1", "approved", "rejected"), "That cannot be done now: rejected"),
+        (StateConflict("instructions/1", "approved", "claimed by 王敏", "王敏"), "It is claimed by 王敏."),
+        (
+            SecondReview("instructions/1", "王敏"),
+            "It is back for a second review, for somebody other than you to claim.",
+        ),
         (NotAllowed("supervise"), "Your token lacks the scope supervise."),
         (ReasonRequired("approved"), "A reason must be given."),
         (ValueError("text: is empty"), "Not accepted: text: is empty"),
+        (Overloaded(2.0), "The service is busy now; try again shortly."),
         (ZeroDivisionError("a defect"), ""),
     ],
 )

@@ -62,7 +62,7 @@ def running_console(folder: Path, bundle_path: Path, lease_s: float = LEASE_S) -
 
     desk = ReviewDesk(store, default_doctrine(), ReviewConfig(lease_s=lease_s))
     sessions = Sessions(Tokens(store.database), 3600)
-    services = Services(desk, store, sessions, explain, _not_here, refresh_s=0.3)
+    services = Services(desk, store, sessions, explain, _not_here, refresh_s=0.3, watch_s=0.5)
     config = ConsoleConfig("127.0.0.1", 0, is_loopback=True)
     try:
         with serve_console(config, services) as url:

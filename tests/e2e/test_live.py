@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 import sqlite3
 import ssl
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from dispatch.store import Store, Tokens, scopes_of
 from dispatch.v1.dispatch_service_pb2 import GenerateInstructionRequest
 from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceStub
 from tests.e2e.browsing import PATIENCE_MS, live
+from tests.e2e.rows import Draft, drafted
 from tests.integration.service import PATIENCE_S, Service, ServiceConfig, serving
 
 CALLERS = 8
@@ -89,6 +91,35 @@ async def test_the_queue_stays_live_while_calls_arrive(service: Service, browser
     assert answered > 50
 
 
+async def test_a_report_is_merged_into_the_incident_of_another_by_key(
+    service: Service, browser: Browser, secret: str
+) -> None:
+    calls = [
+        GenerateInstructionRequest(report="柳溪村洪水,16人被困,电话13700001111", incident_id="liuxi-1"),
+        GenerateInstructionRequest(report="河边涨水了,我是刚才那个,13700001111"),
+    ]
+    with grpc.insecure_channel(service.address) as channel:
+        stub = DispatchServiceStub(channel)
+        answers = [stub.GenerateInstruction(call, timeout=PATIENCE_S) for call in calls]
+    key = answers[1].name.removeprefix("instructions/")
+    page = await browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.on("dialog", lambda dialog: dialog.accept())
+    await page.goto(console_of(service))
+    await page.locator("#token").fill(secret)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("a.row")).to_have_count(2)
+    await page.goto(f"{console_of(service)}/review/{key}")
+    await expect(page.locator("section", has_text="可能属于同一事件的报文")).to_contain_text("liuxi-1")
+    await page.keyboard.press("m")
+    await expect(page.locator(".message")).to_have_text("已合并,这是重拟的草稿。")
+    await expect(page.get_by_role("heading", name="同一事件的其他指令(liuxi-1)")).to_be_visible()
+    await expect(page.locator(".holder")).to_contain_text("由你处理")
+    assert key not in page.url
+    await page.goto(f"{console_of(service)}/review/{key}")
+    await expect(page.locator(".holder")).to_have_text("已被取代")
+
+
 async def test_the_server_stops_in_order_while_somebody_looks(
     service: Service, browser: Browser, secret: str, database: Path
 ) -> None:
@@ -103,6 +134,42 @@ async def test_the_server_stops_in_order_while_somebody_looks(
         actions = [action for (action,) in connection.execute("SELECT action FROM audit_events ORDER BY seq")]
     connection.close()
     assert actions[-1] == "session.opened"
+
+
+async def test_after_a_crash_one_signs_in_again_and_what_was_typed_is_still_there(
+    database: Path, secret: str, tiny_bundle: Path, tmp_path: Path, browser: Browser
+) -> None:
+    store = Store.open(f"sqlite:///{database}")
+    key = store.save(drafted(Draft(report="重启村洪水,被困16人"))).name.removeprefix("instructions/")
+    store.close()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = ServiceConfig(tiny_bundle, f"sqlite:///{database}", tmp_path, {"DISPATCH_CONSOLE": f"127.0.0.1:{port}"})
+    page = await browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+
+    async def take() -> None:
+        await page.locator("#token").fill(secret)
+        await page.keyboard.press("Enter")
+        await expect(page.locator("a.row")).to_have_count(1)
+        await page.goto(f"http://127.0.0.1:{port}/review/{key}?take=1")
+        await live(page)
+        await page.keyboard.press("e")
+        await expect(page.locator(".editor textarea")).to_be_focused()
+
+    with serving(config):
+        await page.goto(f"http://127.0.0.1:{port}")
+        await take()
+        await page.keyboard.press("Control+End")
+        await page.keyboard.type(",注意余震")
+        typed = await page.locator(".editor textarea").input_value()
+    with serving(config):
+        await take()  # the page has left for the sign-in by itself
+        await expect(page.locator(".editor textarea")).to_have_value(typed)
+        await expect(page.locator(".editor .difference ins")).to_have_text(",注意余震")
+        await page.keyboard.press("Control+Enter")
+        await expect(page.locator(".message")).to_have_text("修改稿已发出。")
+        assert await page.evaluate("Object.keys(sessionStorage).filter(key => key.startsWith('dispatch'))") == []
 
 
 async def test_over_tls_the_session_belongs_to_the_host_alone(

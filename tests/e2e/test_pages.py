@@ -1,14 +1,22 @@
 """What the other pages show, in both languages, on a desk and on a phone."""
 
+import asyncio
 import json
+import time
 from dataclasses import replace
+from datetime import timedelta
+from threading import Event
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, ViewportSize, expect
 
 from dispatch.console.guard import NEEDS
+from dispatch.store import Page as Listed
+from dispatch.store import QueueFilter
+from dispatch.store.records import utc_now
 from dispatch.workflow.live import NO_MODEL
+from dispatch.workflow.review import Reviewer
 from tests.e2e.browsing import DESK, PHONE, Visitors
 from tests.e2e.rows import Draft, drafted
 from tests.e2e.running import RunningConsole
@@ -71,6 +79,37 @@ async def test_the_steps_and_dialogs_have_no_serious_fault(console: RunningConso
     assert await faults(page) == []
 
 
+async def test_a_reading_that_began_before_a_search_does_not_undo_it(
+    console: RunningConsole, visitors: Visitors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console.add(Draft(report="慢读村洪水,被困16人"), Draft(report="别的村子洪水,被困16人"))
+    page = await visitors.sign_in("慢读", "reviewer")
+    read, began = console.desk.list, Event()
+
+    def list_slowly(reviewer: Reviewer, wanted: QueueFilter, *, limit: int, token: str = "") -> Listed:
+        found = read(reviewer, wanted, limit=limit, token=token)
+        if not wanted.text and reviewer.name == "慢读":
+            began.set()
+            time.sleep(2)
+        return found
+
+    monkeypatch.setattr(console.desk, "list", list_slowly)
+    await asyncio.to_thread(began.wait)
+    await page.locator("input[type=search]").fill("慢读村")
+    rows = page.locator("a.row")
+    await expect(rows).to_have_count(1)
+    await page.evaluate(
+        """() => {
+            window.most = 0;
+            const list = document.querySelector(".queue");
+            const note = () => { window.most = Math.max(window.most, list.children.length); };
+            new MutationObserver(note).observe(list, { childList: true });
+        }"""
+    )
+    await page.wait_for_timeout(3000)
+    assert await page.evaluate("window.most") <= 1
+
+
 async def test_the_heatmap_draws_each_kind_layer_and_head(console: RunningConsole, visitors: Visitors) -> None:
     (key,) = console.add(Draft())
     page = await visitors.sign_in("热图", "auditor")
@@ -102,6 +141,19 @@ async def test_a_report_that_no_model_has_read_has_no_heatmap_and_no_evidence(
     await expect(page.locator(".page")).to_contain_text("没有模型读过此报文。")
     await visitors.open(page, f"/review/{key}")
     await expect(page.locator(".page")).to_contain_text("无出处可查")
+
+
+async def test_what_another_model_would_have_thought_of_a_draft_is_not_shown_as_its_confidence(
+    console: RunningConsole, visitors: Visitors
+) -> None:
+    stored = console.store.save(drafted(Draft()))  # of a model that is not here
+    key = stored.name.removeprefix("instructions/")
+    page = await visitors.sign_in("换模型", "auditor")
+    await visitors.open(page, f"/review/{key}")
+    await expect(page.get_by_text(f"出处由模型 {console.model.name} 查得")).to_be_visible()
+    await expect(page.locator(".draft [class*=shade-]")).to_have_count(0)
+    await visitors.open(page, f"/attention/{key}")
+    await expect(page.locator(".page")).to_contain_text("写此草稿的模型已不在")
 
 
 async def test_the_audit_trail_says_who_did_what_and_is_narrowed_down(
@@ -142,3 +194,14 @@ async def test_what_does_not_exist_is_said_so(console: RunningConsole, visitors:
     for path in ("/review/" + "0" * 32, "/review/made-up", "/attention/" + "0" * 32):
         await page.goto(console.url + path)
         await expect(page.locator(".message")).to_have_text("没有这条指令。")
+
+
+async def test_every_page_tells_what_is_overdue_and_with_nobody(console: RunningConsole, visitors: Visitors) -> None:
+    late = replace(drafted(Draft()), priority="特急", due_at=utc_now() - timedelta(seconds=1))
+    stored = console.store.save(late)
+    page = await visitors.sign_in("告警", "supervisor")
+    for path in PAGES:
+        await visitors.open(page, path.format(stored.name.removeprefix("instructions/")))
+        await expect(page.get_by_role("alert")).to_have_text("1 条特急超时无人领取")
+    console.desk.claim(console.reviewer("值守"), stored.name)
+    await expect(page.get_by_role("alert")).to_be_hidden()

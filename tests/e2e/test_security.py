@@ -204,6 +204,26 @@ async def test_a_revoked_token_can_do_nothing_more_in_a_page_that_is_open(
 
 
 @pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("end", ["revoked", "signed out elsewhere", "too long ago"])
+async def test_a_page_that_is_left_open_ends_with_its_session_untouched(
+    console: RunningConsole, visitors: Visitors, path: str, end: str
+) -> None:
+    (key,) = console.add(Draft())
+    name = f"{end} {path}"
+    page = await visitors.sign_in(name, "supervisor")
+    await visitors.open(page, path.format(key))
+    session = console.sessions.find(await cookie_of(page))
+    assert session is not None
+    if end == "revoked":
+        Tokens(console.store.database).revoke(session.token_id)
+    elif end == "signed out elsewhere":
+        console.sessions.close(session)
+    else:
+        session.ends_at = 0.0
+    await expect(page.locator("#token")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", PAGES)
 async def test_a_page_is_shown_to_its_roles_alone(console: RunningConsole, visitors: Visitors, path: str) -> None:
     (key,) = console.add(Draft())
     may = {"reviewer": {"review", "read"}, "auditor": {"audit", "read"}, "supervisor": {"review", "supervise", "audit"}}
@@ -215,6 +235,54 @@ async def test_a_page_is_shown_to_its_roles_alone(console: RunningConsole, visit
         assert answer.status == (200 if needs & scopes else 403)
         if not needs & scopes:
             assert key not in await page.content()
+
+
+@pytest.mark.parametrize("scopes", [("supervise",), ("audit",), ("review",)])
+async def test_who_may_sign_in_but_not_read_is_told_so(
+    console: RunningConsole, visitors: Visitors, scopes: tuple[str, ...]
+) -> None:
+    (key,) = console.add(Draft(report="看不到的村子洪水,被困16人"))
+    secret, _ = Tokens(console.store.database).create(f"少权{scopes[0]}", scopes)
+    page = await visitors.arrive()
+    await page.locator("#token").fill(secret)
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".message")).to_have_text("你的令牌缺少权限 read。")
+    for path in ("/", f"/review/{key}", f"/attention/{key}"):
+        answer = await page.goto(console.url + path)
+        assert answer is not None
+        assert answer.status == 200
+        await expect(page.locator(".message")).to_have_text("你的令牌缺少权限 read。")
+        assert "看不到的村子" not in await page.content()
+
+
+async def test_who_may_not_read_numbers_finds_none_by_searching_and_keeps_the_queue(
+    console: RunningConsole, visitors: Visitors
+) -> None:
+    (key,) = console.add(Draft(report="打码试探洪水,16人被困,电话13912345678"))
+    secret, _ = Tokens(console.store.database).create("试探", ("supervise", "read"))
+    page = await visitors.arrive()
+    await page.locator("#token").fill(secret)
+    await page.keyboard.press("Enter")
+    await live(page)
+    await page.locator("input[type=search]").fill("13912345678")
+    await expect(page.locator(".message")).to_have_text("你的令牌缺少权限 review。")
+    await visitors.open(page, "/")
+    await page.locator("input[type=search]").fill("")
+    await expect(page.locator("a.row").first).to_be_visible()
+    await visitors.open(page, f"/review/{key}")
+    await expect(page.locator(".report")).to_contain_text("139****5678")
+    assert "13912345678" not in await page.content()
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_a_link_of_another_site_claims_nothing(console: RunningConsole, visitors: Visitors, site: str) -> None:
+    (key,) = console.add(Draft(report="外链的村子洪水,被困16人"))
+    page = await visitors.sign_in(f"外链{site}", "reviewer")
+    cookie = f"dispatch={await cookie_of(page)}"
+    async with httpx.AsyncClient(base_url=console.url) as client:
+        answer = await client.get(f"/review/{key}?take=1", headers={"Cookie": cookie, "Sec-Fetch-Site": site})
+    assert answer.status_code == 200
+    assert console.get(key).review_state == "pending"
 
 
 @pytest.mark.parametrize("role", ["dispatcher", "operator"])

@@ -70,6 +70,36 @@
     }, { passive: true });
   }
 
+  // What is typed in a draft's place outlives a reload until it is handed in or dropped: in this tab, for who typed it.
+  const KEPT = "dispatch-edit ";
+  const kept = () => `${KEPT}${document.querySelector(".who > span")?.textContent} ${location.pathname}`;
+  document.addEventListener("input", (event) => {
+    if (event.target.matches?.(".editor textarea")) sessionStorage.setItem(kept(), event.target.value);
+  });
+  document.addEventListener("submit", (event) => {
+    if (event.target.getAttribute("action") !== "/sign-out") return;
+    Object.keys(sessionStorage).filter((key) => key.startsWith(KEPT)).forEach((key) => sessionStorage.removeItem(key));
+  });
+  window.dispatchEdit = {
+    begin(field, draft) {
+      const typed = sessionStorage.getItem(kept());
+      field.value = typed ?? draft;
+      if (typed !== null) field.dispatchEvent(new InputEvent("input", { bubbles: true }));
+    },
+    forget: () => sessionStorage.removeItem(kept()),
+  };
+
+  // A server that knows the session no more, as after a restart, refuses the socket; only a page can lead to the sign-in.
+  let socket = null;
+  function watchSocket() {
+    if (!window.socket || socket === window.socket) return;
+    socket = window.socket;
+    socket.on("connect_error", async (error) => {
+      const answer = await fetch(location.pathname, { method: "HEAD", redirect: "manual" }).catch(() => null);
+      if (answer?.type === "opaqueredirect" || error.message === "the page is another's") location.reload();
+    });
+  }
+
   // Evidence: what a claim or a check names is lit while one points at it, and the other way round.
   let lit = [];
   function light(source) {
@@ -162,6 +192,7 @@
     keepFocus();
     drawNew();
     keepToggles();
+    watchSocket();
   }).observe(document.documentElement, {
     childList: true, subtree: true, attributes: true, attributeFilter: ["data-picture"],
   });
