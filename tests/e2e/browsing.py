@@ -1,6 +1,8 @@
 """People in front of a console, by Playwright."""
 
+import asyncio
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -10,6 +12,7 @@ from tests.e2e.running import RunningConsole
 
 PATIENCE_MS = 120_000
 """Nothing that is waited for takes so long on the slowest machine."""
+CLOSING_S = 20
 DESK = ViewportSize(width=1280, height=900)
 PHONE = ViewportSize(width=390, height=844)
 
@@ -60,12 +63,18 @@ class Visitors:
 
     async def leave(self) -> None:
         for context in self.contexts:
-            await context.close()
+            await close(context)
 
     def _note_foreign(self, request: Request) -> None:
         address = urlsplit(request.url)
         if address.scheme not in ("data", "blob", "about") and address.netloc != urlsplit(self.console.url).netloc:
             self.problems.append(f"a foreign address: {request.url}")
+
+
+async def close(opened: BrowserContext | Browser) -> None:
+    """Closes it. Where a page reloads in that moment Chromium may never say so; it ends with Playwright then."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(opened.close(), CLOSING_S)
 
 
 async def live(page: Page) -> None:

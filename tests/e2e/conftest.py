@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from tests.e2e.browsing import Visitors, chromium
+from tests.e2e.browsing import Visitors, chromium, close
 from tests.e2e.running import RunningConsole, running_console
 
 
@@ -25,7 +25,7 @@ async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
-        await browser.close()
+        await close(browser)
 
 
 @pytest.fixture

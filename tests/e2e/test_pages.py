@@ -74,6 +74,7 @@ async def test_the_steps_and_dialogs_have_no_serious_fault(console: RunningConso
     assert await faults(page) == []
     await page.keyboard.press("Escape")
     await expect(page.locator("dialog.reason")).to_be_hidden()
+    await page.wait_for_timeout(700)
     await page.keyboard.press("?")
     await expect(page.locator("dialog.help")).to_be_visible()
     assert await faults(page) == []
