@@ -1,12 +1,12 @@
 """Duplicates: an emergency is called in more than once, and whoever decides should see the draft made for it before."""
 
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from time import monotonic
 
 from dispatch.domain import Check
 from dispatch.domain.places import find_place
@@ -39,7 +39,7 @@ class RecentReports:
     @property
     def is_fresh(self) -> bool:
         """Whether `refresh` would have nothing to do."""
-        return time.monotonic() - self._read_at < _FRESH_S
+        return monotonic() - self._read_at < _FRESH_S
 
     def refresh(self) -> None:
         """Read what others have stored. Raises StoreError where the store cannot be read."""
@@ -52,7 +52,7 @@ class RecentReports:
         rows = self._store.list_since(moment, _MOST)
         with self._lock:
             self._newest = now
-            self._read_at = time.monotonic()
+            self._read_at = monotonic()
             self._learn(reversed(rows))
 
     def add(self, stored: Instruction) -> None:

@@ -3,11 +3,11 @@
 The store sees to one holder and one decision at a time, and to the event of every step (dispatch.store.reviews).
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from threading import Lock
+from time import monotonic
 
 from dispatch.domain import Check, Context, Doctrine, Order, Plan, Situation, make_plans, parse_orders, run_checks
 from dispatch.domain.checks import Candidate
@@ -330,7 +330,7 @@ class _Reads:
 
     def note(self, reader: str, name: str) -> None:
         """Raises StoreError where it cannot be recorded, and then nobody must read it."""
-        now = time.monotonic()
+        now = monotonic()
         with self._lock:
             if now - self._read_at.get((reader, name), float("-inf")) < _READ_AGAIN_S:
                 return

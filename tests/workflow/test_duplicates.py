@@ -107,7 +107,7 @@ def test_what_others_store_is_read_when_it_is_time(store: Store, monkeypatch: py
     store.save(replace(FIRST, created_at=datetime.now(UTC)))
     recent.refresh()
     assert recent.mark(other(FIRST.report)).checks == []
-    monkeypatch.setattr("dispatch.workflow.duplicates.time.monotonic", lambda: float("inf"))
+    monkeypatch.setattr("dispatch.workflow.duplicates.monotonic", lambda: float("inf"))
     recent.refresh()
     assert len(recent.mark(other(FIRST.report)).checks) == 1
 
@@ -125,7 +125,7 @@ def test_after_the_clock_was_put_back_what_others_store_is_still_read(
         patch.setattr("dispatch.workflow.duplicates.datetime", Ahead)
         recent.refresh()
     store.save(replace(FIRST, created_at=datetime.now(UTC)))
-    monkeypatch.setattr("dispatch.workflow.duplicates.time.monotonic", lambda: float("inf"))
+    monkeypatch.setattr("dispatch.workflow.duplicates.monotonic", lambda: float("inf"))
     recent.refresh()
     assert len(recent.mark(other(FIRST.report)).checks) == 1
 

@@ -320,7 +320,7 @@ def test_reading_is_recorded_once_a_minute_and_not_for_a_claim(
     desk: ReviewDesk, save: Save, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr("dispatch.workflow.review.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("dispatch.workflow.review.monotonic", lambda: now[0])
     name = save().name
     for moment in (0.0, 30.0, 59.0, 61.0):
         now[0] = 1000.0 + moment
@@ -338,7 +338,7 @@ def test_the_memory_of_readings_is_bounded(
 ) -> None:
     monkeypatch.setattr("dispatch.workflow.review._MOST_READERS", 3)
     now = [0.0]
-    monkeypatch.setattr("dispatch.workflow.review.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("dispatch.workflow.review.monotonic", lambda: now[0])
     name = save().name
     for number in range(12):
         now[0] += 30
