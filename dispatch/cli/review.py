@@ -96,10 +96,7 @@ def show(
     """
     with _open(server, database_url, actor) as desk:
         instruction = desk.get_instruction(name).instruction
-    if as_json:
-        print_json(instruction.to_dict())
-    else:
-        _print_instruction(instruction)
+    _print_instruction(instruction, as_json)
 
 
 @app.command()
@@ -116,10 +113,7 @@ def claim(
     """
     with _open(server, database_url, actor) as desk:
         instruction = desk.claim(name)
-    if as_json:
-        print_json(instruction.to_dict())
-    else:
-        _print_instruction(instruction)
+    _print_instruction(instruction, as_json)
 
 
 @app.command()
@@ -342,7 +336,10 @@ def _print_queue(instructions: "Iterable[ReviewedInstruction]") -> None:
     print_table(table)
 
 
-def _print_instruction(item: "ReviewedInstruction") -> None:
+def _print_instruction(item: "ReviewedInstruction", as_json: bool) -> None:
+    if as_json:
+        print_json(item.to_dict())
+        return
     state = f"{item.review_state} by {item.claimed_by}" if item.claimed_by else item.review_state
     print_result(f"{item.name}  {item.priority}  {state}  confidence {item.confidence:.2f}  etag {item.etag}")
     print_result(f"report    {item.report}")

@@ -60,11 +60,7 @@ class Client:
         self._timeout_s = timeout_s
         self._wait_for_ready = wait_for_ready
         self._metadata = connection.metadata()
-        options = connection.options()
-        if tls is None:
-            self._channel = grpc.insecure_channel(target, options)
-        else:
-            self._channel = grpc.secure_channel(target, tls.credentials(), options)
+        self._channel = connection.open_channel()
         self._dispatch = DispatchServiceStub(self._channel)
         self._admin = AdminServiceStub(self._channel)
 

@@ -112,6 +112,12 @@ class Connection:
             options.append(("grpc.enable_http_proxy", 0))  # a proxy would look for the server on its own machine
         return options
 
+    def open_channel(self) -> grpc.Channel:
+        """A blocking channel. Raises OSError or ValueError for a file of TLS that cannot be used."""
+        if self.tls is None:
+            return grpc.insecure_channel(self.target, self.options())
+        return grpc.secure_channel(self.target, self.tls.credentials(), self.options())
+
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Sent with each call."""
         return (("authorization", f"Bearer {self.token}"),) if self.token else ()

@@ -57,11 +57,7 @@ class ReviewClient:
         connection = Connection(target, tls, token, keepalive_s)
         self._timeout_s = timeout_s
         self._metadata = connection.metadata()
-        options = connection.options()
-        if tls is None:
-            self._channel = grpc.insecure_channel(target, options)
-        else:
-            self._channel = grpc.secure_channel(target, tls.credentials(), options)
+        self._channel = connection.open_channel()
         self._stub = ReviewServiceStub(self._channel)
 
     def list_instructions(

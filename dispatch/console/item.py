@@ -1,7 +1,7 @@
 """All that a review page shows of one instruction, read at one time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dispatch.console.services import Services
 from dispatch.domain import Check
@@ -23,10 +23,6 @@ class Item:
     history: Sequence[Review]
     incident: tuple[Instruction, ...]
     """The other instructions of the incident."""
-
-    def with_instruction(self, instruction: Instruction) -> "Item":
-        """The same in another state of the instruction."""
-        return replace(self, instruction=instruction)
 
 
 def read_item(services: Services, reviewer: Reviewer, name: str) -> Item:
