@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from fastapi import Request
 from nicegui import ui
 
-from dispatch.console.elements import button, element, entry, set_attributes, set_value, text
+from dispatch.console.elements import beginning, button, element, entry, set_attributes, text
 from dispatch.console.layout import PATIENCE_S, Messages, SessionOver, Visit, frame, visit_of
 from dispatch.store import AuditEvent, StoreError
 from dispatch.workflow.review import NotAllowed
@@ -31,9 +31,7 @@ class _View:
         words = visit.words
         with element("form", "filters", {"role": "search", "onsubmit": "return false"}):
             named: dict[str, str | int] = {"type": "search", "data-key": "/", "maxlength": 200}
-            field = entry(words("audit.subject"), "input", named, self._setter("subject"))
-            if subject:
-                set_value(field, subject)
+            entry(words("audit.subject"), "input", named | beginning(subject), self._setter("subject"))
             entry(words("audit.actor"), "input", {"type": "search", "maxlength": 200}, self._setter("actor"))
         region: dict[str, str | int] = {"tabindex": 0, "role": "region", "aria-label": words("audit.title")}
         with element("div", "scroll", region), element("table", "events"):

@@ -35,20 +35,21 @@ def orders_of(plan: Sequence[JsonObject], words: Words) -> list[Claim]:
 
 
 def _facts(path: str, situation: JsonObject, words: Words) -> Iterator[Claim]:
-    yield Claim(f"{path}.kind", words("situation.kind"), words.label(situation["kind"]))
+    yield Claim(f"{path}.kind", words("situation.kind"), words.label("kind", situation["kind"]))
     if situation.get("location"):
         yield Claim(f"{path}.location", words("situation.location"), situation["location"])
     for name in _LABELS:
         for index, label in enumerate(situation.get(name, [])):
-            yield Claim(f"{path}.{name}[{index}]", words(f"situation.{name}"), words.label(label))
+            yield Claim(f"{path}.{name}[{index}]", words(f"situation.{name}"), words.label(name, label))
     for category, count in situation.get("people", {}).items():
-        yield Claim(f"{path}.people.{category}", words.label(category), _count(count, words))
+        yield Claim(f"{path}.people.{category}", words.label("people", category), _count(count, words))
     for index, requested in enumerate(situation.get("requested", [])):
         said = f"{_number(requested['count'])}{requested['unit']}{requested['item']}"
         yield Claim(f"{path}.requested[{index}]", words("situation.requested"), said)
     for name in ("measures", "facts"):
         for label, value in situation.get(name, {}).items():
-            yield Claim(f"{path}.{name}.{label}", words.label(label), words("yes") if value is True else _number(value))
+            said = words("yes") if value is True else _number(value)
+            yield Claim(f"{path}.{name}.{label}", words.label(name, label), said)
 
 
 def _count(count: Mapping[str, Any], words: Words) -> str:

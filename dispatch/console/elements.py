@@ -87,11 +87,17 @@ def select(label: str, options: Mapping[str, str], value: str, on_change: Callab
 def field(label: str, tag: str, attributes: Mapping[str, str | int]) -> Element:
     """A labelled `input` or `textarea`.
 
-    It begins empty, and is filled by `set_value`: an attribute `value` would undo what is typed, again and again.
+    It begins empty or with what `beginning` says, and is filled later by `set_value`: an attribute `value` would undo
+    what is typed, again and again.
     """
     with element("label", "field"):
         text("span", label)
         return element(tag, "", {"autocomplete": "off", "spellcheck": "false", **attributes})
+
+
+def beginning(value: str) -> dict[str, str | int]:
+    """The attribute of a field that begins with a text, there before anybody can type."""
+    return {"defaultValue": value}
 
 
 def entry(label: str, tag: str, attributes: Mapping[str, str | int], on_input: Callable[[str], Any]) -> Element:

@@ -8,7 +8,7 @@ from fastapi import Request
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
-from dispatch.console.elements import button, element, entry, select, set_attributes, set_value, text
+from dispatch.console.elements import beginning, button, element, entry, select, set_attributes, text
 from dispatch.console.layout import PATIENCE_S, Messages, SessionOver, Visit, frame, visit_of
 from dispatch.console.texts import Words
 from dispatch.domain import PRIORITIES
@@ -115,7 +115,7 @@ class QueueView:
     def _make_filters(self) -> None:
         words, chosen = self._words, self._filters
         anything = {"": words("filter.any")}
-        hazards = anything | {hazard: words.label(hazard) for hazard in HAZARDS}
+        hazards = anything | {hazard: words.label("hazards", hazard) for hazard in HAZARDS}
         with element("form", "filters", {"role": "search", "onsubmit": "return false"}):
             for name, options in {
                 "state": {state: words(f"filter.{state}") for state in STATES},
@@ -125,9 +125,7 @@ class QueueView:
             }.items():
                 select(words(f"filter.{name}"), options, chosen.get(name, ""), self._setter(name), name)
             search: dict[str, str | int] = {"type": "search", "data-key": "/", "maxlength": 100}
-            field = entry(words("filter.text"), "input", search, self._setter("text"))
-            if chosen.get("text"):
-                set_value(field, chosen["text"])
+            entry(words("filter.text"), "input", search | beginning(chosen.get("text", "")), self._setter("text"))
             with element("label", "field inline"):
                 mine = element(
                     "input", "", {"type": "checkbox"} | ({"checked": "checked"} if chosen.get("mine") else {})
@@ -221,7 +219,7 @@ def _what(item: Instruction, words: Words) -> str:
     """Hazards and place of what was read."""
     parts = []
     for situation in item.situations:
-        labels = [words.label(hazard) for hazard in situation.get("hazards", [])]
+        labels = [words.label("hazards", hazard) for hazard in situation.get("hazards", [])]
         parts.append(" ".join([*labels, situation.get("location", "")]).strip())
     return "; ".join(part for part in parts if part)
 

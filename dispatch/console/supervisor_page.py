@@ -53,7 +53,10 @@ def _show(visit: Visit, overview: Overview) -> None:
         )  # fmt: skip
         _table(visit, "by_reviewer", _columns("reviewer"), [_row(each, each.name) for each in overview.by_reviewer])
         _table(
-            visit, "by_hazard", _columns("hazard"), [_row(each, words.label(each.name)) for each in overview.by_hazard]
+            visit,
+            "by_hazard",
+            _columns("hazard"),
+            [_row(each, words.label("hazards", each.name)) for each in overview.by_hazard],
         )
         _table(
             visit, "quality", ("day", "model", "decisions", "unchanged", "confidence"),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, get_args
 
+from dispatch.domain.label_names import FIELD_NAMES
 from dispatch.engine import BatcherClosed, DeadlineUnreachable, Overloaded
 from dispatch.store import EtagMismatch, LeaseHeld, NotFound, SecondReview, StateConflict
 from dispatch.workflow.review import NotAllowed, ReasonRequired
@@ -285,101 +286,34 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "age.d": ("{} 天", "{} d"),
 }
 
-LABELS: Mapping[str, tuple[str, str]] = {
-    "request": ("求助", "request"),
-    "offer": ("提供援助", "offer"),
-    "resolved": ("已解决", "resolved"),
-    "other": ("其他", "other"),
-    "snow_road": ("道路积雪", "snow on a road"),
-    "avalanche": ("雪崩", "avalanche"),
-    "flood": ("洪涝", "flood"),
-    "earthquake": ("地震", "earthquake"),
-    "landslide": ("滑坡塌方", "landslide"),
-    "typhoon": ("台风", "typhoon"),
-    "building_fire": ("建筑火灾", "building fire"),
-    "wildfire": ("山火", "wildfire"),
-    "hazmat": ("危化品", "hazardous material"),
-    "traffic_accident": ("交通事故", "traffic accident"),
-    "collapse": ("坍塌", "collapse"),
-    "mountain_rescue": ("山岳救援", "mountain rescue"),
-    "trapped": ("被困", "trapped"),
-    "injured": ("受伤", "injured"),
-    "buried": ("被埋", "buried"),
-    "missing": ("失踪", "missing"),
-    "households": ("户数", "households"),
-    "elderly": ("老人", "elderly"),
-    "child": ("儿童", "child"),
-    "infant": ("婴儿", "infant"),
-    "pregnant": ("孕妇", "pregnant"),
-    "patient": ("病人", "patient"),
-    "disabled": ("残疾人", "disabled"),
-    "power": ("电力", "power"),
-    "water": ("水", "water"),
-    "gas": ("燃气", "gas"),
-    "communications": ("通信", "communications"),
-    "road": ("道路", "road"),
-    "rescue": ("救援", "rescue"),
-    "evacuation": ("疏散转移", "evacuation"),
-    "medical": ("医疗", "medical"),
-    "medicine": ("药品", "medicine"),
-    "food": ("食物", "food"),
-    "shelter": ("安置", "shelter"),
-    "warmth": ("保暖", "warmth"),
-    "boat": ("船艇", "boat"),
-    "life_jacket": ("救生衣", "life jacket"),
-    "sandbag": ("沙袋", "sandbag"),
-    "drainage": ("排水", "drainage"),
-    "snow_clearing": ("除雪", "snow clearing"),
-    "debris_clearing": ("清障", "debris clearing"),
-    "heavy_equipment": ("大型机械", "heavy equipment"),
-    "firefighting": ("灭火", "firefighting"),
-    "generator": ("发电机", "generator"),
-    "lighting": ("照明", "lighting"),
-    "fuel": ("燃料", "fuel"),
-    "transport": ("运输", "transport"),
-    "search": ("搜寻", "search"),
-    "snow_depth_m": ("雪深(米)", "snow depth (m)"),
-    "water_depth_m": ("水深(米)", "water depth (m)"),
-    "floor": ("楼层", "floor"),
-    "magnitude": ("震级", "magnitude"),
-    "wind_level": ("风力(级)", "wind level"),
-    "area_ha": ("面积(公顷)", "area (ha)"),
-    "leak_tonnes": ("泄漏(吨)", "leak (t)"),
-    "cold": ("严寒", "severe cold"),
-    "night": ("夜间", "night"),
-    "current": ("水流急", "fast water"),
-    "in_water": ("人在水中", "people in water"),
-    "smoke": ("浓烟", "smoke"),
-    "toxic": ("有毒", "toxic"),
-    "burning": ("正在燃烧", "burning"),
-    "unconscious": ("有人昏迷", "unconscious"),
-    "critical_site": ("重点目标", "critical site"),
-    "reinforce": ("现场力量不足", "reinforcement asked for"),
-    "low_battery": ("手机快没电", "phone nearly empty"),
-    "caller_elsewhere": ("报警人不在现场", "caller elsewhere"),
-    "mine": ("矿井", "mine"),
-    "flammable": ("易燃", "flammable"),
-    "reactive": ("遇水反应", "reacts with water"),
-    "trees": ("倒树阻路", "fallen trees"),
-    "villages": ("下风有村庄", "villages downwind"),
-    "unreachable": ("道路不通", "unreachable by road"),
-    "indoor": ("室内", "indoors"),
-    "winter": ("冬季", "winter"),
-    "cars": ("被困车辆", "stuck vehicles"),
-    "km": ("受阻里程(公里)", "blocked road (km)"),
-    "pinned": ("被卡压", "pinned"),
-    "hours": ("已等待(小时)", "hours waited"),
-    "severe": ("重伤", "severely hurt"),
-    "moderate": ("中度伤", "moderately hurt"),
-    "light": ("轻伤", "lightly hurt"),
-    "displaced": ("需安置", "displaced"),
-    "vehicles": ("事故车辆", "vehicles"),
-    "altitude_m": ("海拔(米)", "altitude (m)"),
-    "kilowatts": ("功率(千瓦)", "power (kW)"),
-    "battery_percent": ("手机电量(%)", "battery (%)"),
-    "age": ("年龄", "age"),
+ENGLISH_LABELS: Mapping[str, str] = {
+    "snow_road": "snow on a road",
+    "hazmat": "hazardous material",
+    "snow_depth_m": "snow depth (m)",
+    "water_depth_m": "water depth (m)",
+    "area_ha": "area (ha)",
+    "leak_tonnes": "leak (t)",
+    "cold": "severe cold",
+    "current": "fast water",
+    "in_water": "people in water",
+    "reinforce": "reinforcement asked for",
+    "low_battery": "phone nearly empty",
+    "reactive": "reacts with water",
+    "trees": "fallen trees",
+    "villages": "villages downwind",
+    "unreachable": "unreachable by road",
+    "indoor": "indoors",
+    "cars": "stuck vehicles",
+    "km": "blocked road (km)",
+    "hours": "hours waited",
+    "severe": "severely hurt",
+    "moderate": "moderately hurt",
+    "light": "lightly hurt",
+    "altitude_m": "altitude (m)",
+    "kilowatts": "power (kW)",
+    "battery_percent": "battery (%)",
 }
-"""The labels of situations; one that is missing is shown as it is."""
+"""The labels of situations that English readers are told in other words than the label's own."""
 
 CHECKS: Mapping[str, str] = {
     "NOT_A_REQUEST": "不是求助",
@@ -417,9 +351,11 @@ class Words:
         """The text of a key, with values in its braces."""
         return TEXTS[key][self._at].format(*values)
 
-    def label(self, label: str) -> str:
-        """What people call a label of a situation."""
-        return LABELS[label][self._at] if label in LABELS else label
+    def label(self, field: str, label: str) -> str:
+        """What people call a label in a field of a situation (hazards, needs, ...); shown as it is if not known."""
+        if self.language == "zh":
+            return FIELD_NAMES[field].get(label, label)
+        return ENGLISH_LABELS.get(label, label.replace("_", " "))
 
     def check(self, code: str, message: str) -> str:
         """What a check has found."""

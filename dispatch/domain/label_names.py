@@ -99,6 +99,18 @@ FACT_NAMES = {
     "battery_percent": "剩余电量(%)",
     "age": "年龄",
 }
+FIELD_NAMES: Mapping[str, Mapping[str, str]] = {
+    "kind": KIND_NAMES,
+    "hazards": HAZARD_NAMES,
+    "people": PEOPLE_NAMES,
+    "vulnerable": VULNERABLE_NAMES,
+    "outages": OUTAGE_NAMES,
+    "needs": NEED_NAMES,
+    "not_needed": NEED_NAMES,
+    "measures": MEASURE_NAMES,
+    "facts": FACT_NAMES,
+}
+"""Names of labels by their field of a situation: water is one thing as a need, another as an outage."""
 _NAMES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "kind": ("类型", KIND_NAMES),
     "hazard": ("灾情", HAZARD_NAMES),

@@ -8,8 +8,9 @@ from string import Formatter
 import pytest
 
 import dispatch.console
-from dispatch.console.texts import CHECKS, LABELS, TEXTS, Words
+from dispatch.console.texts import CHECKS, ENGLISH_LABELS, TEXTS, Words
 from dispatch.domain import labels
+from dispatch.domain.label_names import FIELD_NAMES
 from dispatch.engine import Overloaded
 from dispatch.store import EtagMismatch, LeaseHeld, NotFound, SecondReview, StateConflict
 from dispatch.workflow.review import NotAllowed, ReasonRequired
@@ -38,23 +39,31 @@ def test_every_text_that_is_there_is_asked_for() -> None:
     assert [key for key in TEXTS if key not in whole and not key.startswith(begun)] == []
 
 
-def test_every_label_of_a_situation_has_a_name() -> None:
+def test_what_is_said_otherwise_in_english_is_a_label() -> None:
     known = {
         *(*labels.KINDS, *labels.HAZARDS, *labels.PEOPLE, *labels.VULNERABLE, *labels.OUTAGES, *labels.NEEDS),
         *(*labels.MEASURES, *labels.FACTS),
     }
-    assert known == set(LABELS)
+    assert set(ENGLISH_LABELS) <= known
+    assert [label for label, said in ENGLISH_LABELS.items() if said == label.replace("_", " ")] == []
+
+
+@pytest.mark.parametrize("field", FIELD_NAMES)
+def test_chinese_readers_are_told_the_same_name_everywhere(field: str) -> None:
+    names = {label: Words("zh").label(field, label) for label in FIELD_NAMES[field]}
+    assert names == FIELD_NAMES[field]
 
 
 def test_every_check_has_a_chinese_name() -> None:
     table = (ROOT / "docs/api.md").read_text(encoding="utf-8")
-    documented = set(re.findall(r"^\| ([A-Z_]+) \| (?:info|warning|error) \|", table, re.M))
-    assert documented <= set(CHECKS)
+    documented = set(re.findall(r"^\| ([A-Z_]+) \| (?:info|warning|error)", table, re.M))
+    assert documented == set(CHECKS)
 
 
 def test_a_label_that_is_not_known_is_shown_as_it_is() -> None:
-    assert Words("zh").label("volcano") == "volcano"
-    assert Words("zh").label("flood") == "洪涝"
+    assert Words("zh").label("hazards", "volcano") == Words("en").label("hazards", "volcano") == "volcano"
+    assert Words("zh").label("hazards", "flood") == "洪涝"
+    assert Words("zh").label("needs", "water") != Words("zh").label("outages", "water")
 
 
 @pytest.mark.parametrize(
