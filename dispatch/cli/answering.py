@@ -5,7 +5,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from dispatch.cli.output import note
-from dispatch.client import Client, DispatchError, TlsFiles
+from dispatch.cli.remote import tls_files, token_of
+from dispatch.client import Client, DispatchError
 from dispatch.decoding import DecodingConfig
 from dispatch.engine import BundleEngine, Engine, choose_engine, limit_threads
 from dispatch.engine import open_engine as open_named_engine
@@ -76,14 +77,3 @@ def open_remote(server: str, decoding: DecodingConfig, prefix: str) -> Iterator[
             return answer.to_dict()
 
         yield lambda reports: [ask(line) for line in reports]
-
-
-def tls_files(settings: Settings) -> TlsFiles | None:
-    """None where calls go in the clear."""
-    files = (settings.server_ca, settings.client_certificate, settings.client_key)
-    return TlsFiles(*files) if any(files) else None
-
-
-def token_of(settings: Settings) -> str:
-    """Empty where no file with one is named."""
-    return settings.token_file.read_text(encoding="utf-8").strip() if settings.token_file else ""

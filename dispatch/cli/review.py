@@ -279,15 +279,17 @@ def _open(
     server: str | None, database_url: str | None, actor: str, *, required: bool = True
 ) -> "AbstractContextManager[Desk]":
     """At a server, or at the store itself; ``required``: whether there it must be said who acts."""
-    from dispatch.cli.review_desk import open_local_desk, open_remote_desk
-
     settings = load_settings()
     if server:
         if actor or database_url:
             raise typer.BadParameter("--server knows who you are and has its own store: no --by and no --database-url")
+        from dispatch.cli.remote import open_remote_desk
+
         return open_remote_desk(server, settings)
     if required and not actor.strip():
         raise typer.BadParameter("--by: say who you are, it goes into the audit trail")
+    from dispatch.cli.review_desk import open_local_desk
+
     return open_local_desk(database_url or settings.database_url, actor, settings)
 
 

@@ -1,10 +1,9 @@
-"""Who answers `dispatch review`: a server, or the store itself in this process, with the same answers."""
+"""What answers `dispatch review` without a server: the store itself, with the answers that a server gives."""
 
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from dispatch.cli.answering import tls_files, token_of
 from dispatch.client import (
     AuditEvent,
     Check,
@@ -118,13 +117,6 @@ def open_local_desk(database_url: str, actor: str, settings: Settings) -> Iterat
         yield LocalDesk(ReviewDesk(store, default_doctrine(), config), Reviewer(actor, ALL_SCOPES))
     finally:
         store.close()
-
-
-@contextmanager
-def open_remote_desk(server: str, settings: Settings) -> Iterator[Desk]:
-    """A desk at a server, as whom the settings' token names."""
-    with ReviewClient(server, settings.timeout_s, tls=tls_files(settings), token=token_of(settings)) as client:
-        yield client
 
 
 def _reviewed(instruction: Instruction) -> ReviewedInstruction:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -240,3 +242,14 @@ def test_two_people_never_hold_one_draft(dispatch: Any, save: Any) -> None:
     assert dispatch("review", "claim", name, "--by", "li").exit_code == 0
     result = dispatch("review", "claim", name, "--by", "wang")
     assert (result.exit_code, f"{name} is claimed by li" in result.stderr) == (1, True)
+
+
+def test_a_reviewer_at_a_server_waits_for_neither_torch_nor_the_store() -> None:
+    program = (
+        "import sys; from typer.testing import CliRunner; from dispatch.cli import app;"
+        "answer = CliRunner().invoke(app, ['review', 'list', '--server', '127.0.0.1:1']);"
+        "print(answer.exit_code, sorted({'torch', 'sqlalchemy', 'dispatch.workflow'} & set(sys.modules)))"
+    )
+    environment = {**os.environ, "DISPATCH_TIMEOUT_S": "1"}
+    said = subprocess.check_output([sys.executable, "-c", program], text=True, env=environment)
+    assert said == "1 []\n"
