@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format protos check-protos release-protos train prove parity crash-store trace-store crash trace faults fuzz bench-serve bench-console overload soak pictures clean
+.PHONY: help setup demo test lint format protos check-protos release-protos train ablations prove parity crash-store trace-store crash trace faults fuzz bench-serve bench-console overload soak pictures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -69,6 +69,10 @@ train: $(STAMP) ## Make the pairs, train the shipped model into runs/, measure a
 	$(BIN)/dispatch calibrate runs/default/bundle runs/pairs/valid.jsonl runs/pairs/valid_unseen.jsonl
 	$(BIN)/dispatch evaluate runs/default/bundle $(SPLITS:%=runs/pairs/%.jsonl) --write-metrics --html runs/default/results.html
 	$(BIN)/python tools/plots.py runs/default/bundle --out runs/default
+
+ablations: $(STAMP) ## Measure what each choice of the shipped model is worth, on short trainings (about two hours on 2 idle cores)
+	test -f runs/pairs/train.jsonl || $(BIN)/dispatch synthesize --out runs/pairs --pairs $(PAIRS) --seed 1
+	OMP_WAIT_POLICY=ACTIVE $(BIN)/python benchmarks/ablations.py --out runs/ablations --tokens 6000000
 
 prove: $(STAMP) ## Prove on 200,000 pairs that no split leaks, and of 100,000 that their plans read back (about six minutes)
 	$(BIN)/python tests/training/synthesis/test_splits.py 200000

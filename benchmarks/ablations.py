@@ -31,6 +31,7 @@ TESTS = ("unseen", "unseen_phrasings", "noisy")
 MEASURES = ("situation", "place", "slot_errors", "instruction")
 BATCH_TOKENS = 8192
 FILL = 0.95  # of a batch's tokens that are not padding, about
+RECIPES = {"as-shipped": Recipe(), "without-noise": Recipe(noise=NoiseConfig(share=0.0))}
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Variant:
 
     train: TrainConfig
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
-    recipe: Recipe = field(default_factory=Recipe)
+    pairs: str = "as-shipped"  # a name in RECIPES
 
 
 def variants(tokens: int) -> Mapping[str, Variant]:
@@ -79,23 +80,25 @@ def variants(tokens: int) -> Mapping[str, Variant]:
         "dropout 0.1": replace(base, train=replace(config, dropout=0.1)),
         "every character in the vocabulary": replace(base, tokenizer=TokenizerConfig(character_coverage=1.0)),
         "unigram vocabulary of 4,000": replace(base, tokenizer=TokenizerConfig("unigram", 4000)),
-        "no noise": replace(base, recipe=Recipe(noise=NoiseConfig(share=0.0))),
+        "no noise": replace(base, pairs="without-noise"),
     }
 
 
-def write_pairs(path: Path, recipe: Recipe, count: int, seed: int) -> None:
+def make_pairs(path: Path, recipe: Recipe, count: int) -> None:
     """Pairs of a recipe; the side of the lexicon and of the places that training may see."""
-    generator = PairGenerator(Lexicon.load(), f"{seed}:train", recipe)
-    with path.open("w", encoding="utf-8") as file:
+    generator = PairGenerator(Lexicon.load(), "1:train", recipe)
+    half_made = path.with_suffix(".part")
+    with half_made.open("w", encoding="utf-8") as file:
         for pair in islice(generator.pairs(), count):
             file.write(json.dumps(pair.to_dict(), ensure_ascii=False) + "\n")
+    half_made.rename(path)
 
 
-def measure(variant: Variant, folder: Path, pairs: int, valid: Path, tests: Sequence[EvaluationFile]) -> dict[str, Any]:
+def measure(
+    variant: Variant, folder: Path, pairs: Path, valid: Path, tests: Sequence[EvaluationFile]
+) -> dict[str, Any]:
     """Trains a variant in its folder and measures what it has learnt."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_pairs(folder / "pairs.jsonl", variant.recipe, pairs, variant.train.seed)
-    bundle = load_bundle(train([folder / "pairs.jsonl"], valid, folder, variant.train, variant.tokenizer))
+    bundle = load_bundle(train([pairs], valid, folder, variant.train, variant.tokenizer))
     engine = TorchEngine(bundle)
     figures = {
         report.file.removesuffix(".jsonl"): {name: report.measures[name].value for name in MEASURES}
@@ -149,7 +152,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = options.out / name.replace(" ", "-")
         result = folder / "result.json"
         if not result.exists() and (options.only is None or name in options.only):
-            found = measure(variant, folder, options.pairs, options.splits / "valid.jsonl", tests)
+            folder.mkdir(parents=True, exist_ok=True)
+            pairs = options.out / f"{variant.pairs}.jsonl"
+            if not pairs.exists():
+                make_pairs(pairs, RECIPES[variant.pairs], options.pairs)
+            found = measure(variant, folder, pairs, options.splits / "valid.jsonl", tests)
             result.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
             shutil.rmtree(folder / "bundle")
         if result.exists():
