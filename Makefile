@@ -2,7 +2,7 @@
 PYTHON ?= python3
 WORKERS ?= 2
 # Updates of `make train`, and the splits that it measures.
-STEPS ?= 9500
+STEPS ?= 17500
 PAIRS ?= 700000
 SPLITS := seen unseen unseen_places unseen_numbers unseen_combinations unseen_phrasings noisy reordered two_incidents \
     not_requests issued declined no_place caller_elsewhere other_numbers
@@ -59,10 +59,10 @@ release-protos: $(STAMP) ## Record the present interface as the released one
 
 TRAIN_DEFAULT = OMP_WAIT_POLICY=ACTIVE $(BIN)/dispatch train --pairs runs/pairs/train.jsonl --valid runs/pairs/valid.jsonl \
 	--out runs/default --name default --card data/default_card.md --preset default --max-steps $(STEPS) --batch-tokens 8192 --peak-lr 4e-3 \
-	--warmup-steps 200 --cooldown-steps 2800 --dropout 0 --label-smoothing 0.05 --validate-every 500 --seed 1
+	--warmup-steps 200 --cooldown-steps 3500 --dropout 0 --label-smoothing 0.05 --validate-every 500 --seed 1
 
 # Two stages of 100 minutes at most; interrupted, it goes on from its last checkpoint.
-train: $(STAMP) ## Make the pairs, train the shipped model into runs/, measure and draw it (about two and a half hours on 2 idle cores)
+train: $(STAMP) ## Make the pairs, train the shipped model into runs/, measure and draw it (about four hours on 2 idle cores)
 	test -f runs/pairs/train.jsonl || $(BIN)/dispatch synthesize --out runs/pairs --pairs $(PAIRS) --seed 1
 	$(TRAIN_DEFAULT) --max-minutes 100
 	$(TRAIN_DEFAULT)

@@ -103,8 +103,8 @@ SEEDS = (
             fails=fails,
         )
         for report, fails in (
-            ("A区雪崩,B区塌方", "the shipped bundle reads an avalanche in both, as so few words tell of them"),
-            ("B区塌方,A区雪崩", ""),
+            ("A区雪崩,B区塌方", "the shipped bundle leaves the landslide out, as so few words tell of it"),
+            ("B区塌方,A区雪崩", "the shipped bundle reads an avalanche in both, as so few words tell of them"),
         )
     ),
     Seed("S7", BROKEN, ROAD, instruction=INSTRUCTION, situations=({"outages": ["power"]},)),
