@@ -3,6 +3,8 @@
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is first imported; subprocesses inherit it
+# PostgreSQL is started as another user, for which Python forks, and gRPC's handlers of a fork abort amid calls.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 for _name in [name for name in os.environ if name.startswith("DISPATCH_")]:
     del os.environ[_name]
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, BrowserContext, Page, Request, ViewportSize, expect
+from playwright.async_api import Browser, BrowserContext, Locator, Page, Request, ViewportSize, expect
 
 from tests.e2e.running import RunningConsole
 
@@ -80,3 +80,11 @@ async def close(opened: BrowserContext | Browser) -> None:
 async def live(page: Page) -> None:
     """Returns when the page has its socket: what is clicked before that is lost."""
     await page.wait_for_function("() => window.socket?.connected && window.did_handshake")
+
+
+async def begin_editing(page: Page) -> Locator:
+    """The field of the draft, once it holds the draft: what is typed before that would stand beside it."""
+    await page.keyboard.press("e")
+    field = page.locator(".editor textarea")
+    await expect(field).to_be_focused()
+    return field

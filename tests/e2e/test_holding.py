@@ -7,7 +7,7 @@ from datetime import timedelta
 from playwright.async_api import expect
 
 from dispatch.store import Retention, Reviews
-from tests.e2e.browsing import Visitors
+from tests.e2e.browsing import Visitors, begin_editing
 from tests.e2e.rows import Draft, flood_at
 from tests.e2e.running import RunningConsole
 
@@ -85,8 +85,7 @@ async def test_an_edit_stays_on_the_screen_when_another_has_taken_the_item(
     page = await visitors.sign_in("慢手", "reviewer")
     reviews = Reviews(console.store.database)
     await visitors.open(page, f"/review/{key}?take=1")
-    await page.keyboard.press("e")
-    await page.locator(".editor textarea").fill("改到一半")
+    await (await begin_editing(page)).fill("改到一半")
     await expect(page.locator(".editor .difference ins")).to_have_text("改到一半")
     reviews.release(f"instructions/{key}", "慢手")  # as if it had expired
     reviews.claim(f"instructions/{key}", "快手", timedelta(seconds=600))

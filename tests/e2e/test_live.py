@@ -19,7 +19,7 @@ from playwright.async_api import Browser, expect
 from dispatch.store import Store, Tokens, scopes_of
 from dispatch.v1.dispatch_service_pb2 import GenerateInstructionRequest
 from dispatch.v1.dispatch_service_pb2_grpc import DispatchServiceStub
-from tests.e2e.browsing import PATIENCE_MS, live
+from tests.e2e.browsing import PATIENCE_MS, begin_editing, live
 from tests.e2e.rows import Draft, drafted
 from tests.integration.service import PATIENCE_S, Service, ServiceConfig, serving
 
@@ -154,8 +154,7 @@ async def test_after_a_crash_one_signs_in_again_and_what_was_typed_is_still_ther
         await expect(page.locator("a.row")).to_have_count(1)
         await page.goto(f"http://127.0.0.1:{port}/review/{key}?take=1")
         await live(page)
-        await page.keyboard.press("e")
-        await expect(page.locator(".editor textarea")).to_be_focused()
+        await begin_editing(page)
 
     with serving(config):
         await page.goto(f"http://127.0.0.1:{port}")

@@ -17,7 +17,7 @@ from dispatch.store import QueueFilter
 from dispatch.store.records import utc_now
 from dispatch.workflow.live import NO_MODEL
 from dispatch.workflow.review import Reviewer
-from tests.e2e.browsing import DESK, PHONE, Visitors
+from tests.e2e.browsing import DESK, PHONE, Visitors, begin_editing
 from tests.e2e.rows import Draft, drafted
 from tests.e2e.running import RunningConsole
 
@@ -62,8 +62,7 @@ async def test_the_steps_and_dialogs_have_no_serious_fault(console: RunningConso
     (key,) = console.add(Draft(probability=0.3))
     page = await visitors.sign_in("对话框", "reviewer")
     await visitors.open(page, f"/review/{key}?take=1")
-    await page.keyboard.press("e")
-    await expect(page.locator(".editor textarea")).to_be_focused()
+    await begin_editing(page)
     assert await faults(page) == []
     await page.keyboard.press("Escape")
     await page.keyboard.press("Escape")

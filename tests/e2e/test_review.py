@@ -4,7 +4,7 @@ import re
 
 from playwright.async_api import Page, expect
 
-from tests.e2e.browsing import Visitors
+from tests.e2e.browsing import Visitors, begin_editing
 from tests.e2e.rows import Draft, flood_at
 from tests.e2e.running import RunningConsole
 
@@ -41,9 +41,7 @@ async def test_an_item_is_taken_its_evidence_seen_revised_and_released_by_keyboa
     await page.locator("ul.claims li", has_text="柳溪村").first.focus()
     assert "".join(await page.locator(".report .lit").all_inner_texts()) == "柳溪村"
 
-    await page.keyboard.press("e")
-    field = page.locator(".editor textarea")
-    await expect(field).to_be_focused()
+    field = await begin_editing(page)
     draft = await field.input_value()
     assert draft == console.get(key).instruction
     await page.keyboard.press("End")
@@ -98,8 +96,7 @@ async def test_an_edit_with_an_error_wants_a_reason(console: RunningConsole, vis
     (key,) = console.add(Draft(report="兰亭村洪水,水深1.5米,16人被困,急需冲锋舟", situations=(flood_at("兰亭村"),)))
     page = await visitors.sign_in("改错", "reviewer")
     await take(page, "兰亭村")
-    await page.keyboard.press("e")
-    await page.locator(".editor textarea").fill("派99辆消防车至火星基地")
+    await (await begin_editing(page)).fill("派99辆消防车至火星基地")
     await expect(page.locator(".checks .check.error").first).to_be_visible()
     await page.keyboard.press("Control+Enter")
     dialog = page.locator("dialog.reason")
@@ -223,8 +220,7 @@ async def test_the_last_characters_before_a_release_are_released(console: Runnin
     (key,) = console.add(Draft(report="末字村洪水,水深1.5米,16人被困,急需冲锋舟", situations=(flood_at("末字村"),)))
     page = await visitors.sign_in("末字", "reviewer")
     await take(page, "末字村")
-    await page.keyboard.press("e")
-    await expect(page.locator(".editor textarea")).to_be_focused()
+    await begin_editing(page)
     draft = console.get(key).instruction
     await page.evaluate(
         """text => {
@@ -249,8 +245,7 @@ async def test_what_is_typed_survives_a_reload_until_it_is_dropped_or_one_signs_
 
     async def edit() -> None:
         await visitors.open(page, f"/review/{key}?take=1")
-        await page.keyboard.press("e")
-        await expect(field).to_be_focused()
+        await begin_editing(page)
 
     await edit()
     await field.fill("改到一半")

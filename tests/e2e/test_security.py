@@ -12,7 +12,7 @@ from starlette.routing import Mount, Route
 from dispatch.console.guard import NEEDS, PUBLIC
 from dispatch.domain import Check, Context, Situation
 from dispatch.store import Tokens
-from tests.e2e.browsing import Visitors, live
+from tests.e2e.browsing import Visitors, begin_editing, live
 from tests.e2e.rows import Draft, drafted
 from tests.e2e.running import RunningConsole
 from tests.e2e.test_pages import PAGES
@@ -58,8 +58,7 @@ async def test_a_stored_script_does_not_run_while_it_is_edited(
     page = await visitors.sign_in("编辑", "reviewer")
     await visitors.open(page, f"/review/{hostile}?take=1")
     await expect(page.locator(".report")).to_contain_text(SCRIPT)
-    await page.keyboard.press("e")
-    await page.locator(".editor textarea").fill(f"改{HOSTILE}")
+    await (await begin_editing(page)).fill(f"改{HOSTILE}")
     await expect(page.locator(".editor .difference ins").first).to_have_text("改")
     await assert_nothing_ran(page)
     await page.keyboard.press("Escape")
@@ -223,16 +222,24 @@ async def test_a_page_that_is_left_open_ends_with_its_session_untouched(
     await expect(page.locator("#token")).to_be_visible()
 
 
-@pytest.mark.parametrize("path", PAGES)
-async def test_a_page_is_shown_to_its_roles_alone(console: RunningConsole, visitors: Visitors, path: str) -> None:
+@pytest.mark.parametrize(
+    ("role", "scopes"),
+    [
+        ("reviewer", {"review", "read"}),
+        ("auditor", {"audit", "read"}),
+        ("supervisor", {"review", "supervise", "audit"}),
+    ],
+)
+async def test_a_page_is_shown_to_its_roles_alone(
+    console: RunningConsole, visitors: Visitors, role: str, scopes: set[str]
+) -> None:
     (key,) = console.add(Draft())
-    may = {"reviewer": {"review", "read"}, "auditor": {"audit", "read"}, "supervisor": {"review", "supervise", "audit"}}
-    for role, scopes in may.items():
-        page = await visitors.sign_in(f"角色{role}{path}", role)
+    page = await visitors.sign_in(f"角色{role}", role)
+    for path in PAGES:
         answer = await page.goto(console.url + path.format(key))
         assert answer is not None
         needs = NEEDS[path.removesuffix("{}")]
-        assert answer.status == (200 if needs & scopes else 403)
+        assert answer.status == (200 if needs & scopes else 403), path
         if not needs & scopes:
             assert key not in await page.content()
 
