@@ -62,7 +62,7 @@ TRAIN_DEFAULT = OMP_WAIT_POLICY=ACTIVE $(BIN)/dispatch train --pairs runs/pairs/
 	--warmup-steps 200 --cooldown-steps 3500 --dropout 0 --label-smoothing 0.05 --validate-every 500 --seed 1
 
 # Two stages of 100 minutes at most; interrupted, it goes on from its last checkpoint.
-train: $(STAMP) ## Make the pairs, train the shipped model into runs/, measure and draw it (about four hours on 2 idle cores)
+train: $(STAMP) ## Make the pairs, train the shipped model into runs/, measure and draw it (four to five hours on 2 idle cores)
 	test -f runs/pairs/train.jsonl || $(BIN)/dispatch synthesize --out runs/pairs --pairs $(PAIRS) --seed 1
 	$(TRAIN_DEFAULT) --max-minutes 100
 	$(TRAIN_DEFAULT)
@@ -70,7 +70,7 @@ train: $(STAMP) ## Make the pairs, train the shipped model into runs/, measure a
 	$(BIN)/dispatch evaluate runs/default/bundle $(SPLITS:%=runs/pairs/%.jsonl) --write-metrics --html runs/default/results.html
 	$(BIN)/python tools/plots.py runs/default/bundle --out runs/default
 
-ablations: $(STAMP) ## Measure what each choice of the shipped model is worth, on short trainings (about two hours on 2 idle cores)
+ablations: $(STAMP) ## Measure what each choice of the shipped model is worth, on short trainings (hours on 2 idle cores; goes on where it was)
 	test -f runs/pairs/train.jsonl || $(BIN)/dispatch synthesize --out runs/pairs --pairs $(PAIRS) --seed 1
 	OMP_WAIT_POLICY=ACTIVE $(BIN)/python benchmarks/ablations.py --out runs/ablations --tokens 6000000
 

@@ -111,17 +111,19 @@ FIELD_NAMES: Mapping[str, Mapping[str, str]] = {
     "facts": FACT_NAMES,
 }
 """Names of labels by their field of a situation: water is one thing as a need, another as an outage."""
-_NAMES: Mapping[str, tuple[str, Mapping[str, str]]] = {
-    "kind": ("类型", KIND_NAMES),
-    "hazard": ("灾情", HAZARD_NAMES),
-    "people": ("人员", PEOPLE_NAMES),
-    "vulnerable": ("弱势", VULNERABLE_NAMES),
-    "outage": ("中断", OUTAGE_NAMES),
-    "need": ("需要", NEED_NAMES),
-    "not_needed": ("不需要", NEED_NAMES),
-    "measure": ("数值", MEASURE_NAMES),
-    "fact": ("情况", FACT_NAMES),
+_TITLES: Mapping[str, tuple[str, str]] = {
+    "kind": ("kind", "类型"),
+    "hazards": ("hazard", "灾情"),
+    "people": ("people", "人员"),
+    "vulnerable": ("vulnerable", "弱势"),
+    "outages": ("outage", "中断"),
+    "needs": ("need", "需要"),
+    "not_needed": ("not_needed", "不需要"),
+    "measures": ("measure", "数值"),
+    "facts": ("fact", "情况"),
 }
+"""By the field too: what its symbols begin with, and what it is called itself."""
+_LIST_FIELDS = ("hazards", "vulnerable", "outages", "needs", "not_needed")
 _SYMBOL_NAMES: Mapping[str, str] = {
     "<report>": "〔报告〕",
     "<context:location>": "〔来电位置〕",
@@ -134,14 +136,9 @@ _SYMBOL_NAMES: Mapping[str, str] = {
     "<s>": "〔开始〕",
     "</s>": "〔结束〕",
 } | {
-    f"<{group}:{label}>": f"{title}:{name}" for group, (title, names) in _NAMES.items() for label, name in names.items()
-}
-_LIST_NAMES: Mapping[str, tuple[str, Mapping[str, str]]] = {
-    "hazards": ("灾情", HAZARD_NAMES),
-    "vulnerable": ("弱势", VULNERABLE_NAMES),
-    "outages": ("中断", OUTAGE_NAMES),
-    "needs": ("需要", NEED_NAMES),
-    "not_needed": ("不需要", NEED_NAMES),
+    f"<{group}:{label}>": f"{title}:{name}"
+    for field, (group, title) in _TITLES.items()
+    for label, name in FIELD_NAMES[field].items()
 }
 
 
@@ -155,9 +152,10 @@ def name_facts(situation: Situation) -> dict[str, str]:
     named = {"kind": f"类型:{KIND_NAMES[situation.kind]}"}
     if situation.location:
         named["location"] = f"位置:{situation.location}"
-    for field, (title, names) in _LIST_NAMES.items():
+    for field in _LIST_FIELDS:
+        _, title = _TITLES[field]
         for index, label in enumerate(getattr(situation, field)):
-            named[f"{field}[{index}]"] = f"{title}:{names[label]}"
+            named[f"{field}[{index}]"] = f"{title}:{FIELD_NAMES[field][label]}"
     for category, count in situation.people.items():
         named[f"people.{category}"] = f"{PEOPLE_NAMES[category]}:{_count_words(count)}"
     for index, requested in enumerate(situation.requested):
