@@ -325,6 +325,7 @@ CHECKS: Mapping[str, str] = {
     "DOCTRINE_MISMATCH": "与预案不符",
     "CONFLICTING_COUNTS": "人数说法不一",
     "UNREAD_NUMBER": "数字未被读取",
+    "UNREAD_HAZARD": "灾情未被读取",
     "LOCATION_CONFLICT": "位置矛盾",
     "AMBIGUOUS_PLACE": "地点不明确",
     "LOW_CONFIDENCE": "把握偏低",

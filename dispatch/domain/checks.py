@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dispatch.domain.amounts import clause_of
 from dispatch.domain.doctrine import CONTINUE, STAND_DOWN, Doctrine
 from dispatch.domain.findings import Candidate, Check, Target
+from dispatch.domain.hazard_checks import check_hazards
 from dispatch.domain.instruction import parse_orders, parse_orders_by_incident, render_instruction
 from dispatch.domain.number_checks import check_numbers
 from dispatch.domain.place_checks import check_places
@@ -31,6 +32,7 @@ def run_checks(candidate: Candidate, doctrine: Doctrine) -> list[Check]:
         *_check_text(candidate),
         *check_places(candidate, orders, free_texts),
         *check_numbers(candidate, doctrine),
+        *check_hazards(candidate),
         *_check_orders(candidate, parts, doctrine),
         *_check_issued(candidate, known, doctrine),
     ]

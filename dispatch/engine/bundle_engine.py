@@ -8,10 +8,11 @@ from typing import Protocol
 
 from dispatch.decoding import DecodingConfig, Hypothesis
 from dispatch.domain import Context, by_urgency
+from dispatch.domain.hazard_checks import unread_hazards
 from dispatch.domain.labels import KINDS
 from dispatch.domain.linear import CONTEXT_ISSUED, INSTRUCTION, Symbol, parse_target, source_pieces
 from dispatch.engine.engine import CUT_SHORT, Candidate, Generation, GenerationRequest, UnusableRequest
-from dispatch.model import Bundle, BundleIdentity, Calibration, Tokenizer
+from dispatch.model import Bundle, BundleIdentity, Calibration, Tokenizer, normalize
 
 
 class Search(Protocol):
@@ -82,8 +83,8 @@ class BundleEngine:
     ) -> list[Generation | None]:
         """See :class:`dispatch.engine.Engine`. Requests with equal decoding options are decoded as one batch.
 
-        Where greedy search has written what cannot be read, the hypotheses of a beam join it: a place that the guard
-        bent aside is found so.
+        Where greedy search has written what cannot be read, or has left out a hazard that the report names, the
+        hypotheses of a beam join it: a place that the guard bent aside is found so, and an incident told in few words.
         """
         groups: dict[DecodingConfig, list[int]] = {}
         for index, request in enumerate(requests):
@@ -110,11 +111,11 @@ class BundleEngine:
         candidates = {
             row: [self._candidate(one, beginnings[row].fault) for one in hypotheses[row]] for row in hypotheses
         }
-        illegible = [row for row, (first, *_) in candidates.items() if first.fault and not first.situations]
-        if illegible and decoding.strategy == "greedy" and self._writes_situations:
+        doubtful = [row for row, (first, *_) in candidates.items() if _is_doubtful(first, requests[row])]
+        if doubtful and decoding.strategy == "greedy" and self._writes_situations:
             beam = replace(decoding, strategy="beam", num_candidates=decoding.beam_size)
-            found = self._search_on(sources, {row: beginnings[row] for row in illegible}, beam, should_stop)
-            for row in illegible:
+            found = self._search_on(sources, {row: beginnings[row] for row in doubtful}, beam, should_stop)
+            for row in doubtful:
                 if row in found:
                     candidates[row] += (self._candidate(one, beginnings[row].fault) for one in found[row])
                 else:
@@ -235,6 +236,19 @@ class BundleEngine:
         except ValueError as error:
             return replace(candidate, fault="; ".join(filter(None, (fault, cut, str(error)))))
         return replace(candidate, situations=by_urgency(parsed.situations), fault="; ".join(filter(None, (fault, cut))))
+
+
+def _is_doubtful(candidate: Candidate, request: GenerationRequest) -> bool:
+    """Whether nothing could be read in it, or it asks for help and leaves out a hazard that the report names.
+
+    Behind a typed beginning the situation is settled, and a beam would find no other.
+    """
+    if not candidate.situations:
+        return bool(candidate.fault)
+    if request.prefix:
+        return False
+    asks = any(situation.kind == "request" for situation in candidate.situations)
+    return asks and bool(unread_hazards(normalize(request.report).text, candidate.situations))
 
 
 def _never(row: int) -> bool:

@@ -18,9 +18,9 @@ from dispatch.model import KIND_THRESHOLD, Calibration, normalize, normalize_con
 from dispatch.workflow import guard
 from dispatch.workflow.confidence import confidence_of, features_of, low_confidence
 
-UNREAD_NUMBER_PENALTY = 0.1
-"""What every number that no part of a situation claims takes from the network's score (nats a token by default): far
-more than lies between neighbours in a beam, less than between a good reading and a bad one."""
+UNREAD_PENALTY = 0.1
+"""What every number and hazard that no part of a situation claims takes from the network's score (nats a token by
+default): far more than lies between neighbours in a beam, less than between a good reading and a bad one."""
 
 _TAUGHT = "beside what doctrine says, as reviews have taught it: {}"
 _SEVERITIES: Sequence[Severity] = ("error", "warning", "info")
@@ -84,9 +84,9 @@ def rank(
     """The network's candidates and doctrine's texts for their situations, the one to send first.
 
     What keeps to the phrases that the request requires and bans goes before what does not. The guard bars what must not
-    be sent. Of the others fewest errors win, then agreement with doctrine, then the
-    network's score less a penalty for numbers that were not read, then its order. A typed prefix is always kept. What
-    is sent with an error, or although it may be no request, has somebody call back.
+    be sent. Of the others fewest errors win, then agreement with doctrine, then the network's score less a penalty for
+    numbers and hazards that were not read, then its order. A typed prefix is always kept. What is sent with an error,
+    or although it may be no request, has somebody call back.
     """
     return _Ranking(request, generation, doctrine, calibration).ranked()
 
@@ -245,8 +245,8 @@ class _Ranking:
 
 
 def _sort_key(draft: _Draft, entry: Ranked) -> tuple[bool, int, bool, bool, float]:
-    unread = sum(check.code == "UNREAD_NUMBER" for check in entry.checks)
-    score = entry.candidate.score - UNREAD_NUMBER_PENALTY * unread
+    unread = sum(check.code in ("UNREAD_NUMBER", "UNREAD_HAZARD") for check in entry.checks)
+    score = entry.candidate.score - UNREAD_PENALTY * unread
     barred = draft.barred or _invents_place(draft, entry)
     return barred, entry.errors, draft.assumed, not entry.follows_doctrine, -score
 

@@ -100,12 +100,8 @@ SEEDS = (
             report,
             instruction=render_instruction(make_plans(TWO, Context())),
             situations=tuple({"location": read.location, "hazards": list(read.hazards)} for read in TWO),
-            fails=fails,
         )
-        for report, fails in (
-            ("A区雪崩,B区塌方", "the shipped bundle leaves the landslide out, as so few words tell of it"),
-            ("B区塌方,A区雪崩", "the shipped bundle reads an avalanche in both, as so few words tell of them"),
-        )
+        for report in ("A区雪崩,B区塌方", "B区塌方,A区雪崩")
     ),
     Seed("S7", BROKEN, ROAD, instruction=INSTRUCTION, situations=({"outages": ["power"]},)),
 )

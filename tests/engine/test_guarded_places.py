@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from dispatch.decoding import DecodingConfig
+from dispatch.decoding import DecodingConfig, Hypothesis
 from dispatch.domain import Context
 from dispatch.domain.linear import INSTRUCTION, LOCATION, REPORT, SITUATION, SYMBOLS, Symbol
 from dispatch.engine import Candidate, GenerationRequest, TorchEngine, generate_all
+from dispatch.engine.bundle_engine import BundleEngine
+from dispatch.engine.torch_engine import TorchSearch
 from dispatch.model import (
     Bundle,
     BundleConfig,
@@ -133,6 +136,24 @@ def test_what_greedy_search_has_made_illegible_is_searched_again() -> None:
     as_asked = DecodingConfig("beam", beam_size=1)
     (alone,) = generate_all(model, [GenerationRequest(REPORTS[0], decoding=as_asked)])[0].candidates
     assert alone.fault
+
+
+@pytest.mark.parametrize(("report", "looks"), [("甲村发生雪崩", 2), ("甲村有人受困", 1)])
+def test_where_greedy_search_has_left_out_a_hazard_that_is_named_a_beam_looks_again(report: str, looks: int) -> None:
+    searched: list[str] = []
+
+    class Watched(TorchSearch):
+        def __call__(
+            self, sources: Any, prefixes: Any, decoding: DecodingConfig, stop_id: int, should_stop: Any
+        ) -> list[list[Hypothesis]]:
+            searched.append(decoding.strategy)
+            return super().__call__(sources, prefixes, decoding, stop_id, should_stop)
+
+    bundle = bundle_of(Led(lead_through(KIND, 60.0)))
+    watched = BundleEngine(bundle, Watched(bundle, torch.device("cpu"), guard_places=True))
+    (generation,) = generate_all(watched, [GenerationRequest(report, decoding=DecodingConfig(max_tokens=40))])
+    assert searched == ["greedy", "beam"][:looks]
+    assert (len(generation.candidates) > 1) == (looks > 1)
 
 
 def test_a_place_that_is_decoded_can_be_cancelled() -> None:

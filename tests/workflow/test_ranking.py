@@ -123,6 +123,13 @@ def test_a_number_that_was_not_read_weighs_more_than_a_little_of_the_score() -> 
     assert rank_read(FLOOD_REPORT, unread, FLOOD, scores=(-0.1, -1.1))[0].candidate.situations == (unread,)
 
 
+def test_what_reads_every_hazard_that_is_named_goes_before_its_neighbour_that_does_not() -> None:
+    report = "甲村山洪"
+    flood, snow = Situation(location="甲村", hazards=("flood",)), Situation(location="甲村", hazards=("snow_road",))
+    assert rank_read(report, snow, flood, scores=(-0.1, -0.19))[0].candidate.situations == (flood,)
+    assert rank_read(report, snow, flood, scores=(-0.1, -1.1))[0].candidate.situations == (snow,)
+
+
 def test_a_place_that_is_nearly_said_is_repaired_with_a_warning() -> None:
     best = rank_read(FLOOD_REPORT, replace(FLOOD, location="杜杜街道"))[0]
     assert best.candidate.text == text_for(FLOOD)
