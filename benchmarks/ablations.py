@@ -4,8 +4,8 @@ Example:
     python benchmarks/ablations.py --out runs/ablations --tokens 10000000
 
 Every variant sees the same number of tokens and is measured on the same generated pairs, by the network alone with
-greedy search. A variant that is already in the folder is not trained again; the table is printed and written as
-ablations.json.
+greedy search. The base is measured once more without the constraint that copies places. A variant that is already in
+the folder is not trained again; the table is printed and written as ablations.json.
 """
 
 import argparse
@@ -14,12 +14,15 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from dispatch.engine import TorchEngine, generate_all
 from dispatch.model import TokenizerConfig, load_bundle, read_metrics
+from training.batching import Rows, TokenBatches
+from training.corpus import TokenizedCorpus
 from training.evaluate import EvaluationFile, evaluate, read_files, request_of
 from training.judging import Answer
 from training.run import train
@@ -31,7 +34,12 @@ TESTS = ("unseen", "unseen_phrasings", "noisy")
 MEASURES = ("situation", "place", "slot_errors", "instruction")
 BATCH_TOKENS = 8192
 FILL = 0.95  # of a batch's tokens that are not padding, about
-RECIPES = {"as-shipped": Recipe(), "without-noise": Recipe(noise=NoiseConfig(share=0.0))}
+RECIPES = {
+    "as-shipped": Recipe(),
+    "without-noise": Recipe(noise=NoiseConfig(share=0.0)),
+    "without-invented-names": Recipe(invented=0.0),
+}
+BASE, FREE_PLACES = "base", "base, places not held to spans of the source"
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,22 @@ class Variant:
     train: TrainConfig
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     pairs: str = "as-shipped"  # a name in RECIPES
+    short_first: bool = False  # a curriculum: the batches that the others see, from the shortest to the longest
+
+
+class ShortFirst(TokenBatches):
+    """The batches of the first updates, from the shortest to the longest (Kocmi and Bojar 2017)."""
+
+    def __init__(
+        self, updates: int, corpus: TokenizedCorpus, rows: Rows, batch_tokens: int, seed: int, pad_id: int
+    ) -> None:
+        super().__init__(corpus, rows, batch_tokens, seed, pad_id)
+        self._updates = updates
+
+    def epoch(self, number: int) -> list[Rows]:
+        """See :class:`TokenBatches`."""
+        lengths = self.corpus.source_lengths
+        return sorted(super().epoch(number)[: self._updates], key=lambda rows: int(lengths[rows].max()))
 
 
 def variants(tokens: int) -> Mapping[str, Variant]:
@@ -59,7 +83,7 @@ def variants(tokens: int) -> Mapping[str, Variant]:
     )
     base = Variant(config)
     return {
-        "base": base,
+        BASE: base,
         "AdamW instead of Muon": replace(base, train=replace(config, optimizer="adamw")),
         "peak rate 1e-3": replace(base, train=replace(config, peak_lr=1e-3)),
         "peak rate 2e-3": replace(base, train=replace(config, peak_lr=2e-3)),
@@ -81,6 +105,8 @@ def variants(tokens: int) -> Mapping[str, Variant]:
         "every character in the vocabulary": replace(base, tokenizer=TokenizerConfig(character_coverage=1.0)),
         "unigram vocabulary of 4,000": replace(base, tokenizer=TokenizerConfig("unigram", 4000)),
         "no noise": replace(base, pairs="without-noise"),
+        "real names of towns alone": replace(base, pairs="without-invented-names"),
+        "short reports first": replace(base, short_first=True),
     }
 
 
@@ -94,13 +120,31 @@ def make_pairs(path: Path, recipe: Recipe, count: int) -> None:
     half_made.rename(path)
 
 
-def measure(
-    variant: Variant, folder: Path, pairs: Path, valid: Path, tests: Sequence[EvaluationFile]
-) -> dict[str, Any]:
-    """Trains a variant in its folder and measures what it has learnt."""
-    bundle = load_bundle(train([pairs], valid, folder, variant.train, variant.tokenizer))
-    engine = TorchEngine(bundle)
-    figures = {
+def run(
+    name: str, variant: Variant, folder: Path, pairs: Path, valid: Path, tests: Sequence[EvaluationFile]
+) -> dict[str, dict[str, Any]]:
+    """Trains a variant in its folder and measures what it has learnt, the base also where it may write any place."""
+    updates = variant.train.max_steps
+    assert updates is not None
+    make_batches = partial(ShortFirst, updates) if variant.short_first else TokenBatches
+    path = train([pairs], valid, folder, variant.train, variant.tokenizer, make_batches=make_batches)
+    bundle = load_bundle(path)
+    trained = read_metrics(path)["training"]
+    facts = {
+        "parameters": bundle.model.num_parameters(),
+        "tokens": trained["tokens"],
+        "minutes": trained["minutes"],
+        "validation_token_accuracy": trained["validation_token_accuracy"],
+    }
+    found = {name: facts | {"tests": measure(TorchEngine(bundle), tests)}}
+    if name == BASE:
+        found[FREE_PLACES] = facts | {"tests": measure(TorchEngine(bundle, guard_places=False), tests)}
+    return found
+
+
+def measure(engine: TorchEngine, tests: Sequence[EvaluationFile]) -> dict[str, dict[str, float | None]]:
+    """The figures of what an engine's network writes, by file."""
+    return {
         report.file.removesuffix(".jsonl"): {name: report.measures[name].value for name in MEASURES}
         for test in tests
         for report in evaluate(
@@ -108,14 +152,6 @@ def measure(
             lambda _, generation: {"network": Answer(generation.candidates[0])},
             test,
         )
-    }
-    trained = read_metrics(bundle.path)["training"]
-    return {
-        "parameters": bundle.model.num_parameters(),
-        "tokens": trained["tokens"],
-        "minutes": trained["minutes"],
-        "validation_token_accuracy": trained["validation_token_accuracy"],
-        "tests": figures,
     }
 
 
@@ -147,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         replace(test, examples=test.examples[: options.rows])
         for test in read_files([options.splits / f"{name}.jsonl" for name in TESTS])
     ]
-    figures = {}
+    figures: dict[str, Any] = {}
     for name, variant in chosen.items():
         folder = options.out / name.replace(" ", "-")
         result = folder / "result.json"
@@ -156,11 +192,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             pairs = options.out / f"{variant.pairs}.jsonl"
             if not pairs.exists():
                 make_pairs(pairs, RECIPES[variant.pairs], options.pairs)
-            found = measure(variant, folder, pairs, options.splits / "valid.jsonl", tests)
+            found = run(name, variant, folder, pairs, options.splits / "valid.jsonl", tests)
             result.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
             shutil.rmtree(folder / "bundle")
         if result.exists():
-            figures[name] = json.loads(result.read_text(encoding="utf-8"))
+            figures |= json.loads(result.read_text(encoding="utf-8"))
     (options.out / "ablations.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     print(table(figures))
     return 0

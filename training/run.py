@@ -44,12 +44,14 @@ def train(
     notes: BundleNotes = BundleNotes(),
     strict: bool = False,
     console: Console | None = None,
+    make_batches: Callable[[TokenizedCorpus, Rows, int, int, int], TokenBatches] = TokenBatches,
 ) -> Path:
     """Trains on pairs files and returns the path of the bundle, out/bundle, made of the best averaged weights.
 
     The tokenizer is trained on the pairs and kept as out/tokenizer.model. Without valid, a seeded 2% of the pairs is
-    held out for validation. If out holds the checkpoint of a run with the same config and data, that run goes on with
-    its tokenizer, and its parameters become what they would have been without the stop.
+    held out for validation. make_batches decides in which order what is trained on comes. If out holds the checkpoint
+    of a run with the same config and data, that run goes on with its tokenizer, and its parameters become what they
+    would have been without the stop.
 
     Raises:
         ValueError: if there are no usable pairs, or out holds a run with another config or other data.
@@ -70,7 +72,7 @@ def train(
     else:
         valid_corpus = tokenized([valid], tokenizer, strict, console)
         train_rows, valid_rows = np.arange(len(corpus)), np.arange(len(valid_corpus))
-    batches = TokenBatches(corpus, train_rows, config.batch_tokens, config.seed, tokenizer.pad_id)
+    batches = make_batches(corpus, train_rows, config.batch_tokens, config.seed, tokenizer.pad_id)
     valid_batches = TokenBatches(valid_corpus, valid_rows, config.batch_tokens, config.seed, tokenizer.pad_id)
 
     torch.manual_seed(config.seed)

@@ -5,8 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
+from training.batching import TokenBatches
+from training.corpus import TokenizedCorpus
 from training.synthesis import write_splits
 
 
@@ -22,12 +25,28 @@ def test_each_variant_is_trained_once_and_stands_in_the_table(
     write_splits(splits, 20, seed=1, held_pairs=5)
     options = ["--out", str(out), "--splits", str(splits), "--tokens", "1", "--pairs", "20", "--rows", "2"]
     assert ablations.main([*options, "--only", "base"]) == 0
-    row = capsys.readouterr().out.splitlines()[-1]
-    assert row.startswith("| base | 5,")
+    held, free = capsys.readouterr().out.splitlines()[-2:]
+    assert held.startswith("| base | 5,")
+    assert free.startswith("| base, places not held to spans of the source | 5,")
     trained = (out / "base/result.json").stat().st_mtime_ns
     assert ablations.main([*options, "--only", "base"]) == 0
     assert (out / "base/result.json").stat().st_mtime_ns == trained
-    assert set(json.loads((out / "ablations.json").read_text())) == {"base"}
+    assert set(json.loads((out / "ablations.json").read_text())) == {ablations.BASE, ablations.FREE_PLACES}
+
+
+def test_a_curriculum_trains_on_the_same_batches_from_the_shortest_to_the_longest(
+    ablations: ModuleType,
+) -> None:
+    lengths = [1 + 7 * number % 40 for number in range(60)]
+    offsets = np.cumsum([0, *lengths])
+    ids = np.zeros(offsets[-1], dtype=np.uint16)
+    corpus = TokenizedCorpus(ids, offsets, ids, offsets, too_long=0, has_situations=False)
+    rows = np.arange(len(corpus))
+    shuffled = TokenBatches(corpus, rows, 400, 1, 0).epoch(0)[:6]
+    ordered = ablations.ShortFirst(6, corpus, rows, 400, 1, 0).epoch(0)
+    assert sorted(map(tuple, ordered)) == sorted(map(tuple, shuffled))
+    longest = [int(corpus.source_lengths[batch].max()) for batch in ordered]
+    assert longest == sorted(longest) != [int(corpus.source_lengths[batch].max()) for batch in shuffled]
 
 
 def test_every_variant_differs_from_the_base_and_sees_as_many_tokens(ablations: ModuleType) -> None:

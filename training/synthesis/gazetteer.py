@@ -9,7 +9,7 @@ from dispatch.domain.places import is_vague_place
 from training.synthesis.holdout import SEED_PLACE, Draw
 from training.synthesis.lexicon import Entries, Lexicon
 
-_INVENTED_SHARE = 0.4  # of town names: random characters teach copying where real names teach guessing
+INVENTED_SHARE = 0.4  # of town names: random characters teach copying where real names teach guessing
 _TOWN_SUFFIXES = ("镇", "乡", "街道", "镇", "苏木", "民族乡")
 _LETTERS = "ABCDEFHJKLMNPQSTUVWZ"
 _LETTER_TAILS = ("区", "镇", "村", "县", "小区", "大楼", "栋", "乡", "市", "隧道")
@@ -89,7 +89,9 @@ def _distance(draw: Draw) -> str:
 class Gazetteer:
     """Draws places of many forms, each with the names that identify it on the drawer's side of the hold-out."""
 
-    def __init__(self, lexicon: Lexicon) -> None:
+    def __init__(self, lexicon: Lexicon, invented_share: float = INVENTED_SHARE) -> None:
+        """``invented_share``: of the names of towns, those that are characters at random."""
+        self._invented_share = invented_share
         words = lexicon.places
         self._words: Mapping[str, Entries] = {key: value for key, value in words.items() if isinstance(value, Entries)}
         self._surnames: str = words["surnames"]
@@ -177,7 +179,7 @@ class Gazetteer:
     def _town(self, draw: Draw) -> tuple[str, str, str, str]:
         while True:
             province, city, county, town = draw.pick(_divisions())
-            if draw.chance(_INVENTED_SHARE):
+            if draw.chance(self._invented_share):
                 town = self._invented(draw) + draw.pick(_TOWN_SUFFIXES)
             if draw.admits_name(town):
                 return province, city, county, town

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from dispatch.domain import Context, Order, Situation, by_urgency, make_plans, render_instruction
 from training.corpus import Pair
 from training.synthesis.draft import Draft
-from training.synthesis.gazetteer import Gazetteer
+from training.synthesis.gazetteer import INVENTED_SHARE, Gazetteer
 from training.synthesis.hazards import TABLES
 from training.synthesis.holdout import Draw, Sides, side_of_number
 from training.synthesis.items import ITEMS
@@ -81,6 +81,7 @@ class Recipe:
     issued: float = 0.2  # something was issued before
     declined: float = 0.09
     placings: Mapping[str, float] = field(default_factory=lambda: PLACINGS)
+    invented: float = INVENTED_SHARE  # of the names of towns: characters at random
     asides: int = 0  # at least so many numbers that count nobody, beside people who are counted
 
 
@@ -120,7 +121,7 @@ class PairGenerator:
         self._draw = Draw(random.Random(seed), recipe.sides)
         self._finish_draw = Draw(random.Random(f"{seed}:text"), recipe.sides)
         self._reorder_draw = Draw(random.Random(f"{seed}:order"), recipe.sides)
-        self._gazetteer = Gazetteer(lexicon)
+        self._gazetteer = Gazetteer(lexicon, recipe.invented)
         placeholders = PlaceholderMaker(lexicon.frames["names"], tuple(ITEMS))
         self._phrasing = Phrasing(lexicon, placeholders)
         self._others = OtherPhrasing(lexicon, placeholders, self._phrasing)
