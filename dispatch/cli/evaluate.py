@@ -177,10 +177,10 @@ def _answerers(bundle: "Bundle | None", answers: Answers) -> "list[Answerer]":
 
     if bundle is not None:
         calibration = bundle.config.calibration
-        alone, guarded = TorchEngine(bundle, guard_places=False), TorchEngine(bundle)
+        both = NetworkAndService(TorchEngine(bundle, guard_places=False), TorchEngine(bundle))
         return [
-            ("network", partial(_generate, alone), partial(_first, calibration)),
-            ("service", partial(_generate, guarded), partial(_sent, calibration)),
+            ("network", both.network, partial(_first, calibration)),
+            ("service", both.service, partial(_sent, calibration)),
         ]
     baseline = BASELINES[answers]
 
@@ -188,6 +188,41 @@ def _answerers(bundle: "Bundle | None", answers: Answers) -> "list[Answerer]":
         return [baseline(example) for example in examples]
 
     return [(answers, respond, partial(_first, None)), ("service", respond, partial(_sent, None))]
+
+
+class NetworkAndService:
+    """What the network writes by itself, and what it writes as it is served: with its places held to what is said.
+
+    The second is looked for only where it is not the first.
+    """
+
+    def __init__(self, alone: "Engine", guarded: "Engine") -> None:
+        self._alone = alone
+        self._guarded = guarded
+        self._written: dict[int, Generation] = {}  # by the identity of the example
+
+    def network(self, examples: "Sequence[Example]") -> "Sequence[Generation]":
+        generations = _generate(self._alone, examples)
+        self._written |= {id(example): made for example, made in zip(examples, generations, strict=True)}
+        return generations
+
+    def service(self, examples: "Sequence[Example]") -> "Sequence[Generation]":
+        same = {id(example) for example in examples if self._says_only_what_is_said(example)}
+        others = [example for example in examples if id(example) not in same]
+        guarded = zip(map(id, others), _generate(self._guarded, others), strict=True)
+        made = {number: self._written[number] for number in same} | dict(guarded)
+        return [made[id(example)] for example in examples]
+
+    def _says_only_what_is_said(self, example: "Example") -> bool:
+        """Whether the network has written one answer, legible, whose every place stands in the report or context."""
+        from dispatch.model import normalize
+
+        written = self._written.get(id(example))
+        if written is None or written.source_truncated or len(written.candidates) > 1 or written.candidates[0].fault:
+            return False
+        said = (normalize(example.report).text, normalize(example.context.location).text)
+        places = [situation.location for situation in written.candidates[0].situations]
+        return all(any(place in text for text in said) for place in places)
 
 
 def _generate(engine: "Engine", examples: "Sequence[Example]") -> "Sequence[Generation]":

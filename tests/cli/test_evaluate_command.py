@@ -4,12 +4,15 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from dispatch.cli.evaluate import NetworkAndService
 from dispatch.domain import Context, Count, Situation, make_plans, render_instruction
+from dispatch.engine import Candidate, Engine, Generation, GenerationRequest
 from training.corpus import Pair
 from training.metrics import MEASURES
 
@@ -276,3 +279,38 @@ def test_a_bundle_keeps_the_main_figures_and_its_card_shows_them(
     assert "| pairs.jsonl | service | 3 |" in card
     assert "| reports.jsonl | network | 1 |" in card
     assert card.startswith("# tiny")
+
+
+@pytest.mark.parametrize(
+    ("places", "fault", "cut", "is_asked"),
+    [
+        (("柳树湾",), "", False, False),
+        (("柳树湾", "甲村"), "", False, False),
+        (("",), "", False, False),
+        (("柳树弯",), "", False, True),
+        (("柳树湾", "乙村"), "", False, True),
+        (("柳树湾",), "situation cut", False, True),
+        (("柳树湾",), "", True, True),
+    ],
+)
+def test_the_guarded_search_is_left_out_where_the_network_says_only_what_was_said(
+    places: tuple[str, ...], fault: str, cut: bool, is_asked: bool
+) -> None:
+    situations = tuple(Situation(location=place) for place in places)
+    alone, guarded = (
+        Generation((Candidate(name, 0.0, (), situations, 0.9, fault=fault),), cut) for name in ("alone", "guarded")
+    )
+    both = NetworkAndService(cast(Engine, _Fixed(alone)), cast(Engine, _Fixed(guarded)))
+    example = Pair("柳树湾进水", "", Context("甲村"), ())
+    assert list(both.network([example])) == [alone]
+    assert list(both.service([example])) == [guarded if is_asked else alone]
+
+
+class _Fixed:
+    """An engine that gives everybody one answer."""
+
+    def __init__(self, generation: Generation) -> None:
+        self.generation = generation
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[Generation]:
+        return [self.generation] * len(requests)
