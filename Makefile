@@ -36,7 +36,7 @@ demo: $(STAMP) ## Start a server, ask it for instructions, show what it stored
 	$(BIN)/dispatch demo
 
 test: lint check-protos ## Everything that must pass: style, types, imports, protos, tests, coverage
-	$(BIN)/python -m pytest -n $(WORKERS) --cov=dispatch --cov=training --cov-fail-under=90
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov=dispatch --cov=training --cov-fail-under=90
 
 lint: $(STAMP) ## Style, types and the import rules
 	$(BIN)/ruff check

@@ -20,6 +20,27 @@ from tests.tiny_bundle import save_tiny_bundle  # noqa: E402
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
+# Thousands of examples through pure Python take twice as long under coverage, and others run this code too.
+_UNTRACED = (
+    "decoding/test_constraints.py",
+    "decoding/test_phrases.py",
+    "decoding/test_repetition.py",
+    "domain/test_growth.py",
+    "domain/test_round_trip.py",
+    "store/test_crashes.py",
+    "training/synthesis",
+    "training/test_resume.py",
+    "workflow/test_heatmap.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what pytest-cov shall not trace."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).as_posix().startswith(_UNTRACED):
+            item.add_marker(pytest.mark.no_cover)
+
 
 def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
     """In CI everything a test may need is there, so a skipped test would be one that nobody ever runs."""
