@@ -15,6 +15,7 @@ from dispatch.domain.places import find_place
 from dispatch.domain.situation import Count, Situation
 
 _SAME = 1e-6
+_METRES = {"km": 1000.0}
 MEASURES_BY_KIND = {
     "length": ("snow_depth_m", "water_depth_m"),
     "level": ("magnitude", "wind_level"),
@@ -61,6 +62,19 @@ _CUT = re.compile(r"(?<!\d)[—…. ]+|[—… ]+")
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
+# What a depth reaches where no number tells it, in metres: generously, since callers have many words for it.
+_DEPTHS_TOLD = {
+    0.5: re.compile("膝|西盖|腿|半米|半人"),
+    1.0: re.compile("腰|大腿"),
+    1.3: re.compile("[胸匈]|凶口"),
+    1.5: re.compile(r"[盖没沒埋淹比过過到]\w{0,4}[车車轿]|[车車]\w{0,12}(?:[盖没沒埋淹顶頂]|天线|后视镜|看不)|脖"),
+    1.7: re.compile(
+        "一人|人的?[头頭高深还還]|[头頭][顶頂]|[过過][头頭]|[没沒][顶頂人]|身高|[跟比到]人|踩不|露不出|看不见人|[头頭]都"
+    ),
+    3.0: re.compile("[房屋][^,。]{0,4}(?:[顶頂檐脊尖]|[淹没沒泡]|看不)|平房|[一二两兩整12]个?[层層楼樓]"),
+}
+
+
 def check_numbers(candidate: Candidate, doctrine: Doctrine) -> Iterator[Check]:
     """UNGROUNDED_NUMBER, UNREAD_NUMBER and CONFLICTING_COUNTS. Without situations nothing is known about numbers."""
     if not candidate.situations:
@@ -71,6 +85,7 @@ def check_numbers(candidate: Candidate, doctrine: Doctrine) -> Iterator[Check]:
     amounts = _outside_places(find_amounts(candidate.report), candidate)
     headcounts = find_headcounts(candidate.report, amounts)
     yield from _check_stated(candidate, amounts, headcounts)
+    yield from _check_values(candidate, headcounts)
     yield from _check_unread(candidate, amounts, _claimed(headcounts, candidate.situations), doctrine)
     for situation in candidate.situations:
         yield from _check_conflicts(situation, amounts, candidate.report)
@@ -125,6 +140,29 @@ def _check_stated(candidate: Candidate, amounts: Sequence[Amount], headcounts: S
                 severity: Severity = "warning" if low_said or high_said else "error"
                 message = f"the report does not state {count.to_text()} {category}"
                 yield Check("UNGROUNDED_NUMBER", severity, message, "report", *event_span(category, candidate.report))
+
+
+def _check_values(candidate: Candidate, headcounts: Sequence[Headcount]) -> Iterator[Check]:
+    """Every measure, number of a fact and number asked for must be stated, of whatever it is said."""
+    report = candidate.report
+    if not _CHINESE.search(report):
+        return
+    amounts = find_amounts(report)
+    said = {number.value for number in find_numbers(report)} | {float(each.value) for each in headcounts}
+    for situation in candidate.situations:
+        for name, value in _values(situation):
+            told = _DEPTHS_TOLD.get(value) if name in MEASURES_BY_KIND["length"] else None
+            if value in said or any(claims_value(value * _METRES.get(name, 1), amount) for amount in amounts):
+                continue
+            if told is None or not told.search(report):
+                yield Check("UNGROUNDED_NUMBER", "error", f"the report does not state {value:g} ({name})", "report")
+
+
+def _values(situation: Situation) -> Iterator[tuple[str, float]]:
+    """The numbers of a situation that count no people, with what they are; a thing alone is told, not counted."""
+    yield from situation.measures.items()
+    yield from ((name, float(value)) for name, value in situation.facts.items() if value != 1)
+    yield from ((item.item, item.count) for item in situation.requested)
 
 
 def event_span(category: str, report: str) -> tuple[int, int]:

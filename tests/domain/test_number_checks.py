@@ -149,6 +149,45 @@ def test_things_asked_for_by_number_are_read_or_told() -> None:
     assert found("要3艘冲锋舟", Situation()) == [("UNREAD_NUMBER", "3")]
 
 
+@pytest.mark.parametrize(
+    ("said", "situation"),
+    [
+        ("积雪2.6米", Situation(measures={"snow_depth_m": 2.8})),
+        ("积雪2.6米", Situation(measures={"snow_depth_m": 1.5})),
+        ("风力9级", Situation(measures={"wind_level": 10.0})),
+        ("要3艘冲锋舟", Situation(requested=(Requested("冲锋舟", 8, "艘"),))),
+        ("12辆车堵着", Situation(facts={"cars": 21.0})),
+        ("堵了三公里", Situation(facts={"km": 5.0})),
+        ("里头乱成一锅粥,楼里没电", Situation(measures={"water_depth_m": 3.0})),
+    ],
+)
+def test_a_measure_or_a_number_of_things_that_nobody_has_stated_is_an_error(said: str, situation: Situation) -> None:
+    plans = make_plans((situation,), Context())
+    candidate = Candidate(said, Context(), (situation,), plans, render_instruction(plans), False)
+    checks = [check for check in check_numbers(candidate, default_doctrine()) if check.code == "UNGROUNDED_NUMBER"]
+    assert [check.severity for check in checks] == ["error"]
+
+
+@pytest.mark.parametrize(
+    ("said", "situation"),
+    [
+        ("水到膝盖", Situation(measures={"water_depth_m": 0.5})),
+        ("雪齐腰深", Situation(measures={"snow_depth_m": 1.0})),
+        ("雪到胸口", Situation(measures={"snow_depth_m": 1.3})),
+        ("水淹过车顶", Situation(measures={"water_depth_m": 1.5})),
+        ("水比人还高", Situation(measures={"water_depth_m": 1.7})),
+        ("水淹到二楼", Situation(measures={"water_depth_m": 3.0})),
+        ("堵了三公里", Situation(facts={"km": 3.0})),
+        ("要四百三十九千瓦", Situation(facts={"kilowatts": 439.0})),
+        ("司机和副驾都卡住了", Situation(facts={"pinned": 2.0})),
+        ("一个人崴了脚", Situation(facts={"light": 1.0})),
+        ("12345", Situation(facts={"cars": 12345.0})),
+    ],
+)
+def test_what_is_stated_in_words_or_digits_is_no_error(said: str, situation: Situation) -> None:
+    assert "UNGROUNDED_NUMBER" not in dict(found(said, situation))
+
+
 def test_what_is_no_request_has_no_unread_numbers() -> None:
     assert found("我有3艘船,能坐20人", Situation(kind="offer")) == []
 
