@@ -79,6 +79,8 @@ async def _peak(generator: Generator, requests: Sequence[bytes], options: Overlo
     begun = time.monotonic()
     outcomes = await generator.saturate(requests, _CALLERS, options.peak_seconds)
     found.append(answered_per_s(outcomes, begun + 0.2 * options.peak_seconds, begun + options.peak_seconds))
+    if not found[0]:
+        raise RuntimeError(f"the server answered nothing in {options.peak_seconds:g} s; more --peak-seconds may help")
     for part in _NEAR_THE_PEAK:
         begun = time.monotonic()
         outcomes = await generator.flood(requests, part * found[0], options.peak_seconds, options.deadline_s)

@@ -64,14 +64,16 @@ _CHINESE = re.compile("[\u4e00-\u9fff]")
 
 # What a depth reaches where no number tells it, in metres: generously, since callers have many words for it.
 _DEPTHS_TOLD = {
-    0.5: re.compile("膝|西盖|腿|半米|半人"),
-    1.0: re.compile("腰|大腿"),
-    1.3: re.compile("[胸匈]|凶口"),
-    1.5: re.compile(r"[盖没沒埋淹比过過到]\w{0,4}[车車轿]|[车車]\w{0,12}(?:[盖没沒埋淹顶頂]|天线|后视镜|看不)|脖"),
-    1.7: re.compile(
-        "一人|人的?[头頭高深还還]|[头頭][顶頂]|[过過][头頭]|[没沒][顶頂人]|身高|[跟比到]人|踩不|露不出|看不见人|[头頭]都"
+    0.5: re.compile("[膝滕藤]|[西溪棱]盖|腿|半米|半人"),
+    1.0: re.compile("[腰膘]|大腿|[没沒到齐齊漫过過]要"),
+    1.3: re.compile("[胸匈恟]|[凶心]口"),
+    1.5: re.compile(
+        r"[盖没沒埋淹比过過到]\w{0,4}[车車轿]|[车車]\w{0,12}(?:[盖没沒埋淹泡顶頂]|天[线線]|后视镜|看不)|脖"
     ),
-    3.0: re.compile("[房屋][^,。]{0,4}(?:[顶頂檐脊尖]|[淹没沒泡]|看不)|平房|[一二两兩整12]个?[层層楼樓]"),
+    1.7: re.compile(
+        "一人|人的?[头頭高深还還]|[头頭][顶頂]|[过過][头頭]|[没沒][顶頂人]|身高|[跟和同与比到]人|踩不|露不出|看不见人|[头頭]都"
+    ),
+    3.0: re.compile("[房屋][^,。]{0,4}(?:[顶頂鼎檐脊尖]|[淹没沒泡]|看不)|平房|[一二两兩整12]个?[层層楼樓]"),
 }
 
 
@@ -154,7 +156,7 @@ def _check_values(candidate: Candidate, headcounts: Sequence[Headcount]) -> Iter
             told = _DEPTHS_TOLD.get(value) if name in MEASURES_BY_KIND["length"] else None
             if value in said or any(claims_value(value * _METRES.get(name, 1), amount) for amount in amounts):
                 continue
-            if told is None or not told.search(report):
+            if told is None or not told.search(_CUT.sub("", report)):
                 yield Check("UNGROUNDED_NUMBER", "error", f"the report does not state {value:g} ({name})", "report")
 
 

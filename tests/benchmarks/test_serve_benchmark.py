@@ -14,7 +14,7 @@ from benchmarks.serving.server import Sample
 
 SIZES = {
     "overhead": ["--calls", "2", "--callers", "2", "--seconds", "0.5", "--rounds", "1", "--batch-size", "2"],
-    "overload": ["--seconds", "1", "--peak-seconds", "1", "--deadline", "1"],
+    "overload": ["--seconds", "1", "--peak-seconds", "4", "--deadline", "1"],
     "soak": ["--minutes", "0.02", "--callers", "2"],
 }
 

@@ -15,7 +15,7 @@ from tests.e2e.running import RunningConsole
 async def test_of_two_browsers_that_race_for_an_item_one_gets_it_and_the_other_is_told_who(
     console: RunningConsole, visitors: Visitors
 ) -> None:
-    (key,) = console.add(Draft(report="两人同抢的村子洪水,被困16人"))
+    (key,) = console.add(Draft(report="两人同抢的村子洪水,水深1.5米,被困16人"))
     pages = [await visitors.sign_in(name, "reviewer") for name in ("抢单甲", "抢单乙")]
     for page in pages:
         await visitors.open(page, f"/review/{key}")
@@ -36,7 +36,7 @@ async def test_of_two_browsers_that_race_for_an_item_one_gets_it_and_the_other_i
 async def test_a_claim_that_has_expired_can_be_taken_and_its_first_holder_cannot_decide(
     console: RunningConsole, visitors: Visitors
 ) -> None:
-    (key,) = console.add(Draft(report="租约到期的村子洪水,被困16人"))
+    (key,) = console.add(Draft(report="租约到期的村子洪水,水深1.5米,被困16人"))
     Reviews(console.store.database).claim(f"instructions/{key}", "离席", timedelta(seconds=3))
     first = await visitors.sign_in("离席", "reviewer")
     await visitors.open(first, f"/review/{key}")
@@ -56,7 +56,7 @@ async def test_a_claim_that_has_expired_can_be_taken_and_its_first_holder_cannot
 async def test_who_claims_sees_what_others_have_said_since_the_page_was_opened(
     console: RunningConsole, visitors: Visitors
 ) -> None:
-    (key,) = console.add(Draft(report="打开已久的村子洪水,被困16人"))
+    (key,) = console.add(Draft(report="打开已久的村子洪水,水深1.5米,被困16人"))
     page = await visitors.sign_in("后到", "reviewer")
     await visitors.open(page, f"/review/{key}")
     first, name = console.reviewer("先到"), f"instructions/{key}"
@@ -69,7 +69,7 @@ async def test_who_claims_sees_what_others_have_said_since_the_page_was_opened(
 async def test_what_is_erased_while_somebody_looks_is_shown_no_more(
     console: RunningConsole, visitors: Visitors
 ) -> None:
-    (key,) = console.add(Draft(report="删除的村子洪水,被困16人"))
+    (key,) = console.add(Draft(report="删除的村子洪水,水深1.5米,被困16人"))
     page = await visitors.sign_in("删除", "reviewer")
     await visitors.open(page, f"/review/{key}")
     Retention(console.store.database).erase(f"instructions/{key}", actor="数据专员", reason="本人要求")
@@ -81,7 +81,7 @@ async def test_what_is_erased_while_somebody_looks_is_shown_no_more(
 async def test_an_edit_stays_on_the_screen_when_another_has_taken_the_item(
     console: RunningConsole, visitors: Visitors
 ) -> None:
-    (key,) = console.add(Draft(report="改到一半的村子洪水,被困16人"))
+    (key,) = console.add(Draft(report="改到一半的村子洪水,水深1.5米,被困16人"))
     page = await visitors.sign_in("慢手", "reviewer")
     reviews = Reviews(console.store.database)
     await visitors.open(page, f"/review/{key}?take=1")
@@ -131,7 +131,7 @@ async def test_what_was_released_since_the_page_was_opened_is_not_merged_away(
 
 
 async def test_a_claim_is_renewed_for_who_is_at_work(console: RunningConsole, visitors: Visitors) -> None:
-    (key,) = console.add(Draft(report="续租的村子洪水,被困16人"))
+    (key,) = console.add(Draft(report="续租的村子洪水,水深1.5米,被困16人"))
     page = await visitors.sign_in("忙碌", "reviewer")
     Reviews(console.store.database).claim(f"instructions/{key}", "忙碌", timedelta(seconds=25))
     await visitors.open(page, f"/review/{key}")
@@ -150,7 +150,7 @@ async def test_a_claim_is_renewed_for_who_is_at_work(console: RunningConsole, vi
 async def test_the_time_that_is_left_is_counted_down_without_being_read_out(
     console: RunningConsole, visitors: Visitors
 ) -> None:
-    (key,) = console.add(Draft(report="读屏的村子洪水,被困16人"))
+    (key,) = console.add(Draft(report="读屏的村子洪水,水深1.5米,被困16人"))
     page = await visitors.sign_in("读屏", "reviewer")
     await visitors.open(page, f"/review/{key}?take=1")
     await expect(page.locator(".holder")).to_have_text(re.compile("由你处理,剩余 9:[0-9]{2}"))
@@ -169,7 +169,7 @@ async def test_the_time_that_is_left_is_counted_down_without_being_read_out(
 
 
 async def test_who_is_idle_keeps_nothing(console: RunningConsole, visitors: Visitors) -> None:
-    (key,) = console.add(Draft(report="闲置的村子洪水,被困16人"))
+    (key,) = console.add(Draft(report="闲置的村子洪水,水深1.5米,被困16人"))
     page = await visitors.sign_in("闲置", "reviewer")
     Reviews(console.store.database).claim(f"instructions/{key}", "闲置", timedelta(seconds=4))
     await visitors.open(page, f"/review/{key}")
@@ -177,7 +177,7 @@ async def test_who_is_idle_keeps_nothing(console: RunningConsole, visitors: Visi
 
 
 async def test_what_is_given_back_can_be_taken_by_another(console: RunningConsole, visitors: Visitors) -> None:
-    (key,) = console.add(Draft(report="放回的村子洪水,被困16人"))
+    (key,) = console.add(Draft(report="放回的村子洪水,水深1.5米,被困16人"))
     page = await visitors.sign_in("放手", "reviewer")
     await visitors.open(page, f"/review/{key}?take=1")
     await page.keyboard.press("l")

@@ -95,7 +95,7 @@ async def test_a_report_is_merged_into_the_incident_of_another_by_key(
     service: Service, browser: Browser, secret: str
 ) -> None:
     calls = [
-        GenerateInstructionRequest(report="柳溪村洪水,16人被困,电话13700001111", incident_id="liuxi-1"),
+        GenerateInstructionRequest(report="柳溪村洪水,水深1.5米,16人被困,电话13700001111", incident_id="liuxi-1"),
         GenerateInstructionRequest(report="河边涨水了,我是刚才那个,13700001111"),
     ]
     with grpc.insecure_channel(service.address) as channel:
@@ -140,7 +140,7 @@ async def test_after_a_crash_one_signs_in_again_and_what_was_typed_is_still_ther
     database: Path, secret: str, tiny_bundle: Path, tmp_path: Path, browser: Browser
 ) -> None:
     store = Store.open(f"sqlite:///{database}")
-    key = store.save(drafted(Draft(report="重启村洪水,被困16人"))).name.removeprefix("instructions/")
+    key = store.save(drafted(Draft(report="重启村洪水,水深1.5米,被困16人"))).name.removeprefix("instructions/")
     store.close()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -45,7 +45,9 @@ def test_each_page_is_looked_at() -> None:
 async def test_pages_have_no_serious_fault_and_fit_the_screen(
     console: RunningConsole, visitors: Visitors, viewport: ViewportSize, language: str
 ) -> None:
-    (key,) = console.add(Draft(incident_id=f"无障碍-{language}", probability=0.3))
+    key, _ = console.add(
+        Draft(incident_id=f"无障碍-{language}", probability=0.3), Draft(report=f"洪水https://{'a' * 300}.test")
+    )
     page = await visitors.arrive(viewport)
     assert await faults(page) == []
     page = await visitors.sign_in(f"眼力-{language}", "supervisor", viewport=viewport, language=language)
@@ -82,7 +84,7 @@ async def test_the_steps_and_dialogs_have_no_serious_fault(console: RunningConso
 async def test_a_reading_that_began_before_a_search_does_not_undo_it(
     console: RunningConsole, visitors: Visitors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    console.add(Draft(report="慢读村洪水,被困16人"), Draft(report="别的村子洪水,被困16人"))
+    console.add(Draft(report="慢读村洪水,水深1.5米,被困16人"), Draft(report="别的村子洪水,水深1.5米,被困16人"))
     page = await visitors.sign_in("慢读", "reviewer")
     read, began = console.desk.list, Event()
 
@@ -171,7 +173,7 @@ async def test_the_audit_trail_says_who_did_what_and_is_narrowed_down(
 
 
 async def test_the_supervisor_sees_backlog_and_overrides(console: RunningConsole, visitors: Visitors) -> None:
-    keys = console.add(Draft(), Draft(report="已驳回的村子洪水,被困16人"))
+    keys = console.add(Draft(), Draft(report="已驳回的村子洪水,水深1.5米,被困16人"))
     reviewer, name = console.reviewer("改动多"), f"instructions/{keys[1]}"
     etag = console.desk.claim(reviewer, name).etag
     console.desk.reject(reviewer, name, etag=etag, reason="重复")

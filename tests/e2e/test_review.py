@@ -142,7 +142,7 @@ async def test_a_decision_is_undone_by_second_review_and_another_person_decides(
 async def test_what_is_decided_is_looked_at_from_the_queue_without_a_complaint(
     console: RunningConsole, visitors: Visitors
 ) -> None:
-    (key,) = console.add(Draft(report="已决村洪水,被困16人"))
+    (key,) = console.add(Draft(report="已决村洪水,水深1.5米,被困16人"))
     reviewer, name = console.reviewer("已决"), f"instructions/{key}"
     console.desk.reject(reviewer, name, etag=console.desk.claim(reviewer, name).etag, reason="重复")
     page = await visitors.sign_in("回看", "reviewer")
@@ -184,7 +184,7 @@ async def test_the_incident_shows_what_it_has_already(console: RunningConsole, v
 
 
 async def test_keys_move_through_the_queue_and_can_be_turned_off(console: RunningConsole, visitors: Visitors) -> None:
-    console.add(*(Draft(report=f"荷塘村第{number}组洪水,被困16人") for number in (1, 2, 3)))
+    console.add(*(Draft(report=f"荷塘村第{number}组洪水,水深1.5米,被困16人") for number in (1, 2, 3)))
     page = await visitors.sign_in("翻页", "reviewer")
     await page.locator("input[type=search]").fill("荷塘村")
     rows = page.locator("a.row")

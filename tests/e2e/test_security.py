@@ -131,7 +131,7 @@ async def test_a_socket_needs_a_session_and_a_page_of_the_console_itself(
 
 
 async def test_nobody_speaks_for_another_persons_page(console: RunningConsole, visitors: Visitors) -> None:
-    (key,) = console.add(Draft(report="别人页面的村子洪水,被困16人"))
+    (key,) = console.add(Draft(report="别人页面的村子洪水,水深1.5米,被困16人"))
     victim = await visitors.sign_in("受害", "reviewer")
     await visitors.open(victim, f"/review/{key}")
     known = await victim.evaluate("window.clientId")
@@ -175,7 +175,7 @@ async def test_a_session_that_somebody_else_has_chosen_is_never_taken_up(
 
 
 async def test_signing_out_ends_every_page_of_the_session(console: RunningConsole, visitors: Visitors) -> None:
-    (key,) = console.add(Draft(report="退出的村子洪水,被困16人"))
+    (key,) = console.add(Draft(report="退出的村子洪水,水深1.5米,被困16人"))
     page = await visitors.sign_in("退出", "reviewer")
     other = await page.context.new_page()
     await visitors.open(other, f"/review/{key}")
@@ -191,7 +191,7 @@ async def test_signing_out_ends_every_page_of_the_session(console: RunningConsol
 async def test_a_revoked_token_can_do_nothing_more_in_a_page_that_is_open(
     console: RunningConsole, visitors: Visitors
 ) -> None:
-    (key,) = console.add(Draft(report="撤销的村子洪水,被困16人"))
+    (key,) = console.add(Draft(report="撤销的村子洪水,水深1.5米,被困16人"))
     page = await visitors.sign_in("撤销", "reviewer")
     await visitors.open(page, f"/review/{key}")
     tokens = Tokens(console.store.database)
@@ -248,7 +248,7 @@ async def test_a_page_is_shown_to_its_roles_alone(
 async def test_who_may_sign_in_but_not_read_is_told_so(
     console: RunningConsole, visitors: Visitors, scopes: tuple[str, ...]
 ) -> None:
-    (key,) = console.add(Draft(report="看不到的村子洪水,被困16人"))
+    (key,) = console.add(Draft(report="看不到的村子洪水,水深1.5米,被困16人"))
     secret, _ = Tokens(console.store.database).create(f"少权{scopes[0]}", scopes)
     page = await visitors.arrive()
     await page.locator("#token").fill(secret)
@@ -265,7 +265,7 @@ async def test_who_may_sign_in_but_not_read_is_told_so(
 async def test_who_may_not_read_numbers_finds_none_by_searching_and_keeps_the_queue(
     console: RunningConsole, visitors: Visitors
 ) -> None:
-    (key,) = console.add(Draft(report="打码试探洪水,16人被困,电话13912345678"))
+    (key,) = console.add(Draft(report="打码试探洪水,水深1.5米,16人被困,电话13912345678"))
     secret, _ = Tokens(console.store.database).create("试探", ("supervise", "read"))
     page = await visitors.arrive()
     await page.locator("#token").fill(secret)
@@ -285,7 +285,7 @@ async def test_who_may_not_read_numbers_finds_none_by_searching_and_keeps_the_qu
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 async def test_a_link_of_another_site_claims_nothing(console: RunningConsole, visitors: Visitors, site: str) -> None:
-    (key,) = console.add(Draft(report="外链的村子洪水,被困16人"))
+    (key,) = console.add(Draft(report="外链的村子洪水,水深1.5米,被困16人"))
     page = await visitors.sign_in(f"外链{site}", "reviewer")
     cookie = f"dispatch={await cookie_of(page)}"
     async with httpx.AsyncClient(base_url=console.url) as client:
@@ -304,7 +304,7 @@ async def test_tokens_of_programs_do_not_sign_in(console: RunningConsole, visito
 
 
 async def test_an_auditor_has_no_steps_and_cannot_take_any(console: RunningConsole, visitors: Visitors) -> None:
-    (key,) = console.add(Draft(report="旁观的村子洪水,被困16人"))
+    (key,) = console.add(Draft(report="旁观的村子洪水,水深1.5米,被困16人"))
     page = await visitors.sign_in("旁观", "auditor")
     await visitors.open(page, f"/review/{key}?take=1")
     await expect(page.locator(".steps button:visible")).to_have_count(0)
@@ -315,7 +315,9 @@ async def test_an_auditor_has_no_steps_and_cannot_take_any(console: RunningConso
 
 
 async def test_contact_numbers_are_masked_in_the_list(console: RunningConsole, visitors: Visitors) -> None:
-    console.add(Draft(report="打码村洪水,16人被困,电话13812345678", text="派1艘冲锋舟至打码村,联系13812345678"))
+    console.add(
+        Draft(report="打码村洪水,水深1.5米,16人被困,电话13812345678", text="派1艘冲锋舟至打码村,联系13812345678")
+    )
     page = await visitors.sign_in("打码", "reviewer")
     await page.locator("input[type=search]").fill("打码村")
     await expect(page.locator("a.row")).to_have_count(1)

@@ -35,7 +35,7 @@ TEXT = render_instruction(make_plans(SITUATIONS, Context()))  # what doctrine an
 GENERATION = Generation(
     (
         Candidate(TEXT, -0.125, (-0.25, 0.0), SITUATIONS, 0.75),
-        Candidate("派2台除雪车至A7公路", -0.5),
+        Candidate("派2台除雪车至A7公路", -0.5, situations=SITUATIONS),
     ),
     timings={"decode": 0.5},
 )

@@ -274,7 +274,8 @@ async def test_the_shadow_reads_along_and_is_compared(
     intake: LiveIntake, registry: Registry, seen: SimpleQueue[ShadowReading], agrees: bool
 ) -> None:
     identity = BundleIdentity("shadow", "cd34")
-    generation = GENERATION if agrees else replace(GENERATION, candidates=GENERATION.candidates[1:])
+    illegible = replace(GENERATION.candidates[1], situations=())
+    generation = GENERATION if agrees else replace(GENERATION, candidates=(illegible,))
     registry.add(ScriptedEngine(identity=identity, generation=generation), "shadow", share=1.0)
     answer = await intake.submit(REQUEST)
     assert await asyncio.to_thread(seen.get, timeout=PATIENCE_S) == ShadowReading(answer.name, identity, agrees)
