@@ -16,7 +16,7 @@ _WORDS: Sequence[tuple[re.Pattern[str], tuple[str, ...]]] = (
     (re.compile("雪崩"), ("avalanche",)),
     (re.compile("泥石流|滑坡|塌方"), ("landslide", "collapse")),
     (re.compile("(?:森林|草原|山林)(?:起火|着火|失火|火灾)|山火"), ("wildfire",)),
-    (re.compile("[发出]生[^,。]{0,6}地震|(?<![余抗防])地震(?!局|台|预警|带)"), ("earthquake",)),
+    (re.compile("(?<![余抗防])地震(?!局|台|预警|带)"), ("earthquake",)),
     (re.compile("山洪|洪水|内涝|溃坝|决堤"), ("flood", "typhoon", "landslide")),
     (re.compile("车祸|追尾|连环相?撞"), ("traffic_accident", "hazmat")),
     (re.compile("(?<![0-9一二两三四五六七八九十百])台风(?!力)"), ("typhoon", "flood")),
@@ -35,10 +35,12 @@ _NOT_SO = re.compile(
 
 
 def unread_hazards(report: str, situations: Sequence[Situation]) -> list[tuple[int, int, str]]:
-    """Where a report (NFKC) names a hazard that none of the situations has: start, end, and the hazard.
+    """Where a report (NFKC) names a hazard that none of the situations has: start, end (code points), and the hazard.
 
-    What stands in the name of a place (梭山火车站) names no hazard.
+    Nothing where no situation is a request. What stands in the name of a place (梭山火车站) names no hazard.
     """
+    if all(situation.kind != "request" for situation in situations):
+        return []
     read = {hazard for situation in situations for hazard in situation.hazards}
     spelled = simplified(report)
     found = [
@@ -59,8 +61,6 @@ def unread_hazards(report: str, situations: Sequence[Situation]) -> list[tuple[i
 
 def check_hazards(candidate: Candidate) -> Iterator[Check]:
     """UNREAD_HAZARD, once for each hazard."""
-    if not candidate.asks_for_help:
-        return
     told = set()
     for start, end, hazard in unread_hazards(candidate.report, candidate.situations):
         if hazard not in told:

@@ -84,10 +84,11 @@ def check_numbers(candidate: Candidate, doctrine: Doctrine) -> Iterator[Check]:
     yield from _check_instruction(candidate)
     if not candidate.asks_for_help:
         return
-    amounts = _outside_places(find_amounts(candidate.report), candidate)
+    everywhere = find_amounts(candidate.report)
+    amounts = _outside_places(everywhere, candidate)
     headcounts = find_headcounts(candidate.report, amounts)
     yield from _check_stated(candidate, amounts, headcounts)
-    yield from _check_values(candidate, headcounts)
+    yield from _check_values(candidate, everywhere, headcounts)
     yield from _check_unread(candidate, amounts, _claimed(headcounts, candidate.situations), doctrine)
     for situation in candidate.situations:
         yield from _check_conflicts(situation, amounts, candidate.report)
@@ -144,12 +145,11 @@ def _check_stated(candidate: Candidate, amounts: Sequence[Amount], headcounts: S
                 yield Check("UNGROUNDED_NUMBER", severity, message, "report", *event_span(category, candidate.report))
 
 
-def _check_values(candidate: Candidate, headcounts: Sequence[Headcount]) -> Iterator[Check]:
+def _check_values(candidate: Candidate, amounts: Sequence[Amount], headcounts: Sequence[Headcount]) -> Iterator[Check]:
     """Every measure, number of a fact and number asked for must be stated, of whatever it is said."""
     report = candidate.report
     if not _CHINESE.search(report):
         return
-    amounts = find_amounts(report)
     said = {number.value for number in find_numbers(report)} | {float(each.value) for each in headcounts}
     for situation in candidate.situations:
         for name, value in _values(situation):

@@ -239,16 +239,13 @@ class BundleEngine:
 
 
 def _is_doubtful(candidate: Candidate, request: GenerationRequest) -> bool:
-    """Whether nothing could be read in it, or it asks for help and leaves out a hazard that the report names.
+    """Whether nothing could be read in it, or a request leaves out a hazard that the report names.
 
     Behind a typed beginning the situation is settled, and a beam would find no other.
     """
     if not candidate.situations:
         return bool(candidate.fault)
-    if request.prefix:
-        return False
-    asks = any(situation.kind == "request" for situation in candidate.situations)
-    return asks and bool(unread_hazards(normalize(request.report).text, candidate.situations))
+    return not request.prefix and bool(unread_hazards(normalize(request.report).text, candidate.situations))
 
 
 def _never(row: int) -> bool:

@@ -74,4 +74,4 @@ def test_what_asks_for_no_help_is_not_searched_for_hazards() -> None:
 
 
 def test_spans_count_the_characters_of_the_report() -> None:
-    assert unread_hazards("在甲村,雪崩了", ()) == [(4, 6, "avalanche")]
+    assert unread_hazards("在甲村,雪崩了", [Situation(location="甲村")]) == [(4, 6, "avalanche")]
