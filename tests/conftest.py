@@ -8,6 +8,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 for _name in [name for name in os.environ if name.startswith("DISPATCH_")]:
     del os.environ[_name]
 
+from collections import Counter  # noqa: E402
 from collections.abc import Generator  # noqa: E402
 from pathlib import Path  # noqa: E402
 
@@ -20,7 +21,9 @@ from tests.tiny_bundle import save_tiny_bundle  # noqa: E402
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-# Thousands of examples through pure Python take twice as long under coverage, and others run this code too.
+# Pure Python takes more than twice as long under coverage. These try thousands of examples on code that others run too,
+# and the many cases of one test run the same code: so many of them are traced.
+_TRACED_CASES = 3
 _UNTRACED = (
     "decoding/test_constraints.py",
     "decoding/test_phrases.py",
@@ -37,8 +40,11 @@ _UNTRACED = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks what pytest-cov shall not trace."""
     here = Path(__file__).parent
+    cases: Counter[str] = Counter()
     for item in items:
-        if item.path.relative_to(here).as_posix().startswith(_UNTRACED):
+        function = item.nodeid.partition("[")[0]
+        cases[function] += 1
+        if cases[function] > _TRACED_CASES or item.path.relative_to(here).as_posix().startswith(_UNTRACED):
             item.add_marker(pytest.mark.no_cover)
 
 
