@@ -6,7 +6,7 @@ Example:
 Doctrine leaves open how flood orders end. Here a reviewer ends them with 到场后回报水位: reports of floods are drafted
 and stored, claimed, and revised so, through the store as in service, with no change to checks or doctrine. The pairs
 are exported, the bundle is fine-tuned on them, compared slice by slice with the one before, promoted, and rolled back.
-Some fifteen minutes on two idle processors, most of it the comparison. Prints figures, writes figures.json into the
+Some thirty-five minutes on two idle processors, most of it the comparison. Prints figures, writes figures.json into the
 folder, and fails where a bar is missed: 95% of the held reports exact whose draft lacked nothing but the clause, under
 10% before, no guarded slice down by more than 0.5 points, and after the rollback the same bytes as before.
 """
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from dispatch.cli.answering import open_engine
+from dispatch.cli.progress import progress_of
 from dispatch.cli.succession import contender
 from dispatch.domain import Situation, default_doctrine, make_plans, render_instruction
 from dispatch.domain.conventions import with_endings
@@ -148,7 +149,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         for each in compare(before, after, changed)
         if each.slice.startswith("split:") and each.measure == "instruction"
     }
-    differences = compare(before, after, read_files(guarded))
+    files = read_files(guarded)
+    with progress_of("compare", 2 * sum(len(file.examples) for file in files)) as show:
+        differences = compare(before, after, files, show)
 
     few = held[:ANSWERED_TWICE]
     first = answers(served, few)
