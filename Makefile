@@ -72,7 +72,7 @@ train: $(STAMP) ## Make the pairs, train the shipped model into runs/, measure a
 
 ablations: $(STAMP) ## Measure what each choice of the shipped model is worth, on short trainings (hours on 2 idle cores; goes on where it was)
 	test -f runs/pairs/train.jsonl || $(BIN)/dispatch synthesize --out runs/pairs --pairs $(PAIRS) --seed 1
-	OMP_WAIT_POLICY=ACTIVE $(BIN)/python benchmarks/ablations.py --out runs/ablations
+	OMP_WAIT_POLICY=ACTIVE $(BIN)/python benchmarks/ablations.py --out runs/ablations $(VARIANTS)
 
 prove: $(STAMP) ## Prove on 200,000 pairs that no split leaks, and of 100,000 that their plans read back (about six minutes)
 	$(BIN)/python tests/training/synthesis/test_splits.py 200000
