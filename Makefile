@@ -6,6 +6,8 @@ STEPS ?= 17500
 PAIRS ?= 700000
 SPLITS := seen unseen unseen_places unseen_numbers unseen_combinations unseen_phrasings noisy reordered two_incidents \
     not_requests issued declined no_place caller_elsewhere other_numbers
+# What `make ablations` tells its benchmark, such as --only base; without it every variant is trained.
+VARIANTS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
