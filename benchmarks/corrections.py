@@ -6,7 +6,7 @@ Example:
 Doctrine leaves open how flood orders end. Here a reviewer ends them with 到场后回报水位: reports of floods are drafted
 and stored, claimed, and revised so, through the store as in service, with no change to checks or doctrine. The pairs
 are exported, the bundle is fine-tuned on them, compared slice by slice with the one before, promoted, and rolled back.
-Some thirty-five minutes on two idle processors, most of it the comparison. Prints figures, writes figures.json into the
+Half an hour or more on two idle processors, most of it the comparison. Prints figures, writes figures.json into the
 folder, and fails where a bar is missed: 95% of the held reports exact whose draft lacked nothing but the clause, under
 10% before, no guarded slice down by more than 0.5 points, and after the rollback the same bytes as before.
 """

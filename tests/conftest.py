@@ -21,8 +21,8 @@ from tests.tiny_bundle import save_tiny_bundle  # noqa: E402
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-# Pure Python takes more than twice as long under coverage. These try thousands of examples on code that others run too,
-# and the many cases of one test run the same code: so many of them are traced.
+# Pure Python takes more than twice as long under coverage. Of a test with many cases, which run the same code, the
+# first are traced; modules that try thousands of examples, on code that others run too, are not.
 _TRACED_CASES = 3
 _UNTRACED = (
     "decoding/test_constraints.py",

@@ -1,6 +1,7 @@
 """The ablations train what they name, go on where they were, and say so in a table."""
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +12,8 @@ import pytest
 from training.batching import TokenBatches
 from training.corpus import TokenizedCorpus
 from training.synthesis import write_splits
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -55,6 +58,19 @@ def test_every_variant_differs_from_the_base_and_sees_as_many_tokens(ablations: 
     for name, variant in chosen.items():
         assert variant != base, name
         assert variant.train.max_steps * variant.train.batch_tokens == pytest.approx(1e6 / ablations.FILL, rel=0.01)
+
+
+def test_the_documented_rows_are_variants_of_so_many_updates(ablations: ModuleType) -> None:
+    text = (ROOT / "docs/model.md").read_text("utf-8")
+    chosen = ablations.variants(10_000_000)
+    assert f"10 million tokens ({chosen['base'].train.max_steps:,} updates;" in text
+    section = text.split("## What a choice is worth")[1]
+    names = [line.split(" | ")[0].removeprefix("| ") for line in section.splitlines() if line.startswith("| ")]
+    assert names[0] == "variant"
+    assert set(names[1:]) - {ablations.FREE_PLACES} <= set(chosen)
+    command = next(line for line in section.splitlines() if line.startswith("make ablations"))
+    _, asked = shlex.split(command)[1:]
+    assert set(shlex.split(asked)[1:]) == set(names[1:]) - {ablations.FREE_PLACES}
 
 
 def test_an_unknown_variant_is_answered_with_the_known_ones(
