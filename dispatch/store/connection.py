@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -29,6 +30,7 @@ BEGIN = "dispatch_begin"  # execution option: the statement that opens a SQLite 
 _SQLITE_OPTIONS = {"uri", "mode", "cache", "timeout"}
 _AWAY = (OperationalError, InterfaceError, DisconnectionError, TimeoutError)
 _READERS = 4  # connections that only read
+_SWITCH_PATIENCE_S = 5.0
 # A server whose default is another would answer before the fsync; one that hangs, or a process that does while it holds
 # the lock on the chain, must not hold up everybody for ever.
 _POSTGRES_SETTINGS = (
@@ -128,13 +130,27 @@ def _make_private_file(dialect: Dialect, entry: ConnectionPoolEntry, arguments: 
 
 def _set_up_sqlite(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # transactions begin where _begin_sqlite says, not where the driver guesses
-    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    mode = _switch_to_log(connection)
     if mode != "wal":
         raise StoreError(f"SQLite keeps no write-ahead log there (journal mode {mode}); use a file on a local disk")
     connection.execute("PRAGMA synchronous = FULL")  # a commit returns after its fsync
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten
     _remember_file(connection, entry)
+
+
+def _switch_to_log(connection: sqlite3.Connection) -> str:
+    """The journal mode after asking for the write-ahead log; SQLite refuses at once, without its timeout, while another
+    process that opens the new file with us is switching it too."""
+    patience_ends = time.monotonic() + _SWITCH_PATIENCE_S
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            return str(mode)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > patience_ends:
+                raise
+        time.sleep(0.01)
 
 
 def _set_up_reader(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:

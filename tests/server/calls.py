@@ -75,7 +75,7 @@ async def connected(
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", interceptors=interceptors) as channel:
             yield channel
     finally:
-        await server.stop(None)
+        await server.stop(PATIENCE_S)  # a call ends on the server behind its end for the client
 
 
 @asynccontextmanager

@@ -1,9 +1,11 @@
 """Migrations: they make the schema that the code has, and nothing is migrated by accident."""
 
 import shutil
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -127,6 +129,19 @@ def test_stores_opened_at_once_make_the_tables_once(url: str) -> None:
     for store in stores:
         store.ping()
         store.close()
+
+
+def test_a_new_file_that_another_process_is_setting_up_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "dispatch.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    release = Timer(0.3, other.rollback)
+    release.start()
+    store = Store.open(f"sqlite:///{path}")
+    store.ping()
+    store.close()
+    release.join()
+    other.close()
 
 
 def make_old_database(url: str) -> None:
