@@ -6,6 +6,8 @@ STEPS ?= 17500
 PAIRS ?= 700000
 SPLITS := seen unseen unseen_places unseen_numbers unseen_combinations unseen_phrasings noisy reordered two_incidents \
     not_requests issued declined no_place caller_elsewhere other_numbers
+# The bundle that `make train-on` begins with.
+BASE ?= dispatch/bundles/default
 # What `make ablations` tells its benchmark, such as --only base; without it every variant is trained.
 VARIANTS ?=
 VENV := .venv
@@ -14,7 +16,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format protos check-protos release-protos train ablations prove parity crash-store trace-store crash trace faults fuzz bench-serve bench-console overload soak pictures clean
+.PHONY: help setup demo test lint format protos check-protos release-protos train train-on ablations prove parity crash-store trace-store crash trace faults fuzz bench-serve bench-console overload soak pictures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -59,21 +61,32 @@ check-protos: $(STAMP) ## Lint the protos, hold them compatible, and dispatch/v1
 release-protos: $(STAMP) ## Record the present interface as the released one
 	$(BIN)/python tools/protos.py release
 
-TRAIN_DEFAULT = OMP_WAIT_POLICY=ACTIVE $(BIN)/dispatch train --pairs runs/pairs/train.jsonl --valid runs/pairs/valid.jsonl \
-	--out runs/default --name default --card data/default_card.md --preset default --max-steps $(STEPS) --batch-tokens 8192 --peak-lr 4e-3 \
-	--warmup-steps 200 --cooldown-steps 3500 --dropout 0 --label-smoothing 0.05 --validate-every 500 --seed 1
+TRAIN = OMP_WAIT_POLICY=ACTIVE $(BIN)/dispatch train --pairs runs/pairs/train.jsonl --valid runs/pairs/valid.jsonl \
+	--name default --card data/default_card.md --batch-tokens 8192 --dropout 0 --label-smoothing 0.05 --validate-every 500
+TRAIN_DEFAULT = $(TRAIN) --out runs/default --preset default --max-steps $(STEPS) --peak-lr 4e-3 --warmup-steps 200 \
+	--cooldown-steps 3500 --seed 1
+
+# What a trained bundle is told of itself and measured by; $(1) is the folder of its run.
+define measure
+	$(BIN)/dispatch calibrate $(1)/bundle runs/pairs/valid.jsonl runs/pairs/valid_unseen.jsonl
+	$(BIN)/dispatch evaluate $(1)/bundle $(SPLITS:%=runs/pairs/%.jsonl) --write-metrics --html $(1)/results.html
+	$(BIN)/python tools/plots.py $(1)/bundle --out $(1)
+endef
+
+runs/pairs/train.jsonl: | $(STAMP)
+	$(BIN)/dispatch synthesize --out runs/pairs --pairs $(PAIRS) --seed 1
 
 # Two stages of 100 minutes at most; interrupted, it goes on from its last checkpoint.
-train: $(STAMP) ## Make the pairs, train the shipped model into runs/, measure and draw it (four to five hours on 2 idle cores)
-	test -f runs/pairs/train.jsonl || $(BIN)/dispatch synthesize --out runs/pairs --pairs $(PAIRS) --seed 1
+train: $(STAMP) runs/pairs/train.jsonl ## Make the pairs, train the shipped model into runs/, measure and draw it (four to five hours on 2 idle cores)
 	$(TRAIN_DEFAULT) --max-minutes 100
 	$(TRAIN_DEFAULT)
-	$(BIN)/dispatch calibrate runs/default/bundle runs/pairs/valid.jsonl runs/pairs/valid_unseen.jsonl
-	$(BIN)/dispatch evaluate runs/default/bundle $(SPLITS:%=runs/pairs/%.jsonl) --write-metrics --html runs/default/results.html
-	$(BIN)/python tools/plots.py runs/default/bundle --out runs/default
+	$(call measure,runs/default)
 
-ablations: $(STAMP) ## Measure what each choice of the shipped model is worth, on short trainings (hours on 2 idle cores; goes on where it was)
-	test -f runs/pairs/train.jsonl || $(BIN)/dispatch synthesize --out runs/pairs --pairs $(PAIRS) --seed 1
+train-on: $(STAMP) runs/pairs/train.jsonl ## Train the bundle BASE on over the pairs, into runs/trained-on, measure and draw it (80 minutes on 2 idle cores)
+	$(TRAIN) --out runs/trained-on --init $(BASE) --max-steps 4500 --peak-lr 6e-4 --warmup-steps 800 --cooldown-steps 3000 --seed 2
+	$(call measure,runs/trained-on)
+
+ablations: $(STAMP) runs/pairs/train.jsonl ## Measure what each choice of the shipped model is worth, on short trainings (hours on 2 idle cores; goes on where it was)
 	OMP_WAIT_POLICY=ACTIVE $(BIN)/python benchmarks/ablations.py --out runs/ablations $(VARIANTS)
 
 prove: $(STAMP) ## Prove on 200,000 pairs that no split leaks, and of 100,000 that their plans read back (about six minutes)

@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dispatch.model import read_metrics
+from training.run import trainings
 
 WIDTH, HEIGHT = 6.4, 4.8  # inches
 FEWEST = 10  # answers of a bin that is drawn: the share of fewer says little
 
 
 def draw_training(training: Mapping[str, Any]) -> Figure:
-    """Loss and rate of every logged update above; loss and token accuracy of the held pairs below."""
-    curves = training["curves"]
+    """Loss and rate of every logged update above; loss and token accuracy of the held pairs below.
+
+    What was trained before, on other pairs, stands to the left of a dotted line.
+    """
+    parts = trainings(training)
+    curves = joined_curves(parts)
     figure = Figure(figsize=(WIDTH, 2 * HEIGHT), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     _curve(above, curves["training"], "loss", "training loss (nats a token, with label smoothing)", "C0")
@@ -36,9 +42,25 @@ def draw_training(training: Mapping[str, Any]) -> Figure:
     below.set_yscale("log")
     _curve(below.twinx(), curves["validation"], "token_accuracy", "validation token accuracy", "C2", marker=".")
     below.set_xlabel("update")
-    minutes = f"{training['minutes']:.0f} minutes"
-    figure.suptitle(f"{training['pairs']:,} pairs, {training['tokens'] / 1e6:.0f} million tokens, {minutes}")
+    for axes in (above, below):
+        for end in accumulate(part["steps"] for part in parts[:-1]):
+            axes.axvline(end, color="grey", linestyle=":")
+    minutes, tokens = (sum(part[key] for part in parts) for key in ("minutes", "tokens"))
+    figure.suptitle(f"{training['pairs']:,} pairs, {tokens / 1e6:.0f} million tokens, {minutes:.0f} minutes")
     return figure
+
+
+def joined_curves(parts: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, float]]]:
+    """The curves of trainings one behind the other, their updates counted through."""
+    starts = [0, *accumulate(part["steps"] for part in parts[:-1])]
+    return {
+        kind: [
+            {**point, "step": start + point["step"]}
+            for start, part in zip(starts, parts, strict=True)
+            for point in part["curves"][kind]
+        ]
+        for kind in ("training", "validation")
+    }
 
 
 def draw_reliability(evaluation: Sequence[Mapping[str, Any]]) -> Figure:

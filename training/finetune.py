@@ -19,12 +19,22 @@ from torch import Tensor
 
 from dispatch.domain import Convention, default_doctrine
 from dispatch.domain.linear import INSTRUCTION
-from dispatch.model import Bundle, BundleConfig, Transformer, label_smoothed_cross_entropy, load_bundle
+from dispatch.model import Bundle, BundleConfig, label_smoothed_cross_entropy, load_bundle
 from training.batching import Batch, Rows, TokenBatches
 from training.conventions import find_conventions, is_changed
 from training.corpus import Pair, PairError, TokenizedCorpus
 from training.memory import keep_freed_memory
-from training.run import ERRORS_SHOWN, BundleNotes, Origin, fit, hold_out, training_device, usable_pairs, write_bundle
+from training.run import (
+    ERRORS_SHOWN,
+    BundleNotes,
+    Origin,
+    fit,
+    hold_out,
+    initial_network,
+    training_device,
+    usable_pairs,
+    write_bundle,
+)
 from training.trainer import TrainConfig
 
 MOST_REPLAYED = 50_000  # pairs of a file: more than a fine-tuning gets through
@@ -111,7 +121,7 @@ def fine_tune(
         )
         valid_batches = TokenBatches(corpus, np.arange(len(corpus)), config.batch_tokens, config.seed, tokenizer.pad_id)
     torch.manual_seed(config.seed)
-    model = _network(bundle, config.dropout).to(training_device())
+    model = initial_network(bundle, config.dropout).to(training_device())
     teacher, instruction_id = bundle.model.to(training_device()), tokenizer.symbol_id(INSTRUCTION)
     loss = AnchoredLoss(teacher, len(own), config.label_smoothing, tokenizer.pad_id, instruction_id)
     what = f"fine-tuning {bundle.identity.name}"
@@ -125,6 +135,7 @@ def fine_tune(
         _config(bundle, notes, taught),
         Origin(f"from {bundle.identity.name} ({bundle.identity.digest[:12]})", files),
         notes.card,
+        bundle.seen_ngrams,
     )
 
 
@@ -237,12 +248,6 @@ def _mixed(
         TokenBatches(corpus, np.concatenate(repeated), config.batch_tokens, config.seed, pad_id),
         TokenBatches(corpus, np.concatenate(held), config.batch_tokens, config.seed, pad_id),
     )
-
-
-def _network(bundle: Bundle, dropout: float) -> Transformer:
-    network = Transformer(replace(bundle.config.model, dropout=dropout))
-    network.load_state_dict(bundle.model.state_dict())
-    return network
 
 
 def _config(bundle: Bundle, notes: BundleNotes, taught: Sequence[Convention]) -> BundleConfig:

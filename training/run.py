@@ -3,8 +3,9 @@
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,20 @@ from rich.console import Console
 
 from dispatch.domain import default_doctrine
 from dispatch.domain.linear import SYMBOLS, Symbol, source_pieces
-from dispatch.model import BundleConfig, Tokenizer, TokenizerConfig, Transformer, save_bundle, train_tokenizer
+from dispatch.model import (
+    Bundle,
+    BundleConfig,
+    NgramCounter,
+    SeenNgrams,
+    Tokenizer,
+    TokenizerConfig,
+    Transformer,
+    TransformerConfig,
+    load_bundle,
+    read_metrics,
+    save_bundle,
+    train_tokenizer,
+)
 from training.batching import Rows, TokenBatches
 from training.checkpoint import load_checkpoint
 from training.corpus import Pair, PairError, TokenizedCorpus, pair_target_pieces, read_pairs
@@ -45,16 +59,19 @@ def train(
     strict: bool = False,
     console: Console | None = None,
     make_batches: Callable[[TokenizedCorpus, Rows, int, int, int], TokenBatches] = TokenBatches,
+    initial: Path | None = None,
 ) -> Path:
     """Trains on pairs files and returns the path of the bundle, out/bundle, made of the best averaged weights.
 
     The tokenizer is trained on the pairs and kept as out/tokenizer.model. Without valid, a seeded 2% of the pairs is
-    held out for validation. make_batches decides in which order what is trained on comes. If out holds the checkpoint
-    of a run with the same config and data, that run goes on with its tokenizer, and its parameters become what they
-    would have been without the stop.
+    held out for validation. make_batches decides in which order what is trained on comes. With initial, a bundle, the
+    network starts as that bundle's, whose tokenizer and conventions it keeps; else from nothing, as the config's preset
+    has it. If out holds the checkpoint of a run with the same config and data, that run goes on with its tokenizer, and
+    its parameters become what they would have been without the stop.
 
     Raises:
         ValueError: if there are no usable pairs, or out holds a run with another config or other data.
+        BundleError: if initial cannot be read.
         PairError: on the first bad line, if strict.
         TrainingInterrupted: after SIGINT or SIGTERM, with everything saved.
         TrainingDiverged: if the loss is no longer a number.
@@ -64,8 +81,13 @@ def train(
     keep_freed_memory()
     if config.threads > 0:
         torch.set_num_threads(config.threads)
-    tokenizer = _tokenizer(out / "tokenizer.model", pairs, tokenizer_config, strict, console)
-    corpus = tokenized(pairs, tokenizer, strict, console)
+    base = load_bundle(initial) if initial else None
+    tokenizer = (
+        base.tokenizer if base else _tokenizer(out / "tokenizer.model", pairs, tokenizer_config, strict, console)
+    )
+    ngrams = NgramCounter()
+    corpus = tokenized(pairs, tokenizer, strict, console, ngrams)
+    seen = ngrams.seen() | base.seen_ngrams if base and base.seen_ngrams else ngrams.seen()
     if valid is None:
         train_rows, valid_rows = hold_out(len(corpus), config.seed)
         valid_corpus = corpus
@@ -76,22 +98,46 @@ def train(
     valid_batches = TokenBatches(valid_corpus, valid_rows, config.batch_tokens, config.seed, tokenizer.pad_id)
 
     torch.manual_seed(config.seed)
-    network = preset_config(
-        config.preset, tokenizer.vocab_size, config.dropout, config.encoder_layers, config.decoder_layers
-    )
-    model = Transformer(network).to(training_device())
+    if base:
+        model, name = initial_network(base, config.dropout), f"from {base.identity.name} ({base.identity.digest[:12]})"
+    else:
+        model, name = Transformer(_preset(config, tokenizer)), f"preset {config.preset}"
+    model = model.to(training_device())
     facts = {"tokenizer": hashlib.sha256(tokenizer.model_proto).hexdigest()}
-    trainer = fit(model, config, batches, valid_batches, out, facts, f"preset {config.preset}", console)
+    if base:
+        facts["from"] = base.identity.digest
+    trainer = fit(model, config, batches, valid_batches, out, facts, name, console)
     situations = corpus.has_situations
     doctrine = default_doctrine().digest if situations else ""
     return write_bundle(
         trainer,
         model,
         tokenizer,
-        BundleConfig(notes.name, model.config, situations, notes.command, doctrine),
-        Origin(f"preset {config.preset}", tuple(path.name for path in pairs)),
+        BundleConfig(
+            notes.name,
+            model.config,
+            situations,
+            notes.command,
+            doctrine,
+            conventions=base.config.conventions if base else (),
+        ),
+        Origin(name, tuple(path.name for path in pairs), read_metrics(initial).get("training", {}) if initial else {}),
         notes.card,
+        seen,
     )
+
+
+def _preset(config: TrainConfig, tokenizer: Tokenizer) -> TransformerConfig:
+    return preset_config(
+        config.preset, tokenizer.vocab_size, config.dropout, config.encoder_layers, config.decoder_layers
+    )
+
+
+def initial_network(bundle: Bundle, dropout: float) -> Transformer:
+    """A network to train that starts as a bundle's."""
+    network = Transformer(replace(bundle.config.model, dropout=dropout))
+    network.load_state_dict(bundle.model.state_dict())
+    return network
 
 
 def training_device() -> torch.device:
@@ -201,8 +247,12 @@ def usable_pairs(
         )
 
 
-def tokenized(paths: Sequence[Path], tokenizer: Tokenizer, strict: bool, console: Console) -> TokenizedCorpus:
+def tokenized(
+    paths: Sequence[Path], tokenizer: Tokenizer, strict: bool, console: Console, ngrams: NgramCounter | None = None
+) -> TokenizedCorpus:
     """The pairs of files as token ids; says on the console how many there are, and what was skipped.
+
+    ngrams counts what their reports are made of.
 
     Raises:
         ValueError: if there are no usable pairs.
@@ -218,6 +268,8 @@ def tokenized(paths: Sequence[Path], tokenizer: Tokenizer, strict: bool, console
 
     names = ", ".join(path.name for path in paths)
     pairs = usable_pairs(paths, strict, note)
+    if ngrams is not None:
+        pairs = _counted(pairs, ngrams)
     with console.status(f"reading {names}") as status:
         corpus = TokenizedCorpus.build(
             pairs, tokenizer, MAX_LENGTH, lambda done: status.update(f"reading {names}: {done:,} pairs")
@@ -234,6 +286,12 @@ def tokenized(paths: Sequence[Path], tokenizer: Tokenizer, strict: bool, console
     return corpus
 
 
+def _counted(pairs: Iterator[Pair], ngrams: NgramCounter) -> Iterator[Pair]:
+    for pair in pairs:
+        ngrams.add(pair.report)
+        yield pair
+
+
 def _opening(trainer: Trainer, model: Transformer, what: str) -> str:
     start = f"going on after step {trainer.progress.step}" if trainer.progress.step else "starting"
     train_pairs, valid_pairs = len(trainer.batches.rows), len(trainer.valid_batches.rows)
@@ -245,14 +303,21 @@ def _opening(trainer: Trainer, model: Transformer, what: str) -> str:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a bundle's network was made of: a preset or a bundle, in words, and files of pairs."""
+    """What a bundle was made of: a preset or a bundle, in words; files of pairs; how that bundle was trained."""
 
     network: str
     files: tuple[str, ...]
+    earlier: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_bundle(
-    trainer: Trainer, model: Transformer, tokenizer: Tokenizer, config: BundleConfig, origin: Origin, card: str
+    trainer: Trainer,
+    model: Transformer,
+    tokenizer: Tokenizer,
+    config: BundleConfig,
+    origin: Origin,
+    card: str,
+    seen_ngrams: SeenNgrams | None,
 ) -> Path:
     """Makes the bundle out/bundle of a model that :func:`fit` has trained; card is text of the user's for its card."""
     progress = trainer.progress
@@ -269,10 +334,15 @@ def write_bundle(
         "network": origin.network,
         "config": asdict(trainer.config),
         "curves": read_curves(trainer.out),
+        **({"earlier": dict(origin.earlier)} if origin.earlier else {}),
     }
     taught = "".join(
         f"| taught by reviews | {each.clause} ({', '.join(each.hazards) or 'always'}) |\n"
         for each in config.conventions
+    )
+    before = "".join(
+        f"| trained before | {each['steps']:,} updates, {each['tokens']:,} tokens on {', '.join(each['files'])} |\n"
+        for each in trainings(origin.earlier)
     )
     text = f"""# {config.name}
 
@@ -283,7 +353,7 @@ Drafts rescue instructions from distress reports, for a person to decide on. Not
 | network | Transformer, {origin.network}, {model.num_parameters():,} parameters |
 | vocabulary | {tokenizer.vocab_size:,} tokens |
 | writes situations | {"yes" if config.situations else "no: the pairs had none"} |
-{taught}| trained on | {", ".join(origin.files)}: {len(trainer.batches.rows):,} pairs |
+{taught}{before}| trained on | {", ".join(origin.files)}: {len(trainer.batches.rows):,} pairs |
 | training | {progress.step:,} updates, {progress.tokens:,} tokens, {duration(progress.seconds)} |
 | weights | moving average at update {progress.best_step:,}, the best in validation |
 | validation | {len(trainer.valid_batches.rows):,} pairs |
@@ -293,5 +363,10 @@ Drafts rescue instructions from distress reports, for a person to decide on. Not
 
 {card}"""
     path = trainer.out / "bundle"
-    save_bundle(path, config, model, tokenizer, {"training": measured}, text)
+    save_bundle(path, config, model, tokenizer, {"training": measured}, text, seen_ngrams)
     return path
+
+
+def trainings(training: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The records of a network's trainings, the first one first, from the record of the last (see `write_bundle`)."""
+    return [*trainings(training["earlier"]), training] if "earlier" in training else [training] if training else []

@@ -31,6 +31,12 @@ def train(
             "--from", metavar="BUNDLE", help="Fine-tune this bundle on the pairs, which people have corrected."
         ),
     ] = None,
+    initial: Annotated[
+        Path | None,
+        typer.Option(
+            "--init", metavar="BUNDLE", help="Start as this bundle's network, with its tokenizer, not from nothing."
+        ),
+    ] = None,
     mix: Annotated[
         list[str] | None,
         typer.Option(
@@ -90,7 +96,8 @@ def train(
     from training.trainer import TrainConfig, TrainingInterrupted
 
     with values_as_usage():
-        replays = _replays(context, base, mix or [])
+        replays = _replays(base, mix or [])
+        _refuse_contradictions(context, base, initial)
         options: dict[str, Any] = {
             "preset": preset,
             "encoder_layers": encoder_layers,
@@ -117,7 +124,7 @@ def train(
     try:
         notes = BundleNotes(name, shlex.join(["dispatch", *sys.argv[1:]]), card.read_text("utf-8") if card else "")
         if base is None:
-            bundle = run_training(pairs, valid, out, config, tokenizer_config, notes, strict)
+            bundle = run_training(pairs, valid, out, config, tokenizer_config, notes, strict, initial=initial)
         else:
             notes = replace(notes, name=name if _is_given(context, "name") else read_config(base).name)
             bundle = fine_tune(base, pairs, replays, valid, out, config, notes, strict)
@@ -127,14 +134,20 @@ def train(
     print_result(str(bundle))
 
 
-def _replays(context: typer.Context, base: Path | None, mix: Sequence[str]) -> "list[Replay]":
+def _refuse_contradictions(context: typer.Context, base: Path | None, initial: Path | None) -> None:
+    if base is not None and initial is not None:
+        raise ValueError("--from fine-tunes on corrections and --init trains as from nothing; name one of the two")
+    for option, bundle in (("--from", base), ("--init", initial)):
+        if bundle is not None and (given := [name for name in _OF_A_NEW_NETWORK if _is_given(context, name)]):
+            of_a_new_one = f"--{given[0].replace('_', '-')}"
+            raise ValueError(f"{of_a_new_one} makes a new network; with {option} the bundle's own is trained on")
+
+
+def _replays(base: Path | None, mix: Sequence[str]) -> "list[Replay]":
     from training.finetune import Replay
 
     if base is None and mix:
         raise ValueError("--mix goes with --from: name the bundle to fine-tune, or give the file by --pairs")
-    if base is not None and (given := [name for name in _OF_A_NEW_NETWORK if _is_given(context, name)]):
-        option = f"--{given[0].replace('_', '-')}"
-        raise ValueError(f"{option} makes a new network; with --from the bundle's own is trained on")
     return [Replay.parse(text) for text in mix]
 
 

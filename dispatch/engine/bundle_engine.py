@@ -122,11 +122,21 @@ class BundleEngine:
                     del candidates[row]
         timings = {"tokenize": tokenized - started, "decode": time.perf_counter() - tokenized}
         return [
-            Generation(tuple(candidates[row]), len(source) > self._max_length, timings, self._conventions)
+            Generation(
+                tuple(candidates[row]),
+                len(source) > self._max_length,
+                timings,
+                self._conventions,
+                self._unseen_share(requests[row].report),
+            )
             if row in candidates
             else None
             for row, source in enumerate(whole)
         ]
+
+    def _unseen_share(self, report: str) -> float:
+        seen = self.bundle.seen_ngrams
+        return seen.unseen_share(report) if seen else 0.0
 
     def decode(self, requests: Sequence[GenerationRequest], decoding: DecodingConfig) -> list[list[Hypothesis]]:
         """The n-best list of each request as the search gives it: to compare engines token by token."""

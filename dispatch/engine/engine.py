@@ -54,13 +54,16 @@ class Candidate:
 class Generation:
     """The answer to one request, best candidate first.
 
-    ``timings`` are seconds by stage; ``conventions`` is what reviews have taught the model to say beside doctrine.
+    ``timings`` are seconds by stage; ``conventions`` is what reviews have taught the model to say beside doctrine;
+    ``unseen_share`` is the part of the report's runs of characters that training has not shown the model (0 where its
+    bundle does not tell).
     """
 
     candidates: tuple[Candidate, ...]
     source_truncated: bool = False
     timings: Mapping[str, float] = field(default_factory=dict)
     conventions: tuple[Convention, ...] = ()
+    unseen_share: float = 0.0
 
 
 class Engine(Protocol):

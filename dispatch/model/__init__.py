@@ -20,6 +20,7 @@ from dispatch.model.bundle import (
 )
 from dispatch.model.ctranslate2_export import ctranslate2_installed
 from dispatch.model.loss import label_smoothed_cross_entropy
+from dispatch.model.ngrams import NgramCounter, SeenNgrams
 from dispatch.model.normalization import NormalizedText, normalize, normalize_context
 from dispatch.model.succession import previous_of, promote, rollback
 from dispatch.model.tokenizer import Tokenizer, TokenizerConfig, train_tokenizer
@@ -37,7 +38,9 @@ __all__ = [
     "DecoderCache",
     "Memory",
     "MultiHeadAttention",
+    "NgramCounter",
     "NormalizedText",
+    "SeenNgrams",
     "Tokenizer",
     "TokenizerConfig",
     "Transformer",

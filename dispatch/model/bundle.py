@@ -6,6 +6,7 @@
     model.safetensors  weights in float16; the shared embedding once
     tokenizer.model    SentencePiece model
     ctranslate2/       the same network for CTranslate2, where that was installed or `dispatch export` has added it
+    ngrams.bin         which runs of characters it has seen in training; may be missing
     metrics.json       measured quality
     MODEL_CARD.md      what it is for, what it was trained on
     SHA256SUMS         checks the files above, by `sha256sum --check SHA256SUMS` too
@@ -33,6 +34,7 @@ from safetensors.torch import load_file, save_file
 
 from dispatch.domain.conventions import Convention
 from dispatch.model.ctranslate2_export import FOLDER, ctranslate2_installed, export_ctranslate2, weights_digest
+from dispatch.model.ngrams import SeenNgrams
 from dispatch.model.tokenizer import Tokenizer
 from dispatch.model.transformer import Transformer, TransformerConfig
 
@@ -44,6 +46,7 @@ CONFIG, WEIGHTS, TOKENIZER, METRICS, CARD = FILES = (
     "metrics.json",
     "MODEL_CARD.md",
 )
+NGRAMS = "ngrams.bin"
 SUMS = "SHA256SUMS"
 KIND_THRESHOLD = 0.9
 """How sure the network must be that nobody asks for help before nobody is sent, where no calibration says otherwise."""
@@ -129,6 +132,8 @@ class Bundle:
     model: Transformer
     tokenizer: Tokenizer
     identity: BundleIdentity
+    seen_ngrams: SeenNgrams | None = None
+    """Of the reports that it was trained on; None where the bundle does not tell."""
 
     @property
     def ctranslate2(self) -> Path | None:
@@ -144,6 +149,7 @@ def save_bundle(
     tokenizer: Tokenizer,
     metrics: Mapping[str, Any],
     card: str,
+    seen_ngrams: SeenNgrams | None = None,
 ) -> None:
     """Writes a bundle, in the place of one that is there; with an export for CTranslate2 where that is installed.
 
@@ -167,6 +173,8 @@ def save_bundle(
         if ctranslate2_installed():
             export_ctranslate2(model, tokenizer, folder / WEIGHTS, folder / FOLDER)
         (folder / TOKENIZER).write_bytes(tokenizer.model_proto)
+        if seen_ngrams is not None:
+            (folder / NGRAMS).write_bytes(seen_ngrams.to_bytes())
         (folder / METRICS).write_text(_json(metrics), encoding="utf-8")
         (folder / CARD).write_text(card, encoding="utf-8")
 
@@ -197,7 +205,16 @@ def _load(path: Path, digest: str) -> Bundle:
         model.load_state_dict({name: weight.float() for name, weight in load_file(path / WEIGHTS).items()})
     except (SafetensorError, RuntimeError) as error:
         raise BundleError(f"{path / WEIGHTS}: not the weights of the network in {CONFIG}: {error}") from error
-    return Bundle(path, config, model.eval(), tokenizer, BundleIdentity(config.name, digest))
+    return Bundle(path, config, model.eval(), tokenizer, BundleIdentity(config.name, digest), _seen_ngrams(path))
+
+
+def _seen_ngrams(path: Path) -> SeenNgrams | None:
+    if not (path / NGRAMS).exists():
+        return None
+    try:
+        return SeenNgrams.from_bytes(_read(path / NGRAMS))
+    except ValueError as error:
+        raise BundleError(f"{path / NGRAMS}: {error}") from error
 
 
 def verify_bundle(path: Path) -> str:

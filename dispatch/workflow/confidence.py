@@ -11,11 +11,12 @@ from dispatch.model import WARN_BELOW, Calibration
 
 FEATURES = (
     *("situation_least", "situation_mean", "instruction_least", "instruction_mean"),
-    *("errors", "warnings", "infos", "agrees", "margin", "length", "incidents"),
+    *("errors", "warnings", "infos", "agrees", "margin", "length", "incidents", "unseen_share"),
 )
 """The features of an answer: what the network thought of its tokens, as logits (of the least probable one, and of the
 geometric mean), findings by severity, whether the network wrote what doctrine says, by how much it preferred this to
-its next candidate (0 where there is none), the logarithm of the report's length, and how many incidents it read."""
+its next candidate (0 where there is none), the logarithm of the report's length, how many incidents it read, and what
+part of the report's runs of characters training has not shown it."""
 
 _LEAST_PROBABILITY = 1e-4  # where logits end, at either side
 _LARGEST_MARGIN = 2.0
@@ -41,6 +42,7 @@ def features_of(
         min(first.score - others[0].score, _LARGEST_MARGIN) if others else 0.0,
         math.log(1 + len(report)),
         float(len(source.situations)),
+        generation.unseen_share,
     )
     return dict(zip(FEATURES, values, strict=True))
 

@@ -153,6 +153,9 @@ def test_a_bundle_is_fine_tuned_under_its_own_name(dispatch: Any, tiny_bundle: P
     [
         (["--mix", "a.jsonl"], "--mix goes with --from"),
         (["--from", "b", "--preset", "nano"], "--preset makes a new network"),
+        (["--init", "b", "--vocab-size", "9"], "--vocab-size makes a new network"),
+        (["--init", "b", "--from", "b"], "name one of the two"),
+        (["--init", "b", "--mix", "a.jsonl"], "--mix goes with --from"),
         (["--from", "b", "--mix", "a.jsonl:2"], "share must be at least"),
     ],
 )

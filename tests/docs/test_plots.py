@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from dispatch.settings import SHIPPED_BUNDLE
+from tools.plots import joined_curves
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("training", "reliability")
@@ -35,6 +36,13 @@ def test_they_are_drawn_anew_by_one_command(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(tmp_path / f"new/pictures/{name}.png") for name in NAMES]
     assert all(source_of(tmp_path / f"new/pictures/{name}.png") for name in NAMES)
+
+
+def test_trainings_one_after_the_other_make_one_curve() -> None:
+    curves = {"training": [{"step": 5, "loss": 1.0}], "validation": [{"step": 10, "loss": 2.0}]}
+    joined = joined_curves([{"steps": 10, "curves": curves}] * 3)
+    assert [point["step"] for point in joined["training"]] == [5, 15, 25]
+    assert [point["step"] for point in joined["validation"]] == [10, 20, 30]
 
 
 def test_metrics_without_curves_are_refused(tmp_path: Path) -> None:

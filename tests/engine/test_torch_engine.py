@@ -12,6 +12,7 @@ from dispatch.domain.linear import SYMBOLS
 from dispatch.engine import GenerationRequest, TorchEngine, UnusableRequest, generate_all
 from dispatch.model import (
     BundleConfig,
+    NgramCounter,
     TokenizerConfig,
     Transformer,
     TransformerConfig,
@@ -133,6 +134,19 @@ def test_the_tokens_of_a_request_are_those_that_the_network_reads(engine: TorchE
     assert engine.token_count(GenerationRequest("雪大")) == 3  # and the symbol of the report
     assert engine.token_count(GenerationRequest("雪大" * 50)) == 64
     assert engine.token_count(GenerationRequest("雪大", Context("大"))) == 5
+
+
+def test_an_answer_tells_how_much_of_the_report_training_has_not_shown(
+    engine: TorchEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = [GenerationRequest("青石镇内涝"), GenerationRequest("柳河村塌方")]
+    shares = [answer.unseen_share for answer in engine.generate(requests) if answer]
+    assert shares == [0.0, 0.0]  # its bundle does not tell
+    counter = NgramCounter()
+    for _ in range(2):
+        counter.add("青石镇内涝")
+    monkeypatch.setattr(engine, "bundle", replace(engine.bundle, seen_ngrams=counter.seen()))
+    assert [answer.unseen_share for answer in engine.generate(requests) if answer] == [0.0, 1.0]
 
 
 def test_no_requests_no_answers(engine: TorchEngine) -> None:

@@ -17,6 +17,7 @@ from dispatch.model import (
     BundleConfig,
     BundleError,
     Calibration,
+    NgramCounter,
     Tokenizer,
     Transformer,
     load_bundle,
@@ -69,6 +70,24 @@ def test_it_comes_back_as_it_was_saved(save: Callable[..., Path], model: Transfo
         assert torch.equal(loaded, weight.half().float()), name
     source, target = torch.randint(4, 90, (2, 6)), torch.randint(4, 90, (2, 5))
     torch.testing.assert_close(bundle.model(source, target), model(source, target), rtol=0.01, atol=0.01)
+
+
+def test_what_training_has_shown_is_kept_where_it_is_told(save: Callable[..., Path]) -> None:
+    path = save()
+    bundle = load_bundle(path)
+    assert bundle.seen_ngrams is None
+    counter = NgramCounter()
+    for _ in range(2):
+        counter.add("青石镇内涝")
+    save_bundle(path, bundle.config, bundle.model, bundle.tokenizer, {}, "# 雪\n", counter.seen())
+    update_calibration(path, Calibration(0.0, {}))
+    seen = load_bundle(path).seen_ngrams
+    assert seen is not None
+    assert (seen.unseen_share("青石镇内涝"), seen.unseen_share("柳河村塌方")) == (0.0, 1.0)
+    (path / "ngrams.bin").write_bytes(b"cut")
+    rewrite_sums(path)
+    with pytest.raises(BundleError, match=r"ngrams\.bin: 3 bytes"):
+        load_bundle(path)
 
 
 def test_a_calibration_is_kept_and_can_be_replaced(save: Callable[..., Path]) -> None:

@@ -73,6 +73,9 @@ def test_a_tuned_bundle_says_what_it_was_made_of_and_what_it_was_taught(
     before = load_bundle(base)
     assert tuned.config.conventions == (Convention(CLAUSE, ("flood",)),)
     assert tuned.tokenizer.model_proto == before.tokenizer.model_proto
+    assert tuned.seen_ngrams is not None
+    assert before.seen_ngrams is not None
+    assert tuned.seen_ngrams.to_bytes() == before.seen_ngrams.to_bytes()
     assert tuned.config.name == "tuned"
     card = (tuned.path / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert before.identity.digest[:12] in card

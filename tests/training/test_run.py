@@ -10,9 +10,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from dispatch.decoding import DecodingConfig, TransformerStep, search
 from dispatch.domain.linear import parse_target, source_pieces
-from dispatch.model import TokenizerConfig, load_bundle
+from dispatch.model import TokenizerConfig, load_bundle, read_metrics
 from training.corpus import Pair, PairError
-from training.run import hold_out, train
+from training.run import hold_out, train, trainings
 from training.trainer import TrainConfig
 
 TrainToy = Callable[..., str]
@@ -67,6 +67,28 @@ def test_a_run_leaves_a_bundle_with_its_facts_and_logs(tmp_path: Path, train_toy
     events.Reload()
     assert [event.step for event in events.Scalars("training/tokens_per_second")] == [3, 6, 9, 12]
     assert re.search(r"step 12/12 .* loss [\d.]+ .* lr [\d.e-]+ .* [\d,]+ tokens/s .* left", shown)
+
+
+def test_a_run_starts_as_another_bundle_and_keeps_its_tokenizer(
+    tmp_path: Path, toy_pairs: list[Pair], train_toy: TrainToy
+) -> None:
+    train_toy(tmp_path / "first")
+    first = load_bundle(tmp_path / "first/bundle")
+    other = tmp_path / "other.jsonl"
+    other.write_text("".join(json.dumps(pair.to_dict()) + "\n" for pair in toy_pairs[:8]), encoding="utf-8")
+    config = TrainConfig(max_steps=1, peak_lr=1e-9, warmup_steps=1, dropout=0.0, precision="fp32", threads=1)
+    bundle = train([other], None, tmp_path / "second", config, TokenizerConfig(), initial=tmp_path / "first/bundle")
+    second = load_bundle(bundle)
+    assert second.tokenizer.model_proto == first.tokenizer.model_proto
+    for name, value in first.model.state_dict().items():
+        torch.testing.assert_close(second.model.state_dict()[name], value, atol=1e-6, rtol=0)
+    assert second.seen_ngrams is not None
+    assert second.seen_ngrams.unseen_share(toy_pairs[-1].report) == 0  # of the first training
+    before, last = trainings(read_metrics(bundle)["training"])
+    assert (before["steps"], before["pairs"], last["steps"], last["pairs"]) == (12, 19, 1, 7)
+    card = (bundle / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"| trained before | 12 updates, {before['tokens']:,} tokens on pairs.jsonl |" in card
+    assert f"Transformer, from dispatch ({first.identity.digest[:12]})" in card
 
 
 def test_bad_lines_are_shown_and_counted(tmp_path: Path, toy_file: Path, train_toy: TrainToy) -> None:

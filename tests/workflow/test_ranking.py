@@ -256,6 +256,21 @@ def test_confidence_is_the_calibrated_one_and_low_confidence_is_told_by_it() -> 
     assert set(plain.features) == set(FEATURES)
 
 
+def test_a_report_in_words_that_training_has_not_shown_is_answered_with_less_confidence() -> None:
+    candidate = Candidate(RIGHT, -0.1, (-0.1,), (SITUATION,), 0.9, situation_scores=(-0.2,))
+    calibration = Calibration(2.0, {"unseen_share": -5.0})
+    known, strange = (
+        rank(
+            GenerationRequest(REPORT, Context("A7公路")),
+            Generation((candidate,), unseen_share=share),
+            default_doctrine(),
+            calibration,
+        )[0].confidence
+        for share in (0.1, 0.8)
+    )
+    assert known > 0.8 > 0.2 > strange
+
+
 def ranked_under(required: tuple[str, ...], banned: tuple[str, ...], *texts: str, report: str = REPORT) -> list[Ranked]:
     """Candidates of a request with phrases."""
     decoding = DecodingConfig(required_phrases=required, banned_phrases=banned)
