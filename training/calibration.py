@@ -63,7 +63,8 @@ def fit_kind_threshold(confidences: Sequence[float], right: Sequence[bool]) -> f
     """How sure the network must be that a report is no request, from some that it read so and whether they were none.
 
     The threshold that costs least, and at the least one that calls back NEEDLESS_CALLBACKS of those that were none:
-    reports of other kinds will be read wrong where these are not. KIND_THRESHOLD where there are none to learn from.
+    reports of other kinds will be read wrong where these are not. Never below KIND_THRESHOLD: held pairs are easier
+    than what people write, and must not make it easier to send nobody.
     """
     none = sorted(confidence for confidence, verdict in zip(confidences, right, strict=True) if verdict)
     missed = [confidence for confidence, verdict in zip(confidences, right, strict=True) if not verdict]
@@ -75,7 +76,7 @@ def fit_kind_threshold(confidences: Sequence[float], right: Sequence[bool]) -> f
         return sum(each < threshold for each in none) + MISSED_REQUEST_COST * sum(each >= threshold for each in missed)
 
     above = [math.nextafter(each, 1.0) for each in missed if each >= least]
-    return min([least, *above], key=cost)
+    return max(KIND_THRESHOLD, min([least, *above], key=cost))
 
 
 def fit_warning(confidences: Sequence[float], silent: Sequence[bool]) -> float:

@@ -69,10 +69,14 @@ def test_too_few_answers_are_said_to_be() -> None:
 
 
 def test_a_missed_request_raises_the_threshold_and_needless_callbacks_hold_it_down() -> None:
-    sure = [0.8 + row / 1000 for row in range(100)]
+    sure = [KIND_THRESHOLD + row / 2000 for row in range(100)]
     assert fit_kind_threshold(sure, [True] * 100) == sure[1]  # one in a hundred is called back
     assert sure[30] < fit_kind_threshold(sure, [row != 30 for row in range(100)]) <= sure[31]
     assert fit_kind_threshold(sure, [row != 60 for row in range(100)]) == sure[0]  # sixty callbacks are worse
+
+
+def test_held_pairs_never_make_it_easier_to_send_nobody() -> None:
+    assert fit_kind_threshold([0.6, 0.7, 0.8], [True] * 3) == KIND_THRESHOLD
 
 
 def test_without_a_dismissal_to_learn_from_the_threshold_is_the_models() -> None:
