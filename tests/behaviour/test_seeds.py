@@ -80,7 +80,6 @@ SEEDS = (
         situations=({"kind": "request", "people": {"trapped": {"min": 50, "max": 50}}},),
         without=("power",),
         codes=("MISSING_LOCATION",),
-        fails="the shipped bundle takes the fifty people for buried",
     ),
     Seed("S3", REPORT, ROAD, situations=({**READ, "needs": ["medical", "generator"]},)),
     Seed("S4 deep", "B4公路积雪1.5米,20人被困", says=("台除雪车至B4公路",), never_says=("轻型",)),
@@ -100,8 +99,12 @@ SEEDS = (
             report,
             instruction=render_instruction(make_plans(TWO, Context())),
             situations=tuple({"location": read.location, "hazards": list(read.hazards)} for read in TWO),
+            fails=fails,
         )
-        for report in ("A区雪崩,B区塌方", "B区塌方,A区雪崩")
+        for report, fails in (
+            ("A区雪崩,B区塌方", ""),
+            ("B区塌方,A区雪崩", "the shipped bundle takes both for avalanches, which UNREAD_HAZARD marks"),
+        )
     ),
     Seed("S7", BROKEN, ROAD, instruction=INSTRUCTION, situations=({"outages": ["power"]},)),
 )
