@@ -7,6 +7,7 @@ that are kept are those of the features as they come.
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -24,6 +25,7 @@ NEEDLESS_ERRORS = 0.005
 """Of right answers, the part that may be called an error for the model's doubt alone."""
 SILENT_ERRORS = 0.01
 """Of all answers, the part that may be wrong in a critical slot without a warning."""
+_ENOUGH_TO_WARN = 2 / SILENT_ERRORS  # of fewer answers not one could be wrong and silent
 _STEPS = 50
 _CLOSE = 1e-9
 
@@ -79,12 +81,19 @@ def fit_kind_threshold(confidences: Sequence[float], right: Sequence[bool]) -> f
     return max(KIND_THRESHOLD, min([least, *above], key=cost))
 
 
-def fit_warning(confidences: Sequence[float], silent: Sequence[bool]) -> float:
+def fit_warning(confidences: Sequence[float], silent: Sequence[bool], ends: Sequence[int] = ()) -> float:
     """The confidence below which answers must ask to look twice; ``silent``: whether nothing else does, and it should.
 
     Of answers like these no more than SILENT_ERRORS are then expected to be wrong and silent: conformal risk control
-    (Angelopoulos et al. 2022), which counts one error more than there were. Never below WARN_BELOW.
+    (Angelopoulos et al. 2022), which counts one error more than there were. So it is of each group by itself, too, that
+    is large enough to tell, where ``ends`` says behind which answer each group ends: what is easy must not pay for what
+    is not. Never below WARN_BELOW.
     """
+    groups = [slice(start, end) for start, end in pairwise((0, *ends)) if end - start >= _ENOUGH_TO_WARN]
+    return max(_warning(confidences[part], silent[part]) for part in (slice(None), *groups))
+
+
+def _warning(confidences: Sequence[float], silent: Sequence[bool]) -> float:
     allowed = math.floor(SILENT_ERRORS * (len(confidences) + 1)) - 1
     worst_first = sorted((each for each, is_silent in zip(confidences, silent, strict=True) if is_silent), reverse=True)
     if allowed < 0:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,9 +43,11 @@ def calibrate(
     from training.reliability import calibration_error, reliability
 
     verify_bundle(bundle)
-    answers = _answers(open_engine(bundle), [row for file in read_files(files) for row in file.examples])
+    read = read_files(files)
+    answers = _answers(open_engine(bundle), [row for file in read for row in file.examples])
     after = cross_fitted(answers.features, answers.right)
-    warn_below, error_below = fit_warning(after, answers.silent), fit_error(after, answers.right)
+    ends = list(accumulate(len(file.examples) for file in read))
+    warn_below, error_below = fit_warning(after, answers.silent, ends), fit_error(after, answers.right)
     calibration = fit_calibration(answers.features, answers.right, answers.kind_threshold, warn_below, error_below)
     update_calibration(bundle, calibration)
     errors = estimate(

@@ -5,6 +5,7 @@ A hazard that is left out leaves people out. Few words are beyond doubt; what ca
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from dispatch.domain.amounts import clause_of, simplified
 from dispatch.domain.findings import Candidate, Check
@@ -59,9 +60,53 @@ def unread_hazards(report: str, situations: Sequence[Situation]) -> list[tuple[i
     return [(start, end, hazard) for start, end, hazard in found if not any(a < end and start < b for a, b in places)]
 
 
+@dataclass(frozen=True)
+class Misplaced:
+    """A situation that lacks the hazard named right behind its place: its index, and where the report names which."""
+
+    situation: int
+    start: int
+    end: int
+    hazard: str
+
+
+def misplaced_hazards(report: str, situations: Sequence[Situation]) -> list[Misplaced]:
+    """Where one of several incidents has another's hazard: B区塌方,A区雪崩, and B区 is read as an avalanche.
+
+    Only for a situation of a single hazard, whose word does not stand beside its place as well.
+    """
+    spelled = simplified(report)
+    found = []
+    for index, situation in enumerate(situations if len(situations) > 1 else ()):
+        places = list(find_place(situation.location, report))
+        if len(places) != 1 or len(situation.hazards) != 1:
+            continue
+        named = _named_at(spelled, places[0] + len(situation.location))
+        if named is None or situation.hazards[0] in named[1]:
+            continue
+        word, hazards = named
+        clause = clause_of(spelled, word.start(), word.end())
+        own = any(situation.hazards[0] in each and words.search(clause) for words, each in _WORDS)
+        if not own and not _NOT_SO.search(clause):
+            found.append(Misplaced(index, word.start(), word.end(), hazards[0]))
+    return found
+
+
+def _named_at(text: str, start: int) -> tuple[re.Match[str], tuple[str, ...]] | None:
+    """The word for a hazard that begins there, and the hazards that may be read in it."""
+    matches = ((words.match(text, start), hazards) for words, hazards in _WORDS)
+    return next(((match, hazards) for match, hazards in matches if match), None)
+
+
 def check_hazards(candidate: Candidate) -> Iterator[Check]:
-    """UNREAD_HAZARD, once for each hazard."""
+    """UNREAD_HAZARD, for each situation that has another hazard than its place, and for each hazard that none has."""
     told = set()
+    for misplaced in misplaced_hazards(candidate.report, candidate.situations):
+        place = candidate.situations[misplaced.situation].location
+        word = candidate.report[misplaced.start : misplaced.end]
+        message = f"{word} stands right behind {place} in the report, and its situation has another hazard"
+        yield Check("UNREAD_HAZARD", "warning", message, "report", misplaced.start, misplaced.end)
+        told.add(misplaced.hazard)
     for start, end, hazard in unread_hazards(candidate.report, candidate.situations):
         if hazard not in told:
             told.add(hazard)

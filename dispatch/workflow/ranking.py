@@ -136,7 +136,7 @@ class _Ranking:
         """Doctrine's text for what was read, less what nobody has said; a text that has to stay, less the same."""
         source = own.source
         read, corrections = guard.ground_situations(source.situations, self.report, self.context)
-        situations = guard.as_request(read) if own.barred else read
+        situations = guard.as_request(read) if own.barred else guard.place_hazards(read, self.report)
         corrected = replace(own, corrections=corrections, barred=False, assumed=own.barred)
         drafts = list(self._by_doctrine(corrected, situations))
         if not drafts:

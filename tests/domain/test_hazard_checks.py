@@ -4,7 +4,7 @@ import pytest
 
 from dispatch.domain import Context, Situation, default_doctrine, make_plans, render_instruction, run_checks
 from dispatch.domain.checks import Candidate
-from dispatch.domain.hazard_checks import unread_hazards
+from dispatch.domain.hazard_checks import misplaced_hazards, unread_hazards
 
 
 def unread(report: str, *situations: Situation) -> list[str]:
@@ -45,6 +45,35 @@ def test_one_of_two_hazards_that_was_left_out_is_told() -> None:
     assert unread(report, avalanche) == ["塌方"]
     assert unread(report, avalanche, Situation(location="B区", hazards=("avalanche",))) == ["塌方"]
     assert unread(report, avalanche, Situation(location="B区", hazards=("landslide",))) == []
+
+
+AVALANCHE_IN_B = Situation(location="B区", hazards=("avalanche",))
+AVALANCHE_IN_A = Situation(location="A区", hazards=("avalanche",))
+LANDSLIDE_IN_A = Situation(location="A区", hazards=("landslide",))
+
+
+@pytest.mark.parametrize("read", [(AVALANCHE_IN_A, AVALANCHE_IN_B), (AVALANCHE_IN_B, LANDSLIDE_IN_A)])
+def test_of_two_incidents_each_must_have_the_hazard_named_behind_its_place(read: tuple[Situation, ...]) -> None:
+    assert "塌方" in unread("B区塌方,A区雪崩", *read)
+    found = {read[one.situation].location: one.hazard for one in misplaced_hazards("B区塌方,A区雪崩", read)}
+    assert found.items() <= {"B区": "landslide", "A区": "avalanche"}.items()
+    assert found["B区"] == "landslide"
+
+
+@pytest.mark.parametrize(
+    ("report", "read"),
+    [
+        ("A区雪崩,B区塌方", (AVALANCHE_IN_A, Situation(location="B区", hazards=("landslide",)))),
+        ("B区塌方", (AVALANCHE_IN_B,)),  # one incident: no other to have taken it from
+        ("B区塌方又雪崩,A区雪崩", (AVALANCHE_IN_A, AVALANCHE_IN_B)),
+        ("B区可能塌方,A区雪崩", (AVALANCHE_IN_A, AVALANCHE_IN_B)),
+        ("B区塌方演练,A区雪崩", (AVALANCHE_IN_A, AVALANCHE_IN_B)),
+        ("B区塌方,A区雪崩,B区断电", (AVALANCHE_IN_A, AVALANCHE_IN_B)),  # which B区 is meant?
+        ("塌方,雪崩", (Situation(hazards=("avalanche",)), Situation(hazards=("flood",)))),
+    ],
+)
+def test_what_may_be_read_otherwise_is_not_misplaced(report: str, read: tuple[Situation, ...]) -> None:
+    assert misplaced_hazards(report, read) == []
 
 
 def test_each_hazard_is_told_once() -> None:

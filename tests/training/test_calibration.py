@@ -97,6 +97,15 @@ def test_nobody_is_warned_of_answers_that_are_right_without_need() -> None:
     assert 0.6 < limit < 0.9
 
 
+def test_no_group_has_more_silent_errors_than_may_be_though_all_together_have_not() -> None:
+    confidences = [row / 1000 for row in range(1000)] * 2
+    silent = [row >= 970 for row in range(1000)] + [False] * 1000
+    together, each = fit_warning(confidences, silent), fit_warning(confidences, silent, [1000, 2000])
+    assert sum(is_silent and sure >= each for sure, is_silent in zip(confidences, silent, strict=True)) == 9
+    assert each > together
+    assert fit_warning(confidences, silent, [100]) == together  # a hundred are too few to tell
+
+
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=400))
 def test_hardly_a_right_answer_is_called_an_error(answers: list[tuple[float, bool]]) -> None:
     limit = fit_error([sure for sure, _ in answers], [right for _, right in answers])

@@ -271,6 +271,22 @@ def test_a_report_in_words_that_training_has_not_shown_is_answered_with_less_con
     assert known > 0.8 > 0.2 > strange
 
 
+@pytest.mark.parametrize("hazards", [("avalanche", "avalanche"), ("avalanche", "landslide")])
+def test_an_incident_gets_the_hazard_named_behind_its_place(hazards: tuple[str, str]) -> None:
+    read = tuple(
+        Situation(location=place, hazards=(hazard,)) for place, hazard in zip(("B区", "A区"), hazards, strict=True)
+    )
+    text = render_instruction(make_plans(read, Context()))
+    generation = Generation((Candidate(text, -0.1, (-0.1,), read, 0.9),))
+    best = rank(GenerationRequest("B区塌方,A区雪崩"), generation, default_doctrine())[0]
+    assert [(one.location, one.hazards) for one in best.candidate.situations] == [
+        ("A区", ("avalanche",)),
+        ("B区", ("landslide",)),
+    ]
+    assert best.follows_doctrine
+    assert "UNREAD_HAZARD" not in {check.code for check in best.checks}
+
+
 def ranked_under(required: tuple[str, ...], banned: tuple[str, ...], *texts: str, report: str = REPORT) -> list[Ranked]:
     """Candidates of a request with phrases."""
     decoding = DecodingConfig(required_phrases=required, banned_phrases=banned)
