@@ -73,16 +73,17 @@ class Misplaced:
 def misplaced_hazards(report: str, situations: Sequence[Situation]) -> list[Misplaced]:
     """Where one of several incidents has another's hazard: B区塌方,A区雪崩, and B区 is read as an avalanche.
 
-    Only for a situation of a single hazard, whose word does not stand beside its place as well.
+    Only for a situation of a single hazard, which is named right behind the place of another, and not beside its own.
     """
     spelled = simplified(report)
+    behind = [_named_behind(situation.location, report, spelled) for situation in situations]
     found = []
-    for index, situation in enumerate(situations if len(situations) > 1 else ()):
-        places = list(find_place(situation.location, report))
-        if len(places) != 1 or len(situation.hazards) != 1:
+    for index, situation in enumerate(situations):
+        named = behind[index]
+        if named is None or len(situation.hazards) != 1 or situation.hazards[0] in named[1]:
             continue
-        named = _named_at(spelled, places[0] + len(situation.location))
-        if named is None or situation.hazards[0] in named[1]:
+        others = [each for each in behind if each is not None and each[0].start() != named[0].start()]
+        if not any(situation.hazards[0] in hazards for _, hazards in others):
             continue
         word, hazards = named
         clause = clause_of(spelled, word.start(), word.end())
@@ -92,9 +93,12 @@ def misplaced_hazards(report: str, situations: Sequence[Situation]) -> list[Misp
     return found
 
 
-def _named_at(text: str, start: int) -> tuple[re.Match[str], tuple[str, ...]] | None:
-    """The word for a hazard that begins there, and the hazards that may be read in it."""
-    matches = ((words.match(text, start), hazards) for words, hazards in _WORDS)
+def _named_behind(place: str, report: str, spelled: str) -> tuple[re.Match[str], tuple[str, ...]] | None:
+    """The word for a hazard right behind a place that stands once in the report, and what may be read in it."""
+    starts = list(find_place(place, report))
+    if len(starts) != 1:
+        return None
+    matches = ((words.match(spelled, starts[0] + len(place)), hazards) for words, hazards in _WORDS)
     return next(((match, hazards) for match, hazards in matches if match), None)
 
 

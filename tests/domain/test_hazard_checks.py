@@ -69,6 +69,14 @@ def test_of_two_incidents_each_must_have_the_hazard_named_behind_its_place(read:
         ("B区可能塌方,A区雪崩", (AVALANCHE_IN_A, AVALANCHE_IN_B)),
         ("B区塌方演练,A区雪崩", (AVALANCHE_IN_A, AVALANCHE_IN_B)),
         ("B区塌方,A区雪崩,B区断电", (AVALANCHE_IN_A, AVALANCHE_IN_B)),  # which B区 is meant?
+        (
+            "A7公路积雪,两车撞了。B区塌方",
+            (
+                Situation(location="A7公路", hazards=("traffic_accident",)),
+                Situation(location="B区", hazards=("landslide",)),
+            ),
+        ),
+        ("A区雪崩,又有洪水冲下来", (AVALANCHE_IN_A, Situation(location="A区", hazards=("flood",)))),
         ("塌方,雪崩", (Situation(hazards=("avalanche",)), Situation(hazards=("flood",)))),
     ],
 )

@@ -1,6 +1,6 @@
 """Noise: what typing, speech recognition and forwarding do to a report. What it says, and its gold, stay as they are.
 
-The place and every number are left alone, and nothing is put right beside a number.
+The place and every number are left alone (a depth told by a roof, too), and nothing is put right beside a number.
 """
 
 import re
@@ -14,7 +14,8 @@ from training.synthesis.holdout import Draw
 from training.synthesis.lexicon import Lexicon
 
 _NUMERALS = "零〇一二两三四五六七八九十百千万亿几数多余半"
-_FIXED = re.compile(rf"[0-9A-Za-z{_NUMERALS}][0-9A-Za-z{_NUMERALS}.:+~—\-%·]*")
+_DEPTHS = "[屋房楼车]顶"  # a depth in words is a number too: snow over the roof
+_FIXED = re.compile(rf"[0-9A-Za-z{_NUMERALS}][0-9A-Za-z{_NUMERALS}.:+~—\-%·]*|{_DEPTHS}")
 # A word without which, or with another, the report would say the opposite.
 _NEGATIONS = "不没无未别勿免已"
 _WIDE = str.maketrans(NARROW_MARKS, WIDE_MARKS)
