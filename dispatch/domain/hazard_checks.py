@@ -73,7 +73,8 @@ class Misplaced:
 def misplaced_hazards(report: str, situations: Sequence[Situation]) -> list[Misplaced]:
     """Where one of several incidents has another's hazard: B区塌方,A区雪崩, and B区 is read as an avalanche.
 
-    Only for a situation of a single hazard, which is named right behind the place of another, and not beside its own.
+    Only for a situation of a single hazard, which is named right behind the place of another, and not beside its own,
+    and of a place that no other situation has: there more than one thing may have happened.
     """
     spelled = simplified(report)
     behind = [_named_behind(situation.location, report, spelled) for situation in situations]
@@ -82,7 +83,9 @@ def misplaced_hazards(report: str, situations: Sequence[Situation]) -> list[Misp
         named = behind[index]
         if named is None or len(situation.hazards) != 1 or situation.hazards[0] in named[1]:
             continue
-        others = [each for each in behind if each is not None and each[0].start() != named[0].start()]
+        others = [each for other, each in enumerate(behind) if other != index and each is not None]
+        if any(each.start() == named[0].start() for each, _ in others):
+            continue
         if not any(situation.hazards[0] in hazards for _, hazards in others):
             continue
         word, hazards = named

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from dispatch.domain import Check, Context, Doctrine, Order, Plan, Situation, by_urgency, parse_orders
+from dispatch.domain import Check, Context, Doctrine, Order, Plan, Situation, parse_orders
 from dispatch.domain.hazard_checks import misplaced_hazards
 from dispatch.domain.places import stands_in
 from dispatch.domain.plan import UNKNOWN_PLACE
@@ -73,15 +73,11 @@ def ground_situations(
 
 
 def place_hazards(situations: Sequence[Situation], report: str) -> tuple[Situation, ...]:
-    """Situations of several incidents, the most urgent first, each with the hazard that is named behind its place."""
+    """The situations of several incidents, each with the hazard that is named behind its place."""
     named = {misplaced.situation: misplaced.hazard for misplaced in misplaced_hazards(report, situations)}
-    if not named:
-        return tuple(situations)
-    return by_urgency(
-        [
-            replace(situation, hazards=(named[index],)) if index in named else situation
-            for index, situation in enumerate(situations)
-        ]
+    return tuple(
+        replace(situation, hazards=(named[index],)) if index in named else situation
+        for index, situation in enumerate(situations)
     )
 
 

@@ -136,7 +136,7 @@ class _Ranking:
         """Doctrine's text for what was read, less what nobody has said; a text that has to stay, less the same."""
         source = own.source
         read, corrections = guard.ground_situations(source.situations, self.report, self.context)
-        situations = guard.as_request(read) if own.barred else guard.place_hazards(read, self.report)
+        situations = guard.as_request(read) if own.barred else read
         corrected = replace(own, corrections=corrections, barred=False, assumed=own.barred)
         drafts = list(self._by_doctrine(corrected, situations))
         if not drafts:
@@ -154,10 +154,14 @@ class _Ranking:
 
     def _by_doctrine(self, draft: _Draft, situations: tuple[Situation, ...]) -> Iterator[_Draft]:
         """Nothing where there is no situation, the operator has begun otherwise, or doctrine says what is banned."""
-        plans = self._plans(situations, draft.source.text)
+        placed = guard.place_hazards(situations, self.report)
+        plans = self._plans(placed, draft.source.text)
+        if placed != situations:  # another may now be the most urgent
+            order = sorted(range(len(placed)), key=lambda index: self.doctrine.urgency(placed[index]))
+            placed, plans = tuple(placed[index] for index in order), tuple(plans[index] for index in order)
         text = self._text_of(plans)
         if plans and text.startswith(self.prefix) and self.decoding.keeps_phrases(text):
-            candidate = replace(draft.source, text=text, situations=situations, token_scores=(), fault="")
+            candidate = replace(draft.source, text=text, situations=placed, token_scores=(), fault="")
             yield replace(draft, candidate=candidate, plans=plans)
 
     def _plans(self, situations: tuple[Situation, ...], written: str) -> tuple[Plan, ...]:

@@ -70,6 +70,10 @@ def test_of_two_incidents_each_must_have_the_hazard_named_behind_its_place(read:
         ("B区塌方演练,A区雪崩", (AVALANCHE_IN_A, AVALANCHE_IN_B)),
         ("B区塌方,A区雪崩,B区断电", (AVALANCHE_IN_A, AVALANCHE_IN_B)),  # which B区 is meant?
         (
+            "A区塌方,接着雪崩,B区雪崩",  # two things have happened in A区
+            (AVALANCHE_IN_A, LANDSLIDE_IN_A, AVALANCHE_IN_B),
+        ),
+        (
             "A7公路积雪,两车撞了。B区塌方",
             (
                 Situation(location="A7公路", hazards=("traffic_accident",)),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from dispatch.decoding import DecodingConfig
 from dispatch.domain import (
     Context,
+    Convention,
     Count,
     Situation,
     default_doctrine,
@@ -16,6 +17,8 @@ from dispatch.domain import (
     parse_orders,
     render_instruction,
 )
+from dispatch.domain.conventions import with_endings
+from dispatch.domain.instruction import split_incidents
 from dispatch.domain.places import stands_in
 from dispatch.engine import CUT_SHORT, Candidate, Generation, GenerationRequest
 from dispatch.model import Calibration
@@ -285,6 +288,18 @@ def test_an_incident_gets_the_hazard_named_behind_its_place(hazards: tuple[str, 
     ]
     assert best.follows_doctrine
     assert "UNREAD_HAZARD" not in {check.code for check in best.checks}
+
+
+def test_a_taught_clause_stays_with_its_incident_where_another_becomes_the_most_urgent() -> None:
+    read = (Situation(location="B区", hazards=("avalanche",)), Situation(location="A区", hazards=("avalanche",)))
+    plans = with_endings(make_plans(read, Context()), (("到场后回报水位",), ()), default_doctrine())
+    conventions = (Convention("到场后回报水位", ("avalanche", "landslide")),)
+    generation = Generation((Candidate(render_instruction(plans), -0.1, (-0.1,), read, 0.9),), conventions=conventions)
+    text = rank(GenerationRequest("B区塌方,A区雪崩"), generation, default_doctrine())[0].candidate.text
+    first, second = split_incidents(text)
+    assert "A区" in first
+    assert "到场后回报水位" not in first
+    assert second.endswith("到场后回报水位")
 
 
 def ranked_under(required: tuple[str, ...], banned: tuple[str, ...], *texts: str, report: str = REPORT) -> list[Ranked]:
