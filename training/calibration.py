@@ -25,7 +25,7 @@ NEEDLESS_ERRORS = 0.005
 """Of right answers, the part that may be called an error for the model's doubt alone."""
 SILENT_ERRORS = 0.01
 """Of all answers, the part that may be wrong in a critical slot without a warning."""
-_ENOUGH_TO_WARN = 2 / SILENT_ERRORS  # of fewer answers not one could be wrong and silent
+_ENOUGH_TO_WARN = 2 / SILENT_ERRORS  # answers: of fewer hardly one may be wrong and silent
 _STEPS = 50
 _CLOSE = 1e-9
 
@@ -64,7 +64,7 @@ def fit_calibration(
 def fit_kind_threshold(confidences: Sequence[float], right: Sequence[bool]) -> float:
     """How sure the network must be that a report is no request, from some that it read so and whether they were none.
 
-    The threshold that costs least, and at the least one that calls back NEEDLESS_CALLBACKS of those that were none:
+    The threshold that costs least of those from which on NEEDLESS_CALLBACKS of those that were none are called back:
     reports of other kinds will be read wrong where these are not. Never below KIND_THRESHOLD: held pairs are easier
     than what people write, and must not make it easier to send nobody.
     """
@@ -72,13 +72,13 @@ def fit_kind_threshold(confidences: Sequence[float], right: Sequence[bool]) -> f
     missed = [confidence for confidence, verdict in zip(confidences, right, strict=True) if not verdict]
     if not none:
         return KIND_THRESHOLD
-    least = none[int(NEEDLESS_CALLBACKS * len(none))]
+    least = max(KIND_THRESHOLD, none[int(NEEDLESS_CALLBACKS * len(none))])
 
     def cost(threshold: float) -> int:
         return sum(each < threshold for each in none) + MISSED_REQUEST_COST * sum(each >= threshold for each in missed)
 
     above = [math.nextafter(each, 1.0) for each in missed if each >= least]
-    return max(KIND_THRESHOLD, min([least, *above], key=cost))
+    return min([least, *above], key=cost)
 
 
 def fit_warning(confidences: Sequence[float], silent: Sequence[bool], ends: Sequence[int] = ()) -> float:

@@ -79,6 +79,11 @@ def test_held_pairs_never_make_it_easier_to_send_nobody() -> None:
     assert fit_kind_threshold([0.6, 0.7, 0.8], [True] * 3) == KIND_THRESHOLD
 
 
+def test_what_is_called_back_all_the_same_does_not_hold_the_threshold_down() -> None:
+    sure = [0.8] * 60 + [0.97] * 100
+    assert 0.95 < fit_kind_threshold([*sure, 0.95], [True] * 160 + [False]) < 0.97
+
+
 def test_without_a_dismissal_to_learn_from_the_threshold_is_the_models() -> None:
     assert fit_kind_threshold([], []) == fit_kind_threshold([0.3], [False]) == KIND_THRESHOLD
 
