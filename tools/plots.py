@@ -46,7 +46,8 @@ def draw_training(training: Mapping[str, Any]) -> Figure:
         for end in accumulate(part["steps"] for part in parts[:-1]):
             axes.axvline(end, color="grey", linestyle=":")
     minutes, tokens = (sum(part[key] for part in parts) for key in ("minutes", "tokens"))
-    figure.suptitle(f"{training['pairs']:,} pairs, {tokens / 1e6:.0f} million tokens, {minutes:.0f} minutes")
+    pairs = ", then ".join(f"{part['pairs']:,}" for part in parts)
+    figure.suptitle(f"{pairs} pairs; {tokens / 1e6:.0f} million tokens, {minutes:.0f} minutes")
     return figure
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from dispatch.domain import Convention, default_doctrine
 from dispatch.domain.linear import INSTRUCTION
-from dispatch.model import Bundle, BundleConfig, label_smoothed_cross_entropy, load_bundle
+from dispatch.model import Bundle, BundleConfig, NgramCounter, label_smoothed_cross_entropy, load_bundle
 from training.batching import Batch, Rows, TokenBatches
 from training.conventions import find_conventions, is_changed
 from training.corpus import Pair, PairError, TokenizedCorpus
@@ -27,10 +27,10 @@ from training.memory import keep_freed_memory
 from training.run import (
     ERRORS_SHOWN,
     BundleNotes,
-    Origin,
     fit,
     hold_out,
     initial_network,
+    origin_from,
     training_device,
     usable_pairs,
     write_bundle,
@@ -103,12 +103,14 @@ def fine_tune(
     if own_share < LEAST_SHARE:
         raise ValueError("the shares of the files to mix in leave the pairs too little; make them smaller")
     bundle = load_bundle(base)
+    origin = origin_from(bundle, tuple(path.name for path in (*pairs, *(replay.path for replay in mix))))
     out.mkdir(parents=True, exist_ok=True)
     keep_freed_memory()
     if config.threads > 0:
         torch.set_num_threads(config.threads)
     skipped = _skipped(console)
-    own, taught = _corrected(pairs, bundle, strict, skipped, console)
+    ngrams = NgramCounter()
+    own, taught = _corrected(pairs, bundle, strict, skipped, ngrams, console)
     tokenizer = bundle.tokenizer
     replayed = [_replayed(replay, bundle, taught, strict, skipped) for replay in mix]
     for replay, part in zip(mix, replayed, strict=True):
@@ -127,16 +129,8 @@ def fine_tune(
     what = f"fine-tuning {bundle.identity.name}"
     facts = {"from": bundle.identity.digest, "shares": str(shares)}
     trainer = fit(model, config, batches, valid_batches, out, facts, what, console, loss)
-    files = tuple(path.name for path in (*pairs, *(replay.path for replay in mix)))
-    return write_bundle(
-        trainer,
-        model,
-        tokenizer,
-        _config(bundle, notes, taught),
-        Origin(f"from {bundle.identity.name} ({bundle.identity.digest[:12]})", files),
-        notes.card,
-        bundle.seen_ngrams,
-    )
+    seen = bundle.seen_ngrams | ngrams.seen() if bundle.seen_ngrams else None
+    return write_bundle(trainer, model, tokenizer, _config(bundle, notes, taught), origin, notes.card, seen)
 
 
 class AnchoredLoss:
@@ -179,10 +173,17 @@ class AnchoredLoss:
 
 
 def _corrected(
-    files: Sequence[Path], bundle: Bundle, strict: bool, skipped: Callable[[PairError], None], console: Console
+    files: Sequence[Path],
+    bundle: Bundle,
+    strict: bool,
+    skipped: Callable[[PairError], None],
+    ngrams: NgramCounter,
+    console: Console,
 ) -> tuple[TokenizedCorpus, tuple[Convention, ...]]:
-    """The corrected pairs, and what they teach beside doctrine."""
+    """The corrected pairs, and what they teach beside doctrine; ngrams counts what their reports are made of."""
     pairs = _teaching(usable_pairs(files, strict, skipped), bundle, console)
+    for pair in pairs:
+        ngrams.add(pair.report)
     taught = find_conventions(pairs)
     for convention in taught:
         _say(console, f"taught by the pairs: {convention.clause} ({', '.join(convention.hazards) or 'always'})")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from dispatch.domain import default_doctrine
+from dispatch.domain import Convention, default_doctrine
 from dispatch.domain.linear import SYMBOLS, Symbol, source_pieces
 from dispatch.model import (
     Bundle,
@@ -32,7 +32,7 @@ from training.checkpoint import load_checkpoint
 from training.corpus import Pair, PairError, TokenizedCorpus, pair_target_pieces, read_pairs
 from training.log import TrainingLog, duration, read_curves
 from training.memory import keep_freed_memory
-from training.presets import MAX_LENGTH, preset_config
+from training.presets import preset_config
 from training.trainer import BEST, LAST, BatchLoss, TrainConfig, Trainer, checked_resume, resume_facts
 
 HELD_OUT_FRACTION = 0.02
@@ -81,49 +81,63 @@ def train(
     keep_freed_memory()
     if config.threads > 0:
         torch.set_num_threads(config.threads)
-    base = load_bundle(initial) if initial else None
-    tokenizer = (
-        base.tokenizer if base else _tokenizer(out / "tokenizer.model", pairs, tokenizer_config, strict, console)
-    )
+    files = tuple(path.name for path in pairs)
+    torch.manual_seed(config.seed)
+    if initial is None:
+        tokenizer = _tokenizer(out / "tokenizer.model", pairs, tokenizer_config, strict, console)
+        start = _Start(Transformer(_preset(config, tokenizer)), tokenizer, Origin(f"preset {config.preset}", files))
+    else:
+        start = _from_bundle(load_bundle(initial), config.dropout, files)
+    tokenizer, longest = start.tokenizer, start.network.config.max_length
     ngrams = NgramCounter()
-    corpus = tokenized(pairs, tokenizer, strict, console, ngrams)
-    seen = ngrams.seen() | base.seen_ngrams if base and base.seen_ngrams else ngrams.seen()
+    corpus = tokenized(pairs, tokenizer, longest, strict, console, ngrams)
     if valid is None:
         train_rows, valid_rows = hold_out(len(corpus), config.seed)
         valid_corpus = corpus
     else:
-        valid_corpus = tokenized([valid], tokenizer, strict, console)
+        valid_corpus = tokenized([valid], tokenizer, longest, strict, console)
         train_rows, valid_rows = np.arange(len(corpus)), np.arange(len(valid_corpus))
     batches = make_batches(corpus, train_rows, config.batch_tokens, config.seed, tokenizer.pad_id)
     valid_batches = TokenBatches(valid_corpus, valid_rows, config.batch_tokens, config.seed, tokenizer.pad_id)
-
-    torch.manual_seed(config.seed)
-    if base:
-        model, name = initial_network(base, config.dropout), f"from {base.identity.name} ({base.identity.digest[:12]})"
-    else:
-        model, name = Transformer(_preset(config, tokenizer)), f"preset {config.preset}"
-    model = model.to(training_device())
-    facts = {"tokenizer": hashlib.sha256(tokenizer.model_proto).hexdigest()}
-    if base:
-        facts["from"] = base.identity.digest
-    trainer = fit(model, config, batches, valid_batches, out, facts, name, console)
+    model = start.network.to(training_device())
+    facts = {"tokenizer": hashlib.sha256(tokenizer.model_proto).hexdigest(), **start.facts}
+    trainer = fit(model, config, batches, valid_batches, out, facts, start.origin.network, console)
     situations = corpus.has_situations
     doctrine = default_doctrine().digest if situations else ""
-    return write_bundle(
-        trainer,
-        model,
-        tokenizer,
-        BundleConfig(
-            notes.name,
-            model.config,
-            situations,
-            notes.command,
-            doctrine,
-            conventions=base.config.conventions if base else (),
-        ),
-        Origin(name, tuple(path.name for path in pairs), read_metrics(initial).get("training", {}) if initial else {}),
-        notes.card,
-        seen,
+    written = BundleConfig(notes.name, model.config, situations, notes.command, doctrine, conventions=start.conventions)
+    seen = ngrams.seen() | start.seen_ngrams if start.seen_ngrams else ngrams.seen()
+    return write_bundle(trainer, model, tokenizer, written, start.origin, notes.card, seen)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a bundle was made of: a preset or a bundle, in words; files of pairs; how that bundle was trained."""
+
+    network: str
+    files: tuple[str, ...]
+    earlier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What a run starts from, and what its bundle keeps of that."""
+
+    network: Transformer
+    tokenizer: Tokenizer
+    origin: Origin
+    facts: Mapping[str, str] = field(default_factory=dict)  # what a run that goes on must share
+    conventions: tuple[Convention, ...] = ()
+    seen_ngrams: SeenNgrams | None = None
+
+
+def _from_bundle(bundle: Bundle, dropout: float, files: tuple[str, ...]) -> _Start:
+    return _Start(
+        initial_network(bundle, dropout),
+        bundle.tokenizer,
+        origin_from(bundle, files),
+        {"from": bundle.identity.digest},
+        bundle.config.conventions,
+        bundle.seen_ngrams,
     )
 
 
@@ -138,6 +152,12 @@ def initial_network(bundle: Bundle, dropout: float) -> Transformer:
     network = Transformer(replace(bundle.config.model, dropout=dropout))
     network.load_state_dict(bundle.model.state_dict())
     return network
+
+
+def origin_from(bundle: Bundle, files: tuple[str, ...]) -> Origin:
+    """What is said of a network that starts as a bundle's."""
+    name = f"from {bundle.identity.name} ({bundle.identity.digest[:12]})"
+    return Origin(name, files, read_metrics(bundle.path).get("training", {}))
 
 
 def training_device() -> torch.device:
@@ -248,11 +268,16 @@ def usable_pairs(
 
 
 def tokenized(
-    paths: Sequence[Path], tokenizer: Tokenizer, strict: bool, console: Console, ngrams: NgramCounter | None = None
+    paths: Sequence[Path],
+    tokenizer: Tokenizer,
+    longest: int,
+    strict: bool,
+    console: Console,
+    ngrams: NgramCounter | None = None,
 ) -> TokenizedCorpus:
     """The pairs of files as token ids; says on the console how many there are, and what was skipped.
 
-    ngrams counts what their reports are made of.
+    Those of more than ``longest`` tokens are. ngrams counts what the reports of all are made of.
 
     Raises:
         ValueError: if there are no usable pairs.
@@ -272,17 +297,17 @@ def tokenized(
         pairs = _counted(pairs, ngrams)
     with console.status(f"reading {names}") as status:
         corpus = TokenizedCorpus.build(
-            pairs, tokenizer, MAX_LENGTH, lambda done: status.update(f"reading {names}: {done:,} pairs")
+            pairs, tokenizer, longest, lambda done: status.update(f"reading {names}: {done:,} pairs")
         )
     console.print(
         f"{names}: {len(corpus):,} pairs; skipped {bad_lines} bad lines and {corpus.too_long} pairs of more than "
-        f"{MAX_LENGTH} tokens",
+        f"{longest} tokens",
         highlight=False,
         markup=False,
         soft_wrap=True,
     )
     if len(corpus) == 0:
-        raise ValueError(f"no usable pairs in {names}: all have more than {MAX_LENGTH} tokens")
+        raise ValueError(f"no usable pairs in {names}: all have more than {longest} tokens")
     return corpus
 
 
@@ -299,15 +324,6 @@ def _opening(trainer: Trainer, model: Transformer, what: str) -> str:
         f"{start}: {what}, {model.num_parameters():,} parameters, {train_pairs:,} pairs, "
         f"{valid_pairs:,} for validation, on {trainer.device.type} in {trainer.precision}"
     )
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What a bundle was made of: a preset or a bundle, in words; files of pairs; how that bundle was trained."""
-
-    network: str
-    files: tuple[str, ...]
-    earlier: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_bundle(

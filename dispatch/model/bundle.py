@@ -220,8 +220,8 @@ def _seen_ngrams(path: Path) -> SeenNgrams | None:
 def verify_bundle(path: Path) -> str:
     """Compares every file with SHA256SUMS; returns the bundle's digest.
 
-    Raises BundleError, naming the file that is missing or differs, an export for CTranslate2 that is not listed or was
-    made of other weights, or a card that is not UTF-8.
+    Raises BundleError, naming the file that is missing, differs or is there and not listed, an export for CTranslate2
+    that was made of other weights, or a card that is not UTF-8.
     """
     digest = _verify_files(path)
     if (path / FOLDER).is_dir() and weights_digest(path / FOLDER) != hashlib.sha256(_read(path / WEIGHTS)).hexdigest():
@@ -239,8 +239,8 @@ def _verify_files(path: Path) -> str:
         if not separator:
             raise BundleError(f"{path / SUMS}: not a line of sha256sum: {line!r}")
         sums[name] = expected
-    exported = sorted(f"{FOLDER}/{file.name}" for file in (path / FOLDER).glob("*"))
-    for name in (*FILES, *exported, *sums):
+    others = sorted(file.relative_to(path).as_posix() for file in (*path.glob(NGRAMS), *(path / FOLDER).glob("*")))
+    for name in (*FILES, *others, *sums):
         if name not in sums:
             raise BundleError(f"{path / SUMS}: {name} is not listed")
         if hashlib.sha256(_read(path / name)).hexdigest() != sums[name]:

@@ -66,7 +66,7 @@ class NgramCounter:
 
 
 def _hashes(text: str) -> npt.NDArray[np.int64]:
-    characters = np.frombuffer(normalize(text).text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    characters = np.frombuffer(normalize(text).text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
     count = max(0, len(characters) - LENGTH + 1)
     total: npt.NDArray[Any] = np.zeros(count, dtype=np.uint64)
     for place in range(LENGTH):

@@ -193,6 +193,13 @@ def test_a_file_that_is_not_listed_is_named(save: Callable[..., Path], name: str
         verify_bundle(path)
 
 
+def test_seen_ngrams_must_be_listed_where_they_are(save: Callable[..., Path]) -> None:
+    path = save()
+    (path / "ngrams.bin").write_bytes(bytes(1 << 20))
+    with pytest.raises(BundleError, match=r"SHA256SUMS: ngrams\.bin is not listed"):
+        load_bundle(path)
+
+
 @pytest.mark.parametrize("check", [verify_bundle, load_bundle])
 def test_a_path_that_is_no_bundle_is_told_from_a_damaged_one(
     save: Callable[..., Path], tmp_path: Path, check: Callable[[Path], object]

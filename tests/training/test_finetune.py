@@ -14,14 +14,15 @@ from rich.console import Console
 from dispatch.domain import Convention, Count, Situation, default_doctrine, make_plans, render_instruction
 from dispatch.domain.conventions import with_endings
 from dispatch.domain.linear import INSTRUCTION
-from dispatch.model import TokenizerConfig, label_smoothed_cross_entropy, load_bundle
+from dispatch.model import TokenizerConfig, label_smoothed_cross_entropy, load_bundle, read_metrics
 from training.batching import TokenBatches
 from training.corpus import Pair, TokenizedCorpus
 from training.finetune import FINE_TUNING, AnchoredLoss, Replay, fine_tune
-from training.run import BundleNotes, train
+from training.run import BundleNotes, train, trainings
 from training.trainer import TrainConfig
 
 CLAUSE = "到场后回报水位"
+STRANGE = "水快漫上桌子咯"
 PLACES = ("青石镇", "柳河村", "北山口", "东桥头", "云岭乡")
 NOTES = BundleNotes("tuned", "a test")
 QUIET = Console(file=StringIO())
@@ -66,7 +67,8 @@ def replay(tmp_path: Path) -> Path:
 def test_a_tuned_bundle_says_what_it_was_made_of_and_what_it_was_taught(
     base: Path, config: TrainConfig, replay: Path, tmp_path: Path
 ) -> None:
-    corrected = write(tmp_path / "corrected.jsonl", pairs_of("flood", CLAUSE))
+    strange = [replace(pair, report=f"{pair.report},{STRANGE}") for pair in pairs_of("flood", CLAUSE)]
+    corrected = write(tmp_path / "corrected.jsonl", strange)
     tuned = load_bundle(
         fine_tune(base, [corrected], [Replay(replay)], None, tmp_path / "run", config, NOTES, console=QUIET)
     )
@@ -75,7 +77,9 @@ def test_a_tuned_bundle_says_what_it_was_made_of_and_what_it_was_taught(
     assert tuned.tokenizer.model_proto == before.tokenizer.model_proto
     assert tuned.seen_ngrams is not None
     assert before.seen_ngrams is not None
-    assert tuned.seen_ngrams.to_bytes() == before.seen_ngrams.to_bytes()
+    assert tuned.seen_ngrams.unseen_share("青石镇内涝,12人被困") == 0  # the bundle's own are kept
+    assert before.seen_ngrams.unseen_share(STRANGE) > tuned.seen_ngrams.unseen_share(STRANGE) == 0
+    assert [each["steps"] for each in trainings(read_metrics(tuned.path)["training"])] == [2, 4]
     assert tuned.config.name == "tuned"
     card = (tuned.path / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert before.identity.digest[:12] in card
