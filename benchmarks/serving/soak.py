@@ -23,6 +23,8 @@ WARM_UP = 0.25
 _SAMPLES = 200
 _COOLING_S = 10.0
 """After the last call: what was cancelled may still be decoded, and connections are closed by both ends."""
+_BURST = 32
+"""Calls at once before the others: the store's readers are opened when they are first wanted, all of them then."""
 _BULK_ITEMS = 12
 _LONGEST = 4000  # characters of a report
 _TOO_LARGE = b"\0" * 5_000_000
@@ -71,6 +73,13 @@ class Mix:
 
     async def close(self) -> None:
         await self._channel.close()
+
+    async def burst(self) -> None:
+        """Many calls at once, each of which has the store read; some may be refused."""
+        requests = [self._request() for _ in range(_BURST)]
+        for request in requests:
+            request.request_id = f"burst-{next(self._numbers)}"
+        await asyncio.gather(*map(self._stub.GenerateInstruction, requests), return_exceptions=True)
 
     async def run(self, end: float) -> None:
         """One call after another until a moment of time.monotonic()."""
@@ -175,6 +184,7 @@ async def measure(server_options: ServerOptions, options: SoakOptions) -> dict[s
     with running(server_options) as server:
         idle = server.sample()
         mix = Mix(server.address, texts, options.seed)
+        await mix.burst()
         begun = time.monotonic()
         end = begun + 60 * options.minutes
         callers = [asyncio.create_task(mix.run(end)) for _ in range(options.callers)]
