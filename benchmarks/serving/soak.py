@@ -24,7 +24,7 @@ _SAMPLES = 200
 _COOLING_S = 10.0
 """After the last call: what was cancelled may still be decoded, and connections are closed by both ends."""
 _BURST = 32
-"""Calls at once before the others: the store's readers are opened when they are first wanted, all of them then."""
+"""Calls at once before the others, so that the store opens all of its readers: it opens one when it first wants it."""
 _BULK_ITEMS = 12
 _LONGEST = 4000  # characters of a report
 _TOO_LARGE = b"\0" * 5_000_000
