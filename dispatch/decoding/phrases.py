@@ -206,7 +206,8 @@ def _characters(part: bytes) -> Iterable[str]:
 
 
 def _is_normal(text: str) -> bool:
-    return normalize(text).text == text
+    # The library's answer first: it is quick, and of some million characters most are not normal.
+    return unicodedata.is_normalized("NFKC", text) and normalize(text).text == text
 
 
 def _stands_alone(char: str) -> bool:
