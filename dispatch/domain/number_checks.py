@@ -150,11 +150,14 @@ def _check_values(candidate: Candidate, amounts: Sequence[Amount], headcounts: S
     report = candidate.report
     if not _CHINESE.search(report):
         return
-    said = {number.value for number in find_numbers(report)} | {float(each.value) for each in headcounts}
+    said = {number.value for number in find_numbers(report)}
+    of_people = said | {float(each.value) for each in headcounts}
     for situation in candidate.situations:
         for name, value in _values(situation):
             told = _DEPTHS_TOLD.get(value) if name in MEASURES_BY_KIND["length"] else None
-            if value in said or any(claims_value(value * _METRES.get(name, 1), amount) for amount in amounts):
+            if value in (of_people if name in FACTS_BY_EVENT[""] else said):
+                continue
+            if any(claims_value(value * _METRES.get(name, 1), amount) for amount in amounts):
                 continue
             if told is None or not told.search(_CUT.sub("", report)):
                 yield Check("UNGROUNDED_NUMBER", "error", f"the report does not state {value:g} ({name})", "report")

@@ -157,6 +157,7 @@ def test_things_asked_for_by_number_are_read_or_told() -> None:
         ("风力9级", Situation(measures={"wind_level": 10.0})),
         ("要3艘冲锋舟", Situation(requested=(Requested("冲锋舟", 8, "艘"),))),
         ("12辆车堵着", Situation(facts={"cars": 21.0})),
+        ("72辆车堵着,我和6个同事都在车上", Situation(facts={"vehicles": 7.0})),  # seven people
         ("堵了三公里", Situation(facts={"km": 5.0})),
         ("里头乱成一锅粥,楼里没电", Situation(measures={"water_depth_m": 3.0})),
     ],
@@ -180,6 +181,7 @@ def test_a_measure_or_a_number_of_things_that_nobody_has_stated_is_an_error(said
         ("堵了三公里", Situation(facts={"km": 3.0})),
         ("要四百三十九千瓦", Situation(facts={"kilowatts": 439.0})),
         ("司机和副驾都卡住了", Situation(facts={"pinned": 2.0})),
+        ("我和6个同事都卡住了", Situation(facts={"pinned": 7.0})),
         ("一个人崴了脚", Situation(facts={"light": 1.0})),
         ("12345", Situation(facts={"cars": 12345.0})),
     ],
