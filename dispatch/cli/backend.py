@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dispatch.cli import answering
 from dispatch.domain import Doctrine
-from dispatch.engine import BatcherConfig, Registry
+from dispatch.engine import BatcherConfig, BundleEngine, Registry, call_standing_back
 from dispatch.server.admin_service import AdminService
 from dispatch.server.explaining import Explaining
 from dispatch.server.health import Probes, probes_of
@@ -78,12 +78,12 @@ def open_backend(config: BackendConfig, telemetry: Telemetry | None = None) -> I
     """
     telemetry = telemetry or Telemetry()
     with ExitStack() as stack:
-        engine = answering.open_engine(config.bundle)
+        engine = _open_engine(config.bundle)
         store = Store.open(config.database_url)
         stack.callback(store.close)
         serving = ServingMode(Audit(store.database))
         registry = Registry(
-            answering.open_engine,
+            _open_engine,
             config.batcher,
             telemetry.metrics.observe_batch,
             accept=lambda engine: require_known(engine.calibration),
@@ -111,6 +111,11 @@ def open_backend(config: BackendConfig, telemetry: Telemetry | None = None) -> I
             ),
             Clock(store, config.clock, telemetry.metrics.observe_clock),
         )
+
+
+def _open_engine(bundle: Path | None) -> BundleEngine:
+    """Its threads stand back behind those that talk to callers."""
+    return call_standing_back(lambda: answering.open_engine(bundle))
 
 
 def with_spool(store: Store, file: Path | None, stack: ExitStack) -> Store | SpoolingStore:

@@ -22,6 +22,7 @@ from dispatch.engine.engine import (
     generate_all,
 )
 from dispatch.engine.explanation import KINDS, Attention, AttentionKind, Token, Weights, read_attention
+from dispatch.engine.priority import call_standing_back
 from dispatch.engine.processors import available_processors, limit_threads, processor_quota
 from dispatch.engine.registry import LABELS, Label, LabelConflict, LoadedModel, Registry, UnknownModel, UnusableBundle
 from dispatch.engine.torch_engine import TorchEngine
@@ -63,6 +64,7 @@ __all__ = [
     "UnusableRequest",
     "Weights",
     "available_processors",
+    "call_standing_back",
     "choose_engine",
     "generate_all",
     "limit_threads",

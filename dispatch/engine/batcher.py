@@ -16,6 +16,7 @@ from typing import TypeVar
 from dispatch.decoding import DecodingCancelled
 from dispatch.engine.engine import Engine, Generation, GenerationRequest
 from dispatch.engine.pace import Pace, Tail
+from dispatch.engine.priority import stand_back
 from dispatch.engine.waiting import LANES as LANES
 from dispatch.engine.waiting import BatcherConfig, Entry, Lane, Waiting
 
@@ -28,7 +29,6 @@ _HALF_LIFE_S = 10.0
 _STOP_S = 10.0
 """What an engine that was told to stop may take for it before it is left alone."""
 
-_SMALLEST = GenerationRequest("")
 _CLOSED = "the server is closing, or the model was replaced"
 
 logger = logging.getLogger(__name__)
@@ -129,6 +129,7 @@ class Batcher:
         self._changed = threading.Condition()  # guards all below; no future is resolved while it is held
         self._waiting = Waiting(config)
         self._decoding: Sequence[Entry] = ()
+        self._missed: list[Entry] = []  # have waited in vain since a batch was taken
         self._is_warm = False  # the first batch of an engine takes longer than any other
         self._together = False  # whether requests have been coming while others were decoded
         self._began = self._ended = clock()
@@ -144,17 +145,17 @@ class Batcher:
         engine = self._engine
         if engine is None:
             raise BatcherClosed(_CLOSED)
-        tokens = max(1, engine.token_count(request)) * request.decoding.width
-        entry = Entry(request, lane, math.inf if deadline is None else deadline, tokens, self._clock())
+        entry = self._entry(engine, request, lane, deadline)
         entry.future.add_done_callback(self._forget)
         return self._decide(entry, self._admit)
 
-    def require_room(self, lane: Lane = "urgent", deadline: float | None = None) -> None:
-        """Raises Overloaded or DeadlineUnreachable where `submit` would for the smallest request: so that nothing need
-        be done for one that would be refused.
+    def require_room(self, request: GenerationRequest, *, lane: Lane = "urgent", deadline: float | None = None) -> None:
+        """Raises Overloaded or DeadlineUnreachable where `submit` would: so that nothing need be done for a request
+        that would be refused.
         """
-        probe = Entry(_SMALLEST, lane, math.inf if deadline is None else deadline, 1, self._clock())
-        self._decide(probe, self._refuse)
+        engine = self._engine
+        if engine is not None:
+            self._decide(self._entry(engine, request, lane, deadline), self._refuse)
 
     def load(self) -> Load:
         """What there is to do now."""
@@ -181,6 +182,11 @@ class Batcher:
         if threading.current_thread() is not self._thread:
             self._thread.join(_STOP_S)
 
+    def _entry(self, engine: Engine, request: GenerationRequest, lane: Lane, deadline: float | None) -> Entry:
+        """A request that comes now."""
+        tokens = max(1, engine.token_count(request)) * request.decoding.width
+        return Entry(request, lane, math.inf if deadline is None else deadline, tokens, self._clock())
+
     def _decide(self, entry: Entry, step: Callable[[Entry], _T]) -> _T:
         """Takes a step for an entry that comes now, with the lock held; what has expired leaves its room to it."""
         late: list[Entry] = []
@@ -188,6 +194,7 @@ class Batcher:
             with self._changed:
                 if not self._waiting.has_room(entry):
                     late = self._waiting.take_late(self._clock())
+                    self._missed += late
                 return step(entry)
         finally:
             _expire(late)
@@ -225,7 +232,7 @@ class Batcher:
         return float(seconds * 0.5 ** ((now - self._ended) / _HALF_LIFE_S))
 
     def _note_delay(self, entries: Sequence[Entry], now: float) -> None:
-        """Learns from those that have been decoded, or have waited in vain, how far the pace may be trusted."""
+        """Learns how far the pace may be trusted from those that have been decoded by now, or would have been."""
         for entry in entries:
             if entry.expected_s > 0:
                 self._delay.note((now - entry.arrived) / entry.expected_s)
@@ -239,9 +246,10 @@ class Batcher:
     # The decoding thread.
 
     def _run(self) -> None:
+        stand_back()
         try:
-            while (batch := self._take()) is not None:
-                self._decode(batch)
+            while (taken := self._take()) is not None:
+                self._decode(*taken)
         except BaseException as error:  # its text may quote a report
             logger.critical("the decoding thread was ended by %s; nothing is decoded any more", type(error).__name__)
         finally:  # whatever ended it, nobody may wait for an answer that never comes
@@ -252,8 +260,8 @@ class Batcher:
                 self._changed.notify_all()
             self._engine = None  # its memory is wanted, whoever still holds the batcher
 
-    def _take(self) -> list[Entry] | None:
-        """The next batch, which may be empty; None when there will be none any more."""
+    def _take(self) -> tuple[list[Entry], list[Entry]] | None:
+        """The next batch, which may be empty, and those that have waited for it in vain; None where none comes."""
         with self._changed:
             self._decoding = ()
             self._ended = self._clock()
@@ -268,16 +276,18 @@ class Batcher:
                 else:
                     break
             late = self._waiting.take_late(self._clock())
-            self._note_delay(late, self._clock())
+            missed, self._missed = [*self._missed, *late], []
             batch = self._waiting.take_batch()
             self._decoding = batch
             self._together = len(batch) > 1
             self._began = self._clock()
         _expire(late)
-        return batch
+        return batch, missed
 
-    def _decode(self, batch: Sequence[Entry]) -> None:
+    def _decode(self, batch: Sequence[Entry], missed: Sequence[Entry]) -> None:
+        """``missed`` would have been decoded with the batch, at the earliest."""
         if not batch:
+            self._note_delay(missed, self._clock())
             return
         began = self._began
         outcomes = self._generate(batch)
@@ -289,7 +299,7 @@ class Batcher:
             if self._is_warm and not (failed or stopped):
                 self._pace.note(tokens, done - began)
             self._is_warm = True
-            self._note_delay(batch, done)
+            self._note_delay([*missed, *batch], done)
         for entry, outcome in zip(batch, outcomes, strict=True):
             if outcome is None:
                 entry.fail(DeadlineUnreachable(0.0) if done >= entry.deadline else DecodingCancelled())
@@ -331,8 +341,12 @@ class Batcher:
 
     def _forget(self, future: Future[Generation]) -> None:
         with self._changed:
-            if self._waiting.discard(future):
-                self._changed.notify_all()
+            entry = self._waiting.discard(future)
+            if entry is None:
+                return
+            if self._clock() >= entry.deadline:
+                self._missed.append(entry)
+            self._changed.notify_all()
 
     def _abandon(self) -> None:
         with self._changed:

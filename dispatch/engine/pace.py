@@ -5,8 +5,8 @@ _KEPT = 0.95
 _ALIKE = 0.1
 """Batches whose sizes differ by less than this part of their mean do not tell what a token takes."""
 
-_RISING, _FALLING = 0.3, 0.02
-"""The part of the way to the next measurement: below it lie some nine of ten."""
+_RISING, _FALLING = 0.3, 0.004
+"""The part of the way to the next measurement: above it lies about one in a hundred."""
 
 
 class Tail:

@@ -133,13 +133,13 @@ class Waiting:
         self._tokens[entry.lane] += entry.tokens
         self._soonest = min(self._soonest, entry.deadline)
 
-    def discard(self, future: Future[Generation]) -> bool:
-        """Whether it was there."""
+    def discard(self, future: Future[Generation]) -> Entry | None:
+        """The entry that was taken out; None where it was not there."""
         for lane, queue in self._queues.items():
             if entry := queue.pop(future, None):
                 self._tokens[lane] -= entry.tokens
-                return True
-        return False
+                return entry
+        return None
 
     def take_late(self, now: float) -> list[Entry]:
         """Takes out those whose deadline has passed."""

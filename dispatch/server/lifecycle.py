@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -43,6 +44,9 @@ _OPTIONS = (
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
+
+_SWITCH_S = 0.0005
+"""How long a thread that runs Python, such as one that checks an answer, keeps the event loop waiting."""
 
 logger = logging.getLogger(__name__)
 
@@ -228,6 +232,7 @@ async def _serve(make_server: Callable[[], DispatchServer], announce: Callable[[
     # What is there now stays: to look through all of it again and again for garbage takes a fifth of a call's time.
     gc.collect()
     gc.freeze()
+    sys.setswitchinterval(_SWITCH_S)
     logger.info("listening on %s", address)
     announce(address)
     await stop.wait()

@@ -182,7 +182,8 @@ class LiveIntake:
         """Raises what the batcher would, before anything is read for the request."""
         if self.serving.mode == "assist":
             with suppress(UnknownModel):  # a repeat is answered all the same
-                self.registry.route(request.model, _key(request)).batcher.require_room(lane, deadline)
+                batcher = self.registry.route(request.model, _key(request)).batcher
+                batcher.require_room(request.generation_request, lane=lane, deadline=deadline)
 
     async def _look_up(self, request: IntakeRequest, principal: str) -> tuple[Instruction | None, _Asked]:
         """The answer given before, if any, and the request with its incident's instructions."""

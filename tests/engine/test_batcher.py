@@ -201,18 +201,27 @@ def test_refuses_what_would_make_too_many_tokens_wait() -> None:
 
 
 def test_says_beforehand_whether_a_request_would_be_refused() -> None:
+    next_one = request("next one")
     with held(BatcherConfig(window_s=0, max_waiting=1)) as busy:
-        busy.batcher.require_room()
+        busy.batcher.require_room(next_one)
         late = busy.batcher.submit(request("late"), deadline=busy.clock.now + 1)
         with pytest.raises(Overloaded):
-            busy.batcher.require_room()
+            busy.batcher.require_room(next_one)
         with pytest.raises(DeadlineUnreachable):
-            busy.batcher.require_room("bulk", deadline=busy.clock.now)
+            busy.batcher.require_room(next_one, lane="bulk", deadline=busy.clock.now)
         busy.clock.now += 1
-        busy.batcher.require_room()
+        busy.batcher.require_room(next_one)
         assert isinstance(late.future.exception(0), DeadlineUnreachable)
         busy.batcher.drain()
-        busy.batcher.require_room()  # of another model, by the time there is a request
+        busy.batcher.require_room(next_one)  # of another model, by the time there is a request
+
+
+def test_says_beforehand_that_a_request_is_too_long_for_the_room_that_is_left() -> None:
+    with held(BatcherConfig(window_s=0, max_waiting_tokens=10)) as busy:
+        busy.submit("12345678")
+        busy.batcher.require_room(request("90"))
+        with pytest.raises(Overloaded):
+            busy.batcher.require_room(request("901"))
 
 
 def test_lets_a_request_of_any_size_wait_alone() -> None:
@@ -285,6 +294,30 @@ def test_where_waits_take_longer_than_the_pace_said_more_is_expected_of_the_next
         with pytest.raises(DeadlineUnreachable) as refused:  # 4 s by the pace
             busy.batcher.submit(request("a"), deadline=busy.clock.now + 6)
         assert refused.value.expected_s > 6
+
+
+def expected_after_a_wait(deadline_s: float | None, leaves: bool = False) -> float:
+    """What one is told to wait, where another has waited through two slow batches, or given up before the second."""
+    with held(BatcherConfig(window_s=0, max_batch_rows=2)) as busy:
+        busy.takes(2)
+        slow = busy.submit("slow")
+        assert busy.engine.begun() == ["slow"]
+        other = busy.batcher.submit(request("other"), deadline=deadline_s and busy.clock.now + deadline_s)
+        patient = busy.submit("patient" * 20)
+        for batch in (slow, patient):
+            busy.clock.now += 8
+            if leaves:
+                other.cancel()
+            busy.engine.finish()
+            answer(batch)
+        with pytest.raises(DeadlineUnreachable) as refused:
+            busy.batcher.submit(request("a"), deadline=busy.clock.now)
+        return refused.value.expected_s
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_who_has_waited_in_vain_counts_as_if_decoded_in_the_next_batch(leaves: bool) -> None:
+    assert expected_after_a_wait(5, leaves) == pytest.approx(expected_after_a_wait(None), rel=0.05)
 
 
 def test_one_slow_moment_does_not_refuse_for_ever() -> None:
