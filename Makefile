@@ -1,6 +1,6 @@
 # Dispatch. `make` alone lists the targets. Each one makes the pinned environment in .venv first, where there is none.
 PYTHON ?= python3
-WORKERS ?= 2
+WORKERS ?= 3
 # Updates of `make train`, and the splits that it measures.
 STEPS ?= 17500
 PAIRS ?= 700000
