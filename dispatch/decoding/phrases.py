@@ -6,7 +6,8 @@ normalised: what stands in it once stays, whatever follows.
 """
 
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from itertools import chain
 
 from dispatch.decoding.config import DecodingConfig
@@ -43,6 +44,15 @@ class Alphabet:
         """Those texts that may compose with what precedes them."""
         self.end = frozenset({self.tokenizer.eos_id})
         self.all_but_end = frozenset(range(self.tokenizer.vocab_size)) - self.end
+        self.continuing = lru_cache(_MOST_ANSWERS)(self._continuing)
+        """The bytes that go on with a character, or begin one, that may stand behind a cluster when it is whole."""
+
+    def _continuing(self, cluster: str, refused: frozenset[str], pending: bytes) -> frozenset[int]:
+        return frozenset(
+            token
+            for byte, token in self.bytes.items()
+            if any(char not in refused and _is_normal(cluster + char) for char in _characters(pending + bytes([byte])))
+        )
 
 
 class Phrases:
@@ -86,21 +96,15 @@ class Phrases:
         return tuple(sorted(rests))
 
     def _following(self, cluster: str, rests: _Open, pending: bytes) -> frozenset[int]:
-        refused = {*rests, *self._banned}
+        refused = frozenset(phrase for phrase in (*rests, *self._banned) if len(phrase) == 1)
+        begun = self._alphabet.continuing(cluster, refused, pending)
         if pending:
-            return frozenset(self._continuing(cluster, refused, pending))
+            return begun
         composed = {token for token, text in self._composing.items() if _is_normal(cluster + text)}
         written = self._plain | composed
         if rests:
             written -= {token for token in written if self._alphabet.texts[token].startswith(rests)}
-        return written | frozenset(self._continuing(cluster, refused, b""))
-
-    def _continuing(self, cluster: str, refused: Collection[str], pending: bytes) -> Iterator[int]:
-        """The bytes that go on with a character, or begin one, that may stand here when it is whole."""
-        for byte, token in self._alphabet.bytes.items():
-            characters = _characters(pending + bytes([byte]))
-            if any(char not in refused and _is_normal(cluster + char) for char in characters):
-                yield token
+        return written | begun
 
 
 def complete(text: str, decoding: DecodingConfig) -> str:
