@@ -93,8 +93,8 @@ prove: $(STAMP) ## Prove on 200,000 pairs that no split leaks, and of 100,000 th
 	$(BIN)/python tests/training/synthesis/test_splits.py 200000
 	$(BIN)/python tests/training/synthesis/test_pairs.py 100000
 
-parity: $(STAMP) ## Prove on 2,000 reports that CTranslate2 writes what torch writes (about ten minutes)
-	$(BIN)/python benchmarks/parity.py --reports 2000
+parity: runs/exported ## Prove on 2,000 reports that CTranslate2 writes what torch writes (about ten minutes)
+	$(BIN)/python benchmarks/parity.py --bundle runs/exported --reports 2000
 
 crash-store: $(STAMP) ## Kill a writer of the store 50 times on SQLite and 20 times on PostgreSQL; no answered row may be lost
 	$(BIN)/python -m tests.store.test_crashes sqlite 50
@@ -118,7 +118,7 @@ faults: $(STAMP) ## Disks full, read-only, broken and slow, PostgreSQL stopped a
 	$(BIN)/python -m pytest -n 0 tests/integration
 
 # A copy of the shipped bundle with its export for CTranslate2, which is what a server on a processor runs.
-runs/exported: $(STAMP)
+runs/exported: $(STAMP) dispatch/bundles/default/SHA256SUMS
 	rm -rf $@ && mkdir -p runs && cp -r dispatch/bundles/default $@
 	$(BIN)/dispatch export $@
 

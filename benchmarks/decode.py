@@ -1,7 +1,7 @@
 """How fast reports are decoded: our engines beside bare CTranslate2 and Hugging Face generate, on the same weights.
 
 Example:
-    python benchmarks/decode.py --reports 96 --rounds 5 --threads 2 --out decode.json
+    python benchmarks/decode.py --bundle runs/exported --reports 96 --rounds 5 --threads 2 --out decode.json
 
 Everyone gets the same generated reports, threads and length limit, in turns, and the median round counts. Our engines
 answer requests: they tokenise, look after places, score every token, and read situation and instruction back. Bare

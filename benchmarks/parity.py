@@ -1,8 +1,8 @@
 """Whether the CTranslate2 engine writes what torch writes, token for token, alone and in any batch.
 
 Examples:
-    python benchmarks/parity.py --reports 2000 --out parity.json
-    python benchmarks/parity.py --sure 0 0.1 0.2 0.3 0.4 0.6
+    python benchmarks/parity.py --bundle runs/exported --reports 2000 --out parity.json
+    python benchmarks/parity.py --bundle runs/exported --sure 0 0.1 0.2 0.3 0.4 0.6
 
 Reports are generated (the training mix, with a seed that trains nothing). "Same" is the share of reports whose tokens
 are those of the torch engine in float32; "alone" the share of the first --alone reports that get the same tokens by
