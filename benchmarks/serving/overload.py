@@ -29,6 +29,9 @@ _NEAR_THE_PEAK = (0.9, 1.1, 1.3)
 """Parts of what callers who wait for their answers get out of the server, tried as rates of a flood."""
 _CALLERS = 96
 _REFUSED = {"OVERLOADED", "RATE_LIMITED", "DEADLINE_UNREACHABLE"}
+_SAMPLE_S = 5.0
+"""Between two samples: each asks the server for its metrics, which takes it tens of milliseconds; no Prometheus asks
+every second."""
 _LATE_S = 0.05
 """A call that ended so near to its deadline was not refused but given up."""
 
@@ -93,7 +96,7 @@ async def _sampled(server: ServerProcess, flood: "asyncio.Task[Any]") -> list[Sa
     samples = []
     while not flood.done():
         samples.append(await asyncio.to_thread(server.sample, begun))
-        await asyncio.wait([flood], timeout=1.0)
+        await asyncio.wait([flood], timeout=_SAMPLE_S)
     return samples
 
 

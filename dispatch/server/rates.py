@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from urllib.parse import unquote
 
@@ -39,6 +40,7 @@ class TokenBuckets:
         return 0.0
 
 
+@lru_cache(1024)  # a connection calls often
 def address_of(peer: str) -> str:
     """Where a peer, as gRPC names it, calls from: without the port, and of IPv6 the /64 that one customer is given."""
     kind, _, place = peer.partition(":")
