@@ -7,7 +7,6 @@ normalised: what stands in it once stays, whatever follows.
 
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
-from functools import lru_cache
 from itertools import chain
 
 from dispatch.decoding.config import DecodingConfig
@@ -44,15 +43,22 @@ class Alphabet:
         """Those texts that may compose with what precedes them."""
         self.end = frozenset({self.tokenizer.eos_id})
         self.all_but_end = frozenset(range(self.tokenizer.vocab_size)) - self.end
-        self.continuing = lru_cache(_MOST_ANSWERS)(self._continuing)
-        """The bytes that go on with a character, or begin one, that may stand behind a cluster when it is whole."""
+        self._continuing: dict[tuple[str, frozenset[str], bytes], frozenset[int]] = {}
 
-    def _continuing(self, cluster: str, refused: frozenset[str], pending: bytes) -> frozenset[int]:
-        return frozenset(
-            token
-            for byte, token in self.bytes.items()
-            if any(char not in refused and _is_normal(cluster + char) for char in _characters(pending + bytes([byte])))
-        )
+    def continuing(self, cluster: str, refused: frozenset[str], pending: bytes) -> frozenset[int]:
+        """The bytes that go on with a character, or begin one, that may stand behind a cluster when it is whole."""
+        place = cluster, refused, pending
+        if place not in self._continuing:
+            if len(self._continuing) >= _MOST_ANSWERS:
+                self._continuing.clear()
+            self._continuing[place] = frozenset(
+                token
+                for byte, token in self.bytes.items()
+                if any(
+                    char not in refused and _is_normal(cluster + char) for char in _characters(pending + bytes([byte]))
+                )
+            )
+        return self._continuing[place]
 
 
 class Phrases:

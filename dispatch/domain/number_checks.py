@@ -146,7 +146,8 @@ def _check_stated(candidate: Candidate, amounts: Sequence[Amount], headcounts: S
 
 
 def _check_values(candidate: Candidate, amounts: Sequence[Amount], headcounts: Sequence[Headcount]) -> Iterator[Check]:
-    """Every measure, number of a fact and number asked for must be stated, of whatever it is said."""
+    """Every measure, number of a fact and number asked for must be stated, of whatever it is said; a sum of people is
+    said of people alone."""
     report = candidate.report
     if not _CHINESE.search(report):
         return
@@ -164,7 +165,7 @@ def _check_values(candidate: Candidate, amounts: Sequence[Amount], headcounts: S
 
 
 def _values(situation: Situation) -> Iterator[tuple[str, float]]:
-    """The numbers of a situation that count no people, with what they are; a thing alone is told, not counted."""
+    """The numbers beside the counts of people, with what they are; a thing alone is told, not counted."""
     yield from situation.measures.items()
     yield from ((name, float(value)) for name, value in situation.facts.items() if value != 1)
     yield from ((item.item, item.count) for item in situation.requested)

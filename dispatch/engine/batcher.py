@@ -8,6 +8,7 @@ import logging
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -125,11 +126,11 @@ class Batcher:
         self._observe = observe
         self._clock = clock
         self._pace = Pace()
-        self._delay = Tail(1.0)  # what waits took, in parts of what was expected
+        self._delay = Tail(1.0, falling=0.004)  # what waits took, in parts of what was expected
         self._changed = threading.Condition()  # guards all below; no future is resolved while it is held
         self._waiting = Waiting(config)
         self._decoding: Sequence[Entry] = ()
-        self._missed: list[Entry] = []  # have waited in vain since a batch was taken
+        self._missed: deque[Entry] = deque(maxlen=config.max_waiting)  # in vain, since a batch was taken
         self._is_warm = False  # the first batch of an engine takes longer than any other
         self._together = False  # whether requests have been coming while others were decoded
         self._began = self._ended = clock()
@@ -204,11 +205,10 @@ class Batcher:
     def _refuse(self, entry: Entry) -> None:
         """Raises where the entry cannot be admitted."""
         if not self._waiting.has_room(entry):
-            backlog_s = self._seconds_for(*self._waiting.backlog(entry.lane))
+            backlog_s = self._believed(self._seconds_for(*self._waiting.backlog(entry.lane)))
             raise Overloaded(backlog_s if self._pace.is_known else _FIRST_RETRY_S)
-        expected_s = self._seconds_for(*self._waiting.backlog(entry.lane, 1, entry.tokens))
-        entry.expected_s = expected_s
-        expected_s *= min(max(1.0, self._delay.seconds), _LONGEST_DELAY)
+        entry.expected_s = self._seconds_for(*self._waiting.backlog(entry.lane, 1, entry.tokens))
+        expected_s = self._believed(entry.expected_s) * self._delay.seconds
         if entry.arrived + expected_s >= entry.deadline:
             raise DeadlineUnreachable(expected_s)
 
@@ -223,19 +223,24 @@ class Batcher:
         return Ticket(entry.future, ahead)
 
     def _seconds_for(self, batches: int, tokens: float) -> float:
-        """When so much more will have been decoded."""
-        now = self._clock()
+        """When so much more will have been decoded, by the pace alone."""
         seconds = self._pace.seconds(tokens, batches)
-        if self._decoding:
-            current = self._pace.seconds(sum(entry.tokens for entry in self._decoding))
-            return seconds + max(0.0, current - (now - self._began))
-        return float(seconds * 0.5 ** ((now - self._ended) / _HALF_LIFE_S))
+        if not self._decoding:
+            return seconds
+        current = self._pace.seconds(sum(entry.tokens for entry in self._decoding))
+        return seconds + max(0.0, current - (self._clock() - self._began))
 
-    def _note_delay(self, entries: Sequence[Entry], now: float) -> None:
+    def _believed(self, seconds: float) -> float:
+        """What an idle batcher still believes of them."""
+        idle_s = 0.0 if self._decoding else self._clock() - self._ended
+        return float(seconds * 0.5 ** (idle_s / _HALF_LIFE_S))
+
+    def _note_delay(self, entries: Iterable[Entry], now: float) -> None:
         """Learns how far the pace may be trusted from those that have been decoded by now, or would have been."""
         for entry in entries:
             if entry.expected_s > 0:
-                self._delay.note((now - entry.arrived) / entry.expected_s)
+                delay = (now - entry.arrived) / entry.expected_s
+                self._delay.note(min(max(1.0, delay), _LONGEST_DELAY))
 
     def _window_left(self) -> float:
         """How long to wait for more."""
@@ -270,13 +275,16 @@ class Batcher:
                 if not self._waiting:
                     if self._closing:
                         return None
+                    self._note_delay(self._missed, self._clock())  # no batch comes in which they would have been
+                    self._missed.clear()
                     self._changed.wait()
                 elif (left := self._window_left()) > 0:
                     self._changed.wait(left)
                 else:
                     break
             late = self._waiting.take_late(self._clock())
-            missed, self._missed = [*self._missed, *late], []
+            missed = [*self._missed, *late]
+            self._missed.clear()
             batch = self._waiting.take_batch()
             self._decoding = batch
             self._together = len(batch) > 1
@@ -287,7 +295,8 @@ class Batcher:
     def _decode(self, batch: Sequence[Entry], missed: Sequence[Entry]) -> None:
         """``missed`` would have been decoded with the batch, at the earliest."""
         if not batch:
-            self._note_delay(missed, self._clock())
+            with self._changed:
+                self._note_delay(missed, self._clock())
             return
         began = self._began
         outcomes = self._generate(batch)

@@ -5,19 +5,22 @@ _KEPT = 0.95
 _ALIKE = 0.1
 """Batches whose sizes differ by less than this part of their mean do not tell what a token takes."""
 
-_RISING, _FALLING = 0.3, 0.004
-"""The part of the way to the next measurement: above it lies about one in a hundred."""
+_RISING = 0.3
+"""The part of the way to a measurement that is higher."""
 
 
 class Tail:
     """What something takes at most, nearly always: it grows quickly with what takes longer, and falls slowly."""
 
-    def __init__(self, first: float = 0.0) -> None:
+    def __init__(self, first: float = 0.0, falling: float = 0.02) -> None:
+        """``falling`` is the part of the way to a measurement that is lower: at 0.02 one in twenty lies above, at 0.004
+        one in a hundred."""
         self.seconds = first
+        self._falling = falling
 
     def note(self, seconds: float) -> None:
         """Takes a measurement into account."""
-        part = _RISING if seconds > self.seconds else _FALLING
+        part = _RISING if seconds > self.seconds else self._falling
         self.seconds += part * (seconds - self.seconds)
 
 

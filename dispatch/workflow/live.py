@@ -11,7 +11,16 @@ from threading import Event
 
 from dispatch.domain import PRIORITIES, Check, Context, Doctrine, default_doctrine
 from dispatch.domain.situation import JsonObject
-from dispatch.engine import BatcherClosed, Generation, Lane, LoadedModel, Registry, Ticket, UnknownModel
+from dispatch.engine import (
+    BatcherClosed,
+    Generation,
+    Lane,
+    LoadedModel,
+    Registry,
+    Ticket,
+    UnknownModel,
+    stand_back,
+)
 from dispatch.engine.pace import Tail
 from dispatch.store import Instruction, InstructionStore, StoreError
 from dispatch.workflow.due import DueTimes
@@ -114,7 +123,7 @@ class LiveIntake:
         self._finishing = Tail()
         self._asking = ThreadPoolExecutor(_READERS, thread_name_prefix="intake-read")
         # One thread, since it computes: more would only take turns, and take them from the event loop as well.
-        self._checking = ThreadPoolExecutor(1, thread_name_prefix="intake-check")
+        self._checking = ThreadPoolExecutor(1, thread_name_prefix="intake-check", initializer=stand_back)
         self._shadow = Shadow(registry, self.doctrine, self._checking, observe_shadow)
 
     async def submit(
@@ -164,6 +173,7 @@ class LiveIntake:
                 draft = await asyncio.wrap_future(work.drafted)
                 tell(Reading(draft.situations, draft.confidence))
                 answer = await asyncio.wrap_future(work.answered)
+                self._note_finishing(work)
             finally:
                 work.leave()
         self._shadow.read_along(asked.request, _key(request), answer)
@@ -253,6 +263,7 @@ class LiveIntake:
 
     def _check(self, asked: _Asked, model: LoadedModel, work: _Work, done: Future[Generation], seconds: float) -> None:
         if work.left.is_set():
+            self._note_finishing(work)  # perhaps because this comes too late
             return
         try:
             generation = done.result()
@@ -282,12 +293,15 @@ class LiveIntake:
         stored = self._store.submit(draft, principal)
         stored.add_done_callback(lambda done: self._committed(work, done, time.perf_counter() - began))
 
+    def _note_finishing(self, work: _Work) -> None:
+        """What lies between the decoding and the reply has taken so long."""
+        self._finishing.note(time.monotonic() - work.decoded_at)
+
     def _committed(self, work: _Work, done: Future[Instruction], seconds: float) -> None:
         error = done.exception()
         if error is not None:
             work.fail(error)
             return
-        self._finishing.note(time.monotonic() - work.decoded_at)
         self._recent.add(done.result())
         work.resolve(work.answered, done.result())
         work.context.copy().run(self._observe_commit, seconds, done.result().timings)

@@ -158,6 +158,7 @@ def test_things_asked_for_by_number_are_read_or_told() -> None:
         ("要3艘冲锋舟", Situation(requested=(Requested("冲锋舟", 8, "艘"),))),
         ("12辆车堵着", Situation(facts={"cars": 21.0})),
         ("72辆车堵着,我和6个同事都在车上", Situation(facts={"vehicles": 7.0})),  # seven people
+        ("我和6个同事要船", Situation(requested=(Requested("冲锋舟", 7, "艘"),))),
         ("堵了三公里", Situation(facts={"km": 5.0})),
         ("里头乱成一锅粥,楼里没电", Situation(measures={"water_depth_m": 3.0})),
     ],

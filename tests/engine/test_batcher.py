@@ -320,6 +320,28 @@ def test_who_has_waited_in_vain_counts_as_if_decoded_in_the_next_batch(leaves: b
     assert expected_after_a_wait(5, leaves) == pytest.approx(expected_after_a_wait(None), rel=0.05)
 
 
+def test_a_pause_says_nothing_of_how_far_the_pace_may_be_trusted() -> None:
+    with held() as busy:
+        busy.takes(2)
+        late = busy.batcher.submit(request("late"), deadline=busy.clock.now + 5)
+        assert busy.engine.begun() == ["late"]
+        gone = busy.batcher.submit(request("gone"), deadline=busy.clock.now + 5)
+        busy.clock.now += 6
+        gone.cancel()
+        busy.engine.finish()
+        late.future.exception(PATIENCE_S)
+        for _ in range(3):
+            busy.clock.now += 3600
+            ticket = busy.submit("first")
+            assert busy.engine.begun() == ["first"]
+            busy.clock.now += 2
+            busy.engine.finish()
+            answer(ticket)
+        with pytest.raises(DeadlineUnreachable) as refused:  # 2 s by the pace; one answer took thrice as long
+            busy.batcher.submit(request("a"), deadline=busy.clock.now)
+        assert refused.value.expected_s < 4
+
+
 def test_one_slow_moment_does_not_refuse_for_ever() -> None:
     with held() as busy:
         busy.takes(100)

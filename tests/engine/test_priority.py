@@ -1,6 +1,7 @@
 """Computing stands back behind whoever talks to callers."""
 
 import os
+import sys
 import threading
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from dispatch.engine import Batcher, call_standing_back
 from dispatch.engine.priority import NICENESS
 from tests.engine.fakes import EchoEngine, request
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
 
 
 def niceness() -> int:
