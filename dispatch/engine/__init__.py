@@ -22,13 +22,14 @@ from dispatch.engine.engine import (
     generate_all,
 )
 from dispatch.engine.explanation import KINDS, Attention, AttentionKind, Token, Weights, read_attention
-from dispatch.engine.priority import call_standing_back, stand_back
+from dispatch.engine.priority import CHECKING, call_standing_back, stand_back
 from dispatch.engine.processors import available_processors, limit_threads, processor_quota
 from dispatch.engine.registry import LABELS, Label, LabelConflict, LoadedModel, Registry, UnknownModel, UnusableBundle
 from dispatch.engine.torch_engine import TorchEngine
 from dispatch.engine.waiting import LANES, BatcherConfig, Lane
 
 __all__ = [
+    "CHECKING",
     "CUT_SHORT",
     "KINDS",
     "LABELS",

@@ -17,12 +17,15 @@ from typing import TypeVar
 from dispatch.decoding import DecodingCancelled
 from dispatch.engine.engine import Engine, Generation, GenerationRequest
 from dispatch.engine.pace import Pace, Tail
-from dispatch.engine.priority import stand_back
+from dispatch.engine.priority import DECODING, stand_back
 from dispatch.engine.waiting import LANES as LANES
 from dispatch.engine.waiting import BatcherConfig, Entry, Lane, Waiting
 
 _LONGEST_DELAY = 3.0
 """The most that a wait is believed to take, in parts of what the pace says."""
+_IN_TIME = 0.75
+"""The part of the time until its deadline in which an answer must be expected: the rest is for what no pace foretells.
+In a flood this costs no answer, for a shorter queue fills the batches as well."""
 _FIRST_RETRY_S = 1.0
 """When to try again, as long as nothing was measured."""
 _HALF_LIFE_S = 10.0
@@ -44,15 +47,13 @@ class Overloaded(Exception):
 
 
 class DeadlineUnreachable(Exception):
-    """Refused at once: the answer is expected in ``expected_s`` seconds, and the deadline is before that.
+    """Refused at once: the answer is expected in ``expected_s`` seconds, and the deadline is before or soon after that.
 
     The future has it with 0 where the deadline passed after all before there was an answer.
     """
 
     def __init__(self, expected_s: float) -> None:
-        expected = (
-            f"the answer is expected in {expected_s:.1f} s, after the deadline" if expected_s else "it has passed"
-        )
+        expected = f"the answer is expected in {expected_s:.1f} s, hardly before it" if expected_s else "it has passed"
         super().__init__(f"the deadline cannot be met: {expected}")
         self.expected_s = expected_s
 
@@ -209,7 +210,7 @@ class Batcher:
             raise Overloaded(backlog_s if self._pace.is_known else _FIRST_RETRY_S)
         entry.expected_s = self._seconds_for(*self._waiting.backlog(entry.lane, 1, entry.tokens))
         expected_s = self._believed(entry.expected_s) * self._delay.seconds
-        if entry.arrived + expected_s >= entry.deadline:
+        if expected_s >= _IN_TIME * (entry.deadline - entry.arrived):
             raise DeadlineUnreachable(expected_s)
 
     def _admit(self, entry: Entry) -> Ticket:
@@ -251,7 +252,7 @@ class Batcher:
     # The decoding thread.
 
     def _run(self) -> None:
-        stand_back()
+        stand_back(DECODING)
         try:
             while (taken := self._take()) is not None:
                 self._decode(*taken)

@@ -45,7 +45,7 @@ _OPTIONS = (
     ("grpc.keepalive_permit_without_calls", 1),
 )
 
-_SWITCH_S = 0.0005
+_SWITCH_S = 0.0001
 """How long a thread that runs Python, such as one that checks an answer, keeps the event loop waiting."""
 
 logger = logging.getLogger(__name__)

@@ -12,6 +12,7 @@ from threading import Event
 from dispatch.domain import PRIORITIES, Check, Context, Doctrine, default_doctrine
 from dispatch.domain.situation import JsonObject
 from dispatch.engine import (
+    CHECKING,
     BatcherClosed,
     Generation,
     Lane,
@@ -123,7 +124,7 @@ class LiveIntake:
         self._finishing = Tail()
         self._asking = ThreadPoolExecutor(_READERS, thread_name_prefix="intake-read")
         # One thread, since it computes: more would only take turns, and take them from the event loop as well.
-        self._checking = ThreadPoolExecutor(1, thread_name_prefix="intake-check", initializer=stand_back)
+        self._checking = ThreadPoolExecutor(1, "intake-check", stand_back, (CHECKING,))
         self._shadow = Shadow(registry, self.doctrine, self._checking, observe_shadow)
 
     async def submit(

@@ -244,19 +244,19 @@ def test_refuses_a_deadline_that_has_passed() -> None:
         batcher.submit(request("a"), deadline=clock.now)
 
 
-def test_refuses_a_deadline_that_cannot_be_met_by_what_batches_have_been_taking() -> None:
+def test_refuses_a_deadline_that_is_hardly_met_by_what_batches_have_been_taking() -> None:
     with held(BatcherConfig(window_s=0, max_batch_rows=1)) as busy:
         busy.takes(2)
         with pytest.raises(DeadlineUnreachable) as refused:
-            busy.batcher.submit(request("a"), deadline=busy.clock.now + 1.9)
+            busy.batcher.submit(request("a"), deadline=busy.clock.now + 2.6)
         assert refused.value.expected_s == pytest.approx(2)
-        busy.batcher.submit(request("a"), deadline=busy.clock.now + 2.1)
+        busy.batcher.submit(request("a"), deadline=busy.clock.now + 2.7)  # a third more than is expected
         assert busy.engine.begun() == ["a"]
         busy.submit("b")
         with pytest.raises(DeadlineUnreachable) as refused:  # the rest of a, then b, then c
-            busy.batcher.submit(request("c"), deadline=busy.clock.now + 5.9)
+            busy.batcher.submit(request("c"), deadline=busy.clock.now + 7.9)
         assert refused.value.expected_s == pytest.approx(6)
-        busy.batcher.submit(request("c"), deadline=busy.clock.now + 6.1)
+        busy.batcher.submit(request("c"), deadline=busy.clock.now + 8.1)
 
 
 def test_the_first_batch_of_an_engine_tells_nothing_about_those_that_follow() -> None:
@@ -317,7 +317,7 @@ def expected_after_a_wait(deadline_s: float | None, leaves: bool = False) -> flo
 
 @pytest.mark.parametrize("leaves", [False, True])
 def test_who_has_waited_in_vain_counts_as_if_decoded_in_the_next_batch(leaves: bool) -> None:
-    assert expected_after_a_wait(5, leaves) == pytest.approx(expected_after_a_wait(None), rel=0.05)
+    assert expected_after_a_wait(7, leaves) == pytest.approx(expected_after_a_wait(None), rel=0.05)
 
 
 def test_a_pause_says_nothing_of_how_far_the_pace_may_be_trusted() -> None:
@@ -325,7 +325,7 @@ def test_a_pause_says_nothing_of_how_far_the_pace_may_be_trusted() -> None:
         busy.takes(2)
         late = busy.batcher.submit(request("late"), deadline=busy.clock.now + 5)
         assert busy.engine.begun() == ["late"]
-        gone = busy.batcher.submit(request("gone"), deadline=busy.clock.now + 5)
+        gone = busy.batcher.submit(request("gone"), deadline=busy.clock.now + 5.5)
         busy.clock.now += 6
         gone.cancel()
         busy.engine.finish()
