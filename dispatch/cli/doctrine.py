@@ -12,6 +12,7 @@ import typer
 
 from dispatch.cli.options import DatabaseOption, JsonOption
 from dispatch.cli.output import note, print_json, print_result, print_table, to_json, values_as_usage
+from dispatch.cli.whole_files import is_pipe_or_device, write_whole
 from dispatch.settings import load_settings
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def propose(
         note(f"{change.kind} {change.where}: {change.order}: {change.against} of {change.reviews} reviews{problem}")
     if not proposal.changes:
         note("reviews contradict no rule often enough")
-    out.write_text(to_json(proposal.to_dict(current), indent=2) + "\n", encoding="utf-8")
+    write_whole(out, to_json(proposal.to_dict(current), indent=2) + "\n")
     print_result(proposal.diff(current).rstrip("\n"))
 
 
@@ -136,7 +137,10 @@ def apply(
     from dispatch.workflow.doctrine_changes import APPLIED, Proposal, signature
 
     in_use = doctrine_file()
-    read, target = Proposal.read(proposal, in_use.read_text(encoding="utf-8")), to or in_use
+    target = (to or in_use).resolve()
+    if is_pipe_or_device(target):
+        raise typer.BadParameter(f"--to {to} is a pipe or a device: name a file")
+    read = Proposal.read(proposal, in_use.read_text(encoding="utf-8"))
     with closing(Store.open(database_url or load_settings().database_url)) as store:
         event = signature(store, read)
         temporary = target.with_name(f".{target.name}.partial")

@@ -1,7 +1,6 @@
 """`dispatch evaluate`: how well a bundle answers files of pairs or of labelled reports."""
 
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,6 +11,7 @@ import typer
 
 from dispatch.cli.output import FAILED, note, print_table, to_json
 from dispatch.cli.progress import progress_of
+from dispatch.cli.whole_files import is_pipe_or_device, write_whole
 from dispatch.settings import load_settings
 
 if TYPE_CHECKING:
@@ -87,12 +87,12 @@ def evaluate(
             print_table(table)
     finally:  # also where nobody reads the tables to their end (`| head`)
         if out is not None:
-            _write(out, to_json(figures, indent=2) + "\n")
+            write_whole(out, to_json(figures, indent=2) + "\n")
         if html is not None:
             answered_by = f"answers: {answers}"
             if loaded is not None:
                 answered_by = f"{loaded.identity.name} ({loaded.identity.digest[:12]})"
-            _write(html, render_page(reports, answered_by))
+            write_whole(html, render_page(reports, answered_by))
         if write_metrics and bundle is not None:
             _write_metrics(bundle, reports)
     if any(file.bad_lines for file in files):
@@ -123,7 +123,7 @@ def _check_outputs(inputs: Sequence[Path], outputs: Mapping[str, Path | None]) -
     """Nothing that is read may be written over, and what is written at the end must have its place from the start."""
     taken = {path.resolve() for path in inputs}
     for option, path in outputs.items():
-        if path is None or _is_pipe_or_device(path):
+        if path is None or is_pipe_or_device(path):
             continue
         target = path.resolve()
         if target.is_dir():
@@ -273,22 +273,6 @@ def _by_name(
     name: str, pick: "Callable[[Example, Generation], Answer]", example: "Example", generation: "Generation"
 ) -> "Mapping[str, Answer]":
     return {name: pick(example, generation)}
-
-
-def _write(path: Path, text: str) -> None:
-    """The file holds the whole text or, after a failure, what it held before."""
-    if _is_pipe_or_device(path):
-        path.write_text(text, encoding="utf-8")
-        return
-    target = path.resolve()
-    with tempfile.TemporaryDirectory(prefix=".evaluate-", dir=target.parent) as scratch:
-        written = Path(scratch, "written")
-        written.write_text(text, encoding="utf-8")
-        written.replace(target)
-
-
-def _is_pipe_or_device(path: Path) -> bool:
-    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _write_metrics(bundle: Path, reports: "Sequence[FileReport]") -> None:

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from dispatch.cli.options import DatabaseOption, JsonOption
 from dispatch.cli.output import note, print_json, print_result, to_json
+from dispatch.cli.whole_files import write_whole
 from dispatch.settings import load_settings
 
 _BUNDLE_COMMAND = "ctranslate2"
@@ -88,9 +89,7 @@ def pairs(
     with closing(Store.open(database_url or settings.database_url)) as store:
         Audit(store.database).record(EXPORTED, actor, "pairs")
         export = export_pairs(store, default_doctrine(), held_out)
-    temporary = out.with_name(f".{out.name}.partial")
-    temporary.write_text("".join(f"{to_json(pair.to_dict())}\n" for pair in export.pairs), encoding="utf-8")
-    temporary.replace(out)
+    write_whole(out, "".join(f"{to_json(pair.to_dict())}\n" for pair in export.pairs))
     if as_json:
         print_json({"path": str(out), "pairs": len(export.pairs), "left_out": dict(export.left_out)})
         return

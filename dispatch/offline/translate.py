@@ -80,7 +80,14 @@ def translate_file(
 
 
 def check_paths(source: Path, target: Path) -> None:
-    """Raises ValueError where a translation would write over its input, FileNotFoundError without target's folder."""
+    """Whether a translation can take target's place.
+
+    Raises:
+        ValueError: it would write over its input, or replace a pipe or a device.
+        FileNotFoundError: there is no folder for target.
+    """
+    if target.exists() and not target.is_file() and not target.is_dir():
+        raise ValueError(f"{target}: is a pipe or a device, which a file would replace; name a file as OUT")
     partial = partial_path(target)
     origin = _origin_file(partial)
     for path in (target, partial, origin, _unfinished(origin)):

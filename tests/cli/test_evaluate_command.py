@@ -245,15 +245,6 @@ def test_tables_are_printed_even_if_a_file_cannot_be_written_and_it_keeps_what_i
     assert sorted(tmp_path.iterdir()) == sorted([out, pairs])
 
 
-def test_figures_may_go_to_a_link_or_a_device(dispatch: Any, pairs: Path, tmp_path: Path) -> None:
-    link, target = tmp_path / "link.json", tmp_path / "target.json"
-    link.symlink_to(target)
-    assert dispatch("evaluate", str(pairs), "--answers", "gold", "--out", str(link)).exit_code == 0
-    assert link.is_symlink()
-    assert json.loads(target.read_text(encoding="utf-8"))["files"]
-    assert dispatch("evaluate", str(pairs), "--answers", "gold", "--out", "/dev/null").exit_code == 0
-
-
 def test_a_bundle_keeps_the_main_figures_and_its_card_shows_them(
     dispatch: Any, tiny_bundle: Path, pairs: Path, reports: Path, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """The commands of the loop: export, fine-tune, compare, promote, roll back; propose, sign and apply."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import closing
@@ -253,6 +254,10 @@ def test_a_proposal_is_applied_after_a_supervisor_has_signed_it(dispatch: Any, d
     assert "signed by zhou" in signed.stderr
     target.write_text(text, encoding="utf-8")
     target.chmod(0o640)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    refused = dispatch("doctrine", "apply", str(file), "--to", str(pipe), *url)
+    assert (refused.exit_code, pipe.is_fifo()) == (2, True)
     applied = dispatch("doctrine", "apply", str(file), "--to", str(target), "--by", "wu", *url)
     assert applied.exit_code == 0, applied.stderr
     assert target.stat().st_mode & 0o777 == 0o640

@@ -218,6 +218,15 @@ def test_a_link_is_written_through(ten: Path, tmp_path: Path) -> None:
     assert (folder / "real.txt").read_text() == "".join(f"{number}r\n" for number in range(10))
 
 
+def test_a_pipe_is_not_replaced(ten: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ValueError, match="is a pipe or a device"):
+        translate(ten, pipe)
+    assert pipe.is_fifo()
+    assert sorted(tmp_path.iterdir()) == sorted([ten, pipe])
+
+
 def test_a_missing_folder_is_named(ten: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no such folder") as raised:
         translate(ten, tmp_path / "none" / "out.txt")
