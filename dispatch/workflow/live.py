@@ -136,7 +136,7 @@ class LiveIntake:
         Overloaded, DeadlineUnreachable, UnusableRequest, StoreError where nothing could be stored, and BatcherClosed
         where the registry closes.
         """
-        return await self._answer(request, principal, lane, deadline, lambda stage: None)
+        return await self._answer(request, principal, lane, deadline)
 
     async def stages(
         self, request: IntakeRequest, *, principal: str = "", lane: Lane = "urgent", deadline: float | None = None
@@ -157,22 +157,29 @@ class LiveIntake:
             await asyncio.gather(answering, return_exceptions=True)  # its turn is over when this returns
 
     async def _answer(
-        self, request: IntakeRequest, principal: str, lane: Lane, deadline: float | None, tell: Callable[[Stage], None]
+        self,
+        request: IntakeRequest,
+        principal: str,
+        lane: Lane,
+        deadline: float | None,
+        tell: Callable[[Stage], None] | None = None,
     ) -> Instruction:
-        """As `submit`; ``tell`` is told of the stages before the answer."""
+        """As `submit`; ``tell`` is told of the stages before the answer: without it only the answer is waited for."""
         deadline = self._decoded_by(deadline)
         self._require_room(request, lane, deadline)
         async with self._turns.hold(*_turns_of(request, principal, lane)):
             known, asked = await self._look_up(request, principal)
             if known is not None:
-                tell(Admitted(0))
-                tell(Reading(known.situations, known.confidence))
+                if tell:
+                    tell(Admitted(0))
+                    tell(Reading(known.situations, known.confidence))
                 return known
             work = self._begin(asked, lane, deadline)
             try:
-                tell(Admitted(work.ahead))
-                draft = await asyncio.wrap_future(work.drafted)
-                tell(Reading(draft.situations, draft.confidence))
+                if tell:
+                    tell(Admitted(work.ahead))
+                    draft = await asyncio.wrap_future(work.drafted)
+                    tell(Reading(draft.situations, draft.confidence))
                 answer = await asyncio.wrap_future(work.answered)
                 self._note_finishing(work)
             finally:
