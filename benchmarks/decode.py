@@ -5,10 +5,11 @@ Example:
 
 Everyone gets the same generated reports, threads and length limit, in turns, and the median round counts. Our engines
 answer requests: they tokenise, look after places, score every token, and read situation and instruction back. Bare
-CTranslate2 gets pieces and returns pieces with the score of the sequence, in the batches as they come. Hugging Face
-generate (where transformers is installed) runs the same weights as a Pegasus (pre-norm) or Marian (post-norm) network,
-which has our layers exactly: "same" says in how many reports it writes the tokens that our torch engine writes. "of
-bare" is the speed beside bare CTranslate2 in int8.
+CTranslate2 gets pieces and returns pieces with the score of the sequence, in the batches as they come; "stoppable" is
+the same with a callback at every step of a greedy search, which a cancelled call needs (a beam can have none: there the
+two differ by chance). Hugging Face generate (where transformers is installed) runs the same weights as a Pegasus
+(pre-norm) or Marian (post-norm) network, which has our layers exactly: "same" says in how many reports it writes the
+tokens that our torch engine writes. "of bare" is the speed beside bare CTranslate2 in int8.
 """
 
 import argparse
@@ -29,10 +30,10 @@ from torch.nn.utils.rnn import pad_sequence
 from dispatch.decoding import DecodingConfig
 from dispatch.engine import CTranslate2Engine, Engine, GenerationRequest, TorchEngine
 from dispatch.model import Bundle, MultiHeadAttention, load_bundle
-from dispatch.settings import SHIPPED_BUNDLE
 from training.synthesis import Lexicon, PairGenerator, Recipe
 
 BARE = "bare CTranslate2 int8"
+STOPPABLE = "bare CTranslate2 int8, stoppable"
 HUGGING_FACE = "Hugging Face generate float32"
 STRATEGIES = (DecodingConfig(), DecodingConfig("beam", beam_size=5))
 
@@ -50,8 +51,14 @@ def of_engine(engine: Engine) -> Answer:
     return answer
 
 
-def of_ctranslate2(bundle: Bundle, sources: Mapping[str, Tokens], compute_type: str, threads: int) -> Answer:
-    """CTranslate2 by itself."""
+def of_ctranslate2(
+    bundle: Bundle,
+    sources: Mapping[str, Tokens],
+    compute_type: str,
+    threads: int,
+    callback: Callable[[object], bool] | None = None,
+) -> Answer:
+    """CTranslate2 by itself; with ``callback`` it is asked at each step of a greedy search whether to stop."""
     from ctranslate2 import Translator
 
     assert bundle.ctranslate2 is not None
@@ -66,6 +73,7 @@ def of_ctranslate2(bundle: Bundle, sources: Mapping[str, Tokens], compute_type: 
             max_input_length=0,
             max_decoding_length=min(decoding.max_tokens, bundle.config.model.max_length),
             return_scores=True,
+            callback=callback if decoding.width == 1 else None,
         )
 
     return answer
@@ -187,6 +195,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     sources = {row.report: torch_engine.encode_source(row)[: bundle.config.model.max_length] for row in rows}
     answerers: dict[str, Answer] = {
         BARE: of_ctranslate2(bundle, sources, "int8", options.threads),
+        STOPPABLE: of_ctranslate2(bundle, sources, "int8", options.threads, lambda step: False),
         "our CTranslate2 int8": of_engine(CTranslate2Engine(bundle, "int8", options.threads)),
         "bare CTranslate2 float32": of_ctranslate2(bundle, sources, "float32", options.threads),
         "our CTranslate2 float32": of_engine(CTranslate2Engine(bundle, "float32", options.threads)),
@@ -250,7 +259,7 @@ def table(figures: Mapping[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bundle", type=Path, default=SHIPPED_BUNDLE)
+    parser.add_argument("--bundle", type=Path, required=True, help="with an export for CTranslate2")
     parser.add_argument("--reports", type=int, default=96)
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 32])
     parser.add_argument("--rounds", type=int, default=5)

@@ -28,7 +28,6 @@ from dispatch.decoding import DecodingConfig
 from dispatch.engine import CTranslate2Engine, GenerationRequest, TorchEngine
 from dispatch.engine.bundle_engine import BundleEngine
 from dispatch.model import load_bundle
-from dispatch.settings import SHIPPED_BUNDLE
 from training.synthesis import Lexicon, PairGenerator, Recipe
 
 LEAST_SAME = {"float32": 1.0, "int8": 0.995}
@@ -121,7 +120,7 @@ def table(figures: Mapping[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bundle", type=Path, default=SHIPPED_BUNDLE)
+    parser.add_argument("--bundle", type=Path, required=True, help="with an export for CTranslate2")
     parser.add_argument("--reports", type=int, default=2000)
     parser.add_argument("--beam-reports", type=int, default=200)
     parser.add_argument("--alone", type=int, default=200, help="reports that are also answered one by one")

@@ -22,7 +22,7 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 # Pure Python takes more than twice as long under coverage. Of a test with many cases, which run the same code, the
-# first are traced; modules that try thousands of examples, on code that others run too, are not.
+# first are traced; properties and modules that try hundreds of examples, on code that others run too, are not.
 _TRACED_CASES = 3
 _UNTRACED = (
     "decoding/test_constraints.py",
@@ -44,7 +44,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         function = item.nodeid.partition("[")[0]
         cases[function] += 1
-        if cases[function] > _TRACED_CASES or item.path.relative_to(here).as_posix().startswith(_UNTRACED):
+        is_property = hypothesis.is_hypothesis_test(getattr(item, "obj", None))
+        is_long = item.path.relative_to(here).as_posix().startswith(_UNTRACED)
+        if cases[function] > _TRACED_CASES or is_property or is_long:
             item.add_marker(pytest.mark.no_cover)
 
 

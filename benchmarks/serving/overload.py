@@ -97,7 +97,7 @@ async def _sampled(server: ServerProcess, flood: "asyncio.Task[Any]") -> list[Sa
     while not flood.done():
         samples.append(await asyncio.to_thread(server.sample, begun))
         await asyncio.wait([flood], timeout=_SAMPLE_S)
-    return samples
+    return [*samples, await asyncio.to_thread(server.sample, begun)]
 
 
 def _goodput(outcomes: Sequence[Outcome], begun: float, seconds: float) -> float:

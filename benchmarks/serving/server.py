@@ -68,7 +68,7 @@ class ServerProcess:
         return int(self._status()["VmRSS"].split()[0]) / 1024
 
     def sample(self, began: float = 0.0) -> Sample:
-        """Asks the system and the server's own metrics, for which it takes some milliseconds."""
+        """Asks the system and the server's own metrics, for which it takes some tens of milliseconds."""
         metrics = self.metrics()
         calls = sum(value for name, value in metrics.items() if name.startswith("dispatch_calls_in_progress"))
         return Sample(

@@ -139,7 +139,7 @@ def apply(
     in_use = doctrine_file()
     target = (to or in_use).resolve()
     if is_pipe_or_device(target):
-        raise typer.BadParameter(f"--to {to} is a pipe or a device: name a file")
+        raise typer.BadParameter(f"{target} is a pipe or a device: name a file by --to")
     read = Proposal.read(proposal, in_use.read_text(encoding="utf-8"))
     with closing(Store.open(database_url or load_settings().database_url)) as store:
         event = signature(store, read)

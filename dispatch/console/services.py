@@ -5,6 +5,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from dispatch.console.sessions import Sessions
+from dispatch.engine import DECODING, stand_back
 from dispatch.store import Instruction, Store
 from dispatch.workflow.explain import Explanation
 from dispatch.workflow.review import ReviewDesk, Reviewer
@@ -26,6 +27,8 @@ class Services:
     """How often an open queue is read again."""
     watch_s: float = 3.0
     """How often an open page asks whether its session goes on, and what is overdue."""
-    explaining: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="console-explain"))
+    explaining: Executor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, "console-explain", stand_back, (DECODING,))
+    )
     """Where explanations are made, one at a time: they take the processor from who decodes, and who only reads the
     store does not wait behind them."""

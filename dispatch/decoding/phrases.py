@@ -17,7 +17,7 @@ from dispatch.model import normalize
 _SEPARATORS = (",", ";", "、", " ")
 _SPACE = "\u2581"  # SentencePiece's own
 _IDEOGRAPHS = range(0x4E00, 0x9FFF)
-_MOST_ANSWERS = 300  # each as large as the vocabulary
+_MOST_ANSWERS = 300  # that are kept, some as large as the vocabulary
 
 _Open = tuple[str, ...]
 """What would complete banned phrases at a place."""

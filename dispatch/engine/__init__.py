@@ -22,7 +22,7 @@ from dispatch.engine.engine import (
     generate_all,
 )
 from dispatch.engine.explanation import KINDS, Attention, AttentionKind, Token, Weights, read_attention
-from dispatch.engine.priority import CHECKING, call_standing_back, stand_back
+from dispatch.engine.priority import CHECKING, DECODING, call_standing_back, stand_back
 from dispatch.engine.processors import available_processors, limit_threads, processor_quota
 from dispatch.engine.registry import LABELS, Label, LabelConflict, LoadedModel, Registry, UnknownModel, UnusableBundle
 from dispatch.engine.torch_engine import TorchEngine
@@ -31,6 +31,7 @@ from dispatch.engine.waiting import LANES, BatcherConfig, Lane
 __all__ = [
     "CHECKING",
     "CUT_SHORT",
+    "DECODING",
     "KINDS",
     "LABELS",
     "LANES",

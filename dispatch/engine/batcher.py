@@ -53,8 +53,8 @@ class DeadlineUnreachable(Exception):
     """
 
     def __init__(self, expected_s: float) -> None:
-        expected = f"the answer is expected in {expected_s:.1f} s, hardly before it" if expected_s else "it has passed"
-        super().__init__(f"the deadline cannot be met: {expected}")
+        why = f"an answer takes about {expected_s:.1f} s, which is too long" if expected_s else "it has passed"
+        super().__init__(f"the deadline cannot be met: {why}")
         self.expected_s = expected_s
 
 
@@ -209,7 +209,7 @@ class Batcher:
             backlog_s = self._believed(self._seconds_for(*self._waiting.backlog(entry.lane)))
             raise Overloaded(backlog_s if self._pace.is_known else _FIRST_RETRY_S)
         entry.expected_s = self._seconds_for(*self._waiting.backlog(entry.lane, 1, entry.tokens))
-        expected_s = self._believed(entry.expected_s) * self._delay.seconds
+        expected_s = self._believed(entry.expected_s) * self._delay.value
         if expected_s >= _IN_TIME * (entry.deadline - entry.arrived):
             raise DeadlineUnreachable(expected_s)
 

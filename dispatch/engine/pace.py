@@ -15,13 +15,13 @@ class Tail:
     def __init__(self, first: float = 0.0, falling: float = 0.02) -> None:
         """``falling`` is the part of the way to a measurement that is lower: at 0.02 one in twenty lies above, at 0.004
         one in a hundred."""
-        self.seconds = first
+        self.value = first
         self._falling = falling
 
-    def note(self, seconds: float) -> None:
+    def note(self, value: float) -> None:
         """Takes a measurement into account."""
-        part = _RISING if seconds > self.seconds else self._falling
-        self.seconds += part * (seconds - self.seconds)
+        part = _RISING if value > self.value else self._falling
+        self.value += part * (value - self.value)
 
 
 class Pace:

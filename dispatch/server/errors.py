@@ -150,8 +150,7 @@ def failure_of(error: Exception) -> Failure:
             code = grpc.StatusCode.RESOURCE_EXHAUSTED
             return Failure(code, "OVERLOADED", message, retry_after_s=error.retry_after_s)
         case DeadlineUnreachable():
-            expected = f"an answer would take about {error.expected_s:.1f} s" if error.expected_s else "it has passed"
-            message = f"the deadline cannot be met: {expected}; allow more time"
+            message = f"{error}; allow more time"
             return Failure(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_UNREACHABLE", message)
         case StoreError():
             _log_store(error)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from dispatch.engine import AttentionKind, LoadedModel, Overloaded, Registry
+from dispatch.engine import DECODING, AttentionKind, LoadedModel, Overloaded, Registry, stand_back
 from dispatch.model import Bundle
 from dispatch.server.conversion import to_intake_request, to_situations
 from dispatch.server.errors import FieldViolation, InvalidFields
@@ -49,8 +49,8 @@ class Explaining:
         """Without a desk no stored instruction is found."""
         self._intake = intake
         self._desk = desk
-        # One thread, since it computes; decoding has its own.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="explain")
+        # One thread, since it computes; decoding has its own, and neither comes before the other.
+        self._thread = ThreadPoolExecutor(1, "explain", stand_back, (DECODING,))
         self._waiting = 0
 
     async def explain(

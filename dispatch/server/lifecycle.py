@@ -46,7 +46,7 @@ _OPTIONS = (
 )
 
 _SWITCH_S = 0.0001
-"""How long a thread that runs Python, such as one that checks an answer, keeps the event loop waiting."""
+"""How long a thread that runs Python, such as one that checks an answer, goes on where the event loop waits for it."""
 
 logger = logging.getLogger(__name__)
 

@@ -22,10 +22,10 @@ from dispatch.engine import (
     UnknownModel,
     stand_back,
 )
-from dispatch.engine.pace import Tail
 from dispatch.store import Instruction, InstructionStore, StoreError
 from dispatch.workflow.due import DueTimes
 from dispatch.workflow.duplicates import RecentReports
+from dispatch.workflow.finishing import Finishing
 from dispatch.workflow.intake import MAX_ISSUED, IntakeRequest, find_answer, make_draft
 from dispatch.workflow.serving import ServingMode
 from dispatch.workflow.shadow import Shadow, ShadowReading, log_reading
@@ -121,10 +121,11 @@ class LiveIntake:
         self._recent = RecentReports(store)
         self._refreshing: asyncio.Future[None] | None = None
         self._turns = Turns()
-        self._finishing = Tail()
+        self._finishing = Finishing()
         self._asking = ThreadPoolExecutor(_READERS, thread_name_prefix="intake-read")
         # One thread, since it computes: more would only take turns, and take them from the event loop as well.
         self._checking = ThreadPoolExecutor(1, "intake-check", stand_back, (CHECKING,))
+        self._checking.submit(int)  # starts it here: started by the decoding thread it would stand back behind that
         self._shadow = Shadow(registry, self.doctrine, self._checking, observe_shadow)
 
     async def submit(
@@ -181,7 +182,7 @@ class LiveIntake:
                     draft = await asyncio.wrap_future(work.drafted)
                     tell(Reading(draft.situations, draft.confidence))
                 answer = await asyncio.wrap_future(work.answered)
-                self._note_finishing(work)
+                self._finishing.note(work.decoded_at)
             finally:
                 work.leave()
         self._shadow.read_along(asked.request, _key(request), answer)
@@ -271,7 +272,8 @@ class LiveIntake:
 
     def _check(self, asked: _Asked, model: LoadedModel, work: _Work, done: Future[Generation], seconds: float) -> None:
         if work.left.is_set():
-            self._note_finishing(work)  # perhaps because this comes too late
+            if not done.cancelled() and done.exception() is None:
+                self._finishing.note(work.decoded_at)  # perhaps it is left because this comes too late
             return
         try:
             generation = done.result()
@@ -296,20 +298,19 @@ class LiveIntake:
         draft = self._due.schedule(draft)
         work.resolve(work.drafted, draft)
         if work.left.is_set():
+            self._finishing.note(work.decoded_at)
             return
         began = time.perf_counter()
         stored = self._store.submit(draft, principal)
         stored.add_done_callback(lambda done: self._committed(work, done, time.perf_counter() - began))
-
-    def _note_finishing(self, work: _Work) -> None:
-        """What lies between the decoding and the reply has taken so long."""
-        self._finishing.note(time.monotonic() - work.decoded_at)
 
     def _committed(self, work: _Work, done: Future[Instruction], seconds: float) -> None:
         error = done.exception()
         if error is not None:
             work.fail(error)
             return
+        if work.left.is_set():  # nobody is there who would note when the answer came
+            self._finishing.note(work.decoded_at)
         self._recent.add(done.result())
         work.resolve(work.answered, done.result())
         work.context.copy().run(self._observe_commit, seconds, done.result().timings)

@@ -26,5 +26,8 @@ def test_what_misses_a_bar_is_named(load_benchmark: Callable[[str], ModuleType])
     took = {"p50_ms": 1.0, "p95_ms": 1.0, "p99_ms": 1.0, "max_ms": 1.0}
     good = benchmark.Figures(60, [0.5], [2.0], 50.0, {"OK": 10}, took)
     bad = benchmark.Figures(60, [1.5], [5.0], 50.0, {"OK": 9, "UNAVAILABLE": 1}, took)
-    assert benchmark.faults(good) == []
+    refused = benchmark.Figures(60, [0.5], [2.0], 50.0, {"OK": 9, "RESOURCE_EXHAUSTED OVERLOADED": 1}, took)
+    unanswered = benchmark.Figures(60, [0.5], [2.0], 50.0, {"RESOURCE_EXHAUSTED OVERLOADED": 10}, took)
+    assert benchmark.faults(good) == benchmark.faults(refused) == []
+    assert len(benchmark.faults(unanswered)) == 1
     assert len(benchmark.faults(bad)) == 3

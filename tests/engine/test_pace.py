@@ -51,7 +51,7 @@ def test_a_tail_lies_above_most_of_what_it_has_seen_and_comes_down_again() -> No
     for _ in range(50):
         for seconds in (1.0, 1.0, 1.0, 1.0, 2.0):
             tail.note(seconds)
-    assert 1.4 < tail.seconds < 2.0
+    assert 1.4 < tail.value < 2.0
     for _ in range(1500):
         tail.note(1.0)
-    assert tail.seconds == pytest.approx(1.0, abs=0.01)
+    assert tail.value == pytest.approx(1.0, abs=0.01)

@@ -1,6 +1,8 @@
 """Live intake: one answer for one request_id whatever races, the incident's instructions, the kill switch."""
 
 import asyncio
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 import pytest
 
@@ -17,6 +20,7 @@ from dispatch.engine import BatcherConfig, DeadlineUnreachable, Overloaded, Regi
 from dispatch.model import BundleIdentity
 from dispatch.store import Audit, Decision, EarlierRequest, Instruction, RequestIdConflict, Reviews, Store
 from dispatch.workflow import Admitted, IntakeRequest, LiveIntake, Reading, ServingMode, ShadowReading
+from dispatch.workflow.intake import make_draft
 from tests.server.conftest import GENERATION, TEXT, ScriptedEngine
 
 REQUEST = IntakeRequest("山区公路积雪3米,断电,50人被困", Context("A7公路"), request_id="r1")
@@ -259,6 +263,48 @@ async def test_what_takes_time_behind_the_decoding_is_left_for_it_before_the_dea
     await intake.submit(replace(REQUEST, request_id="r1"))
     with pytest.raises(DeadlineUnreachable):
         await intake.submit(replace(REQUEST, request_id="r2"), deadline=time.monotonic() + 0.04)
+
+
+async def test_a_commit_that_comes_too_late_for_its_caller_is_reckoned_with_too(
+    intake: LiveIntake, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed_in = threading.Event()
+    committed: Future[Instruction] = Future()
+    drafts: list[Instruction] = []
+
+    def submit_never(draft: Instruction, principal: str = "") -> "Future[Instruction]":
+        drafts.append(draft)
+        handed_in.set()
+        return committed
+
+    monkeypatch.setattr(store, "submit", submit_never)
+    call = asyncio.create_task(intake.submit(replace(REQUEST, request_id="r1")))
+    assert await asyncio.to_thread(handed_in.wait, PATIENCE_S)
+    await asyncio.sleep(0.3)
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    committed.set_result(drafts[0])
+    with pytest.raises(DeadlineUnreachable):
+        await intake.submit(replace(REQUEST, request_id="r2"), deadline=time.monotonic() + 0.04)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
+async def test_what_was_decoded_is_checked_before_more_is_decoded(
+    intake: LiveIntake, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    priorities: dict[str, int] = {}
+
+    def note(name: str) -> None:
+        priorities[name] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    def checked(*arguments: Any) -> Instruction:
+        note("check")
+        return make_draft(*arguments)
+
+    engine.before = lambda should_stop: note("decode")
+    monkeypatch.setattr("dispatch.workflow.live.make_draft", checked)
+    await intake.submit(REQUEST)
+    assert priorities["check"] < priorities["decode"]
 
 
 async def test_a_model_that_is_not_loaded_is_named_as_such_but_a_repeat_is_answered(intake: LiveIntake) -> None:
