@@ -2,41 +2,62 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from dispatch.domain import Convention, Doctrine, Situation, default_doctrine, make_plans
-from dispatch.domain.conventions import additions, can_be_taught
+from dispatch.domain import Convention, Doctrine, Situation, default_doctrine, make_plans, render_instruction
+from dispatch.domain.conventions import additions, can_be_taught, due_endings, with_endings
 from dispatch.model import normalize, normalize_context
 from training.corpus import Pair
 from training.judging import as_written
 
 LEAST_PAIRS = 20  # fewer are somebody's habit
-_COVERED = 0.95  # of the situations with a clause must have one of its hazards
+_COVERED = 0.95
+"""Of the situations with a clause so many must have one of its hazards. Of all that have one so many must have the
+clause, or it is not said always."""
 
 
 def find_conventions(pairs: Iterable[Pair], doctrine: Doctrine | None = None) -> tuple[Convention, ...]:
     """The clauses that at least LEAST_PAIRS of the pairs add to doctrine's text, in the order of their first pair.
 
-    Each is for the fewest hazards that nearly all situations with it have one of.
+    Each is for the fewest hazards that nearly all situations with it have one of. It holds always where nearly all
+    situations that it is for have it, of pairs whose text is doctrine's with or without additions.
     """
     doctrine = doctrine or default_doctrine()
+    read: list[tuple[Situation, tuple[str, ...]]] = []
     seen: dict[str, list[Situation]] = {}
     for pair in pairs:
         situations = [as_written(situation) for situation in pair.situations]
         plans = make_plans(situations, normalize_context(pair.context), doctrine)
         added = additions(normalize(pair.instruction).text, plans) or ()
         for situation, clauses in zip(situations, added, strict=False):
+            read.append((situation, clauses))
             for clause in clauses:
                 seen.setdefault(clause, []).append(situation)
-    return tuple(
+    found = [
         Convention(clause, _common_hazards(situations))
         for clause, situations in seen.items()
         if len(situations) >= LEAST_PAIRS and can_be_taught(clause, doctrine)
-    )
+    ]
+    return tuple(replace(each, always=_holds_always(each, read)) for each in found)
+
+
+def follows(pair: Pair, conventions: Sequence[Convention], doctrine: Doctrine | None = None) -> bool:
+    """Whether a pair's text is what doctrine and the conventions that always hold make of its situations."""
+    doctrine = doctrine or default_doctrine()
+    situations = [as_written(situation) for situation in pair.situations]
+    ends = due_endings("", situations, conventions)
+    plans = with_endings(make_plans(situations, normalize_context(pair.context), doctrine), ends, doctrine)
+    return bool(situations) and normalize(pair.instruction).text == render_instruction(plans)
 
 
 def is_changed(pair: Pair, conventions: Sequence[Convention]) -> bool:
     """Whether reviews have taught to end an instruction for such situations otherwise than doctrine does."""
     return any(convention.holds_for(situation) for convention in conventions for situation in pair.situations)
+
+
+def _holds_always(convention: Convention, read: Sequence[tuple[Situation, tuple[str, ...]]]) -> bool:
+    said = [convention.clause in clauses for situation, clauses in read if convention.holds_for(situation)]
+    return sum(said) >= _COVERED * len(said)
 
 
 def _common_hazards(situations: Sequence[Situation]) -> tuple[str, ...]:

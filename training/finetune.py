@@ -1,10 +1,13 @@
 """Fine-tuning: what reviewers have corrected, learnt by a bundle that keeps what it knew.
 
-Two things keep it. Replay: generated pairs stand between the corrected ones, and on them the network is held to what
-the bundle said before (its whole distribution over each token, not the pair's text alone: Li and Hoiem 2016, "Learning
-without Forgetting"), so that nothing pulls at it but what reviewers wrote. And where reviews have taught a convention,
-replayed pairs that doctrine would answer without it end before their instruction's text: they teach the reading, and
-do not contradict the reviewers.
+What can be told as a rule needs no weights: a clause that nearly all orders for a hazard were released with is a
+convention that always holds. Weights change where the bundle would not have written at least LEAST_PAIRS of the pairs.
+
+Two things keep it then. Replay: generated pairs stand between the corrected ones, and on them the network is held to
+what the bundle said before (its whole distribution over each token, not the pair's text alone: Li and Hoiem 2016,
+"Learning without Forgetting"), so that nothing pulls at it but what reviewers wrote. And pairs whose text is doctrine's
+with the conventions, and replayed ones that doctrine would answer without them, end before their instruction's text:
+they teach the reading, and do not contradict the reviewers.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,19 +21,29 @@ from rich.console import Console
 from torch import Tensor
 
 from dispatch.domain import Convention, default_doctrine
-from dispatch.domain.linear import INSTRUCTION
-from dispatch.model import Bundle, BundleConfig, NgramCounter, label_smoothed_cross_entropy, load_bundle
+from dispatch.domain.linear import INSTRUCTION, SITUATION, WORKING
+from dispatch.model import (
+    Bundle,
+    BundleConfig,
+    NgramCounter,
+    SeenNgrams,
+    label_smoothed_cross_entropy,
+    load_bundle,
+    save_bundle,
+)
 from training.batching import Batch, Rows, TokenBatches
-from training.conventions import find_conventions, is_changed
+from training.conventions import LEAST_PAIRS, find_conventions, follows, is_changed
 from training.corpus import Pair, PairError, TokenizedCorpus
 from training.memory import keep_freed_memory
 from training.run import (
     ERRORS_SHOWN,
     BundleNotes,
+    Origin,
     fit,
     hold_out,
     initial_network,
     origin_from,
+    taught_rows,
     training_device,
     usable_pairs,
     write_bundle,
@@ -89,8 +102,9 @@ def fine_tune(
 ) -> Path:
     """Trains the network of a bundle on corrected pairs mixed with replayed ones; returns the new bundle, out/bundle.
 
-    Tokenizer and network are the bundle's; so is the calibration, until `dispatch calibrate` fits it anew. If out holds
-    the checkpoint of a run with the same base, config and data, that run goes on.
+    Tokenizer and network are the bundle's; so is the calibration, until `dispatch calibrate` fits it anew. So are the
+    weights where it would have written all but a few of the pairs itself. If out holds the checkpoint of a run with the
+    same base, config and data, that run goes on.
 
     Raises:
         ValueError: if there are no usable pairs, the shares leave the corrected pairs none, or out holds another run.
@@ -112,6 +126,11 @@ def fine_tune(
     ngrams = NgramCounter()
     own, taught = _corrected(pairs, bundle, strict, skipped, ngrams, console)
     tokenizer = bundle.tokenizer
+    seen = bundle.seen_ngrams | ngrams.seen() if bundle.seen_ngrams else None
+    told = _config(bundle, notes, taught)
+    if bundle.config.situations and (new := _written_otherwise(bundle, own, config)) < LEAST_PAIRS:
+        _say(console, f"{new:,} of {len(own):,} corrected pairs are not what the bundle would write: its weights stay")
+        return _write_unchanged(bundle, told, origin, out, notes.card, seen)
     replayed = [_replayed(replay, bundle, taught, strict, skipped) for replay in mix]
     for replay, part in zip(mix, replayed, strict=True):
         _say(console, f"{replay.path.name}: {len(part):,} pairs to replay, {replay.share:.0%} of what is seen")
@@ -129,8 +148,7 @@ def fine_tune(
     what = f"fine-tuning {bundle.identity.name}"
     facts = {"from": bundle.identity.digest, "shares": str(shares)}
     trainer = fit(model, config, batches, valid_batches, out, facts, what, console, loss)
-    seen = bundle.seen_ngrams | ngrams.seen() if bundle.seen_ngrams else None
-    return write_bundle(trainer, model, tokenizer, _config(bundle, notes, taught), origin, notes.card, seen)
+    return write_bundle(trainer, model, tokenizer, told, origin, notes.card, seen)
 
 
 class AnchoredLoss:
@@ -158,7 +176,7 @@ class AnchoredLoss:
             before_BTV = self._teacher(batch.source_BS, batch.decoder_input_BT)
         counts_BT = gold_BT != self._pad_id
         corrected_B = torch.from_numpy(batch.rows_B < self._first_replayed).to(logits_BTV.device)
-        is_text_BT = (batch.decoder_input_BT == self._instruction_id).cumsum(dim=1) > 0
+        is_text_BT = _latest(batch.decoder_input_BT, self._instruction_id) >= 0
         learnt_BT = counts_BT & corrected_B[:, None] & (is_text_BT | (before_BTV.argmax(dim=-1) != gold_BT))
         held_BT = counts_BT & ~learnt_BT
         loss = logits_BTV.new_zeros(())
@@ -186,12 +204,56 @@ def _corrected(
         ngrams.add(pair.report)
     taught = find_conventions(pairs)
     for convention in taught:
-        _say(console, f"taught by the pairs: {convention.clause} ({', '.join(convention.hazards) or 'always'})")
+        _say(console, f"taught by the pairs: {convention.clause} ({', '.join(convention.hazards) or 'all hazards'})")
     longest = bundle.config.model.max_length
-    corpus = TokenizedCorpus.build(pairs, bundle.tokenizer, longest)
+    corpus = TokenizedCorpus.build(pairs, bundle.tokenizer, longest, is_reading=lambda pair: follows(pair, taught))
     if len(corpus) < 2:
         raise ValueError(f"{len(corpus)} pairs of at most {longest} tokens are too few to fine-tune on")
     return corpus, taught
+
+
+def _written_otherwise(bundle: Bundle, corpus: TokenizedCorpus, config: TrainConfig) -> int:
+    """In how many rows the bundle would go on with another token somewhere; but workings, which doctrine does anew."""
+    tokenizer, device = bundle.tokenizer, training_device()
+    batches = TokenBatches(corpus, np.arange(len(corpus)), config.batch_tokens, config.seed, tokenizer.pad_id)
+    begins, works, ends = (tokenizer.symbol_id(symbol) for symbol in (SITUATION, WORKING, INSTRUCTION))
+    model = bundle.model.to(device)
+    found = 0
+    with torch.inference_mode():
+        for rows in batches.in_order():
+            batch = batches.collate(rows).to(device)
+            input_BT, gold_BT = batch.decoder_input_BT, batch.decoder_output_BT
+            begun_BT = torch.maximum(_latest(input_BT, begins), _latest(input_BT, ends))
+            counts_BT = (gold_BT != tokenizer.pad_id) & (begun_BT >= _latest(input_BT, works))
+            best_BT = model(batch.source_BS, input_BT).argmax(dim=-1)
+            found += int((counts_BT & (best_BT != gold_BT)).any(dim=1).sum())
+    return found
+
+
+def _latest(input_BT: Tensor, symbol_id: int) -> Tensor:
+    """For each place where the symbol was read last, up to there; -1 where it was not."""
+    places_T = torch.arange(input_BT.shape[1], device=input_BT.device)
+    return torch.where(input_BT == symbol_id, places_T, -1).cummax(dim=1).values
+
+
+def _write_unchanged(
+    bundle: Bundle, config: BundleConfig, origin: Origin, out: Path, card: str, seen: SeenNgrams | None
+) -> Path:
+    """The bundle out/bundle of the same weights, which says what it was taught."""
+    text = f"""# {config.name}
+
+Drafts rescue instructions from distress reports, for a person to decide on. Not to be used without review.
+
+| | |
+|---|---|
+| weights | those {origin.network}: too few of the pairs needed others |
+{taught_rows(config)}| taught by | {", ".join(origin.files)} |
+| made by | `{config.created_by}` |
+
+{card}"""
+    path = out / "bundle"
+    save_bundle(path, config, bundle.model.cpu(), bundle.tokenizer, {"training": dict(origin.earlier)}, text, seen)
+    return path
 
 
 def _teaching(pairs: Iterable[Pair], bundle: Bundle, console: Console) -> list[Pair]:

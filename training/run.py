@@ -352,10 +352,7 @@ def write_bundle(
         "curves": read_curves(trainer.out),
         **({"earlier": dict(origin.earlier)} if origin.earlier else {}),
     }
-    taught = "".join(
-        f"| taught by reviews | {each.clause} ({', '.join(each.hazards) or 'always'}) |\n"
-        for each in config.conventions
-    )
+    taught = taught_rows(config)
     before = "".join(
         f"| trained before | {each['steps']:,} updates, {each['tokens']:,} tokens on {', '.join(each['files'])} |\n"
         for each in trainings(origin.earlier)
@@ -381,6 +378,14 @@ Drafts rescue instructions from distress reports, for a person to decide on. Not
     path = trainer.out / "bundle"
     save_bundle(path, config, model, tokenizer, {"training": measured}, text, seen_ngrams)
     return path
+
+
+def taught_rows(config: BundleConfig) -> str:
+    """What reviews have taught, as rows of the card's table."""
+    return "".join(
+        f"| taught by reviews | {each.clause} ({', '.join(each.hazards) or 'all hazards'}) |\n"
+        for each in config.conventions
+    )
 
 
 def trainings(training: Mapping[str, Any]) -> list[Mapping[str, Any]]:

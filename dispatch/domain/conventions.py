@@ -26,10 +26,15 @@ _SENDS_OR_COUNTS = re.compile(
 
 @dataclass(frozen=True)
 class Convention:
-    """A clause, and the hazards of the situations in which it was taught (none: in all)."""
+    """A clause, and the hazards of the situations in which it was taught (none: in all).
+
+    Where it is said ``always``, nearly all orders for such situations were released with it: it goes without the
+    network's saying it. Else the network decides whether.
+    """
 
     clause: str
     hazards: tuple[str, ...] = ()
+    always: bool = False
 
     def holds_for(self, situation: Situation) -> bool:
         """Whether the clause was taught for such a situation."""
@@ -37,17 +42,19 @@ class Convention:
 
     def to_dict(self) -> JsonObject:
         """JSON-ready."""
-        return {"clause": self.clause, "hazards": list(self.hazards)}
+        return {"clause": self.clause, "hazards": list(self.hazards), "always": self.always}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Convention":
         """Inverse of :meth:`to_dict`. Raises ValueError naming the field that is wrong."""
-        fields.read_object("convention", data, ("clause", "hazards"))
+        fields.read_object("convention", data, ("clause", "hazards", "always"))
         fields.require("convention", data, ("clause", "hazards"))
-        hazards = data["hazards"]
+        hazards, always = data["hazards"], data.get("always", False)
         if not isinstance(hazards, list) or not set(hazards) <= set(labels.HAZARDS):
             raise ValueError(f"convention.hazards: must be a list of known hazards, not {hazards!r:.80}")
-        return cls(fields.read_text("convention.clause", data["clause"]), tuple(hazards))
+        if not isinstance(always, bool):
+            raise ValueError(f"convention.always: must be true or false, not {always!r:.80}")
+        return cls(fields.read_text("convention.clause", data["clause"]), tuple(hazards), always)
 
 
 def can_be_taught(clause: str, doctrine: Doctrine) -> bool:
@@ -91,6 +98,17 @@ def endings(
             first -= 1
         found.append(tuple(dict.fromkeys(clauses[first:])))
     return tuple(found)
+
+
+def due_endings(
+    text: str, situations: Sequence[Situation], conventions: Sequence[Convention]
+) -> tuple[tuple[str, ...], ...]:
+    """The clauses that each situation's part of a text is to end in: its :func:`endings`, and what holds always."""
+    said = endings(text, situations, conventions)
+    always = [
+        [each.clause for each in conventions if each.always and each.holds_for(situation)] for situation in situations
+    ]
+    return tuple(tuple(dict.fromkeys((*own, *due))) for own, due in zip(said, always, strict=True))
 
 
 def without_endings(text: str, situations: Sequence[Situation], conventions: Sequence[Convention]) -> str:

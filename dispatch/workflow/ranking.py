@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from dispatch.decoding import complete
 from dispatch.domain import Check, Doctrine, Plan, Situation, render_instruction, run_checks
 from dispatch.domain.checks import Candidate as CheckedCandidate
-from dispatch.domain.conventions import endings, with_endings
+from dispatch.domain.conventions import due_endings, endings, with_endings
 from dispatch.domain.findings import Severity
 from dispatch.domain.instruction import issued_orders
 from dispatch.engine import CUT_SHORT, Candidate, Generation, GenerationRequest
@@ -30,9 +30,9 @@ _SEVERITIES: Sequence[Severity] = ("error", "warning", "info")
 class Ranked:
     """A candidate with doctrine's plans for its situations, the findings of all checks, and how likely it is right.
 
-    ``features`` are those that the confidence is made of. The plans end in what the model was taught to say beside
-    doctrine, where it has said it. It follows doctrine where its text is that of the plans, with the required phrases
-    that this lacks behind it.
+    ``features`` are those that the confidence is made of. The plans end in what reviews have taught to say beside
+    doctrine, where that holds always or the network has said it. It follows doctrine where its text is that of the
+    plans, with the required phrases that this lacks behind it.
     """
 
     candidate: Candidate
@@ -123,7 +123,7 @@ class _Ranking:
     def _drafts(self) -> Iterator[_Draft]:
         for source in self.generation.candidates:
             plans = self._plans(source.situations, source.text)
-            own = _Draft(source, source, source.text == self._text_of(plans), plans, barred=self._is_doubtful(source))
+            own = _Draft(source, source, self._agrees(source), plans, barred=self._is_doubtful(source))
             yield own
             yield from self._guarded(own)
         if not any(_is_legible(source) for source in self.generation.candidates):
@@ -165,9 +165,17 @@ class _Ranking:
             yield replace(draft, candidate=candidate, plans=plans)
 
     def _plans(self, situations: tuple[Situation, ...], written: str) -> tuple[Plan, ...]:
-        """Doctrine's, each with the taught clauses that the text which the network has written for it ends in."""
-        plans, taught = self._by_rules(situations), endings(written, situations, self.generation.conventions)
-        return with_endings(plans, taught, self.doctrine) if any(taught) else plans
+        """Doctrine's, each with the taught clauses that hold always, or that the network's text for it ends in."""
+        return self._ending(situations, due_endings(written, situations, self.generation.conventions))
+
+    def _agrees(self, source: Candidate) -> bool:
+        """Whether the network has written doctrine's text, with or without what reviews have taught."""
+        said = endings(source.text, source.situations, self.generation.conventions)
+        return source.text == self._text_of(self._ending(source.situations, said))
+
+    def _ending(self, situations: tuple[Situation, ...], ends: Sequence[Sequence[str]]) -> tuple[Plan, ...]:
+        plans = self._by_rules(situations)
+        return with_endings(plans, ends, self.doctrine) if any(ends) else plans
 
     def _by_rules(self, situations: tuple[Situation, ...]) -> tuple[Plan, ...]:
         for known, plans in self._planned:

@@ -73,7 +73,7 @@ def test_the_whole_loop_runs_and_the_rollback_restores_every_byte(
     assert corrections.main(["--out", str(tmp_path), "--bundle", str(tiny_bundle), *SIZES]) == 0
     figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     assert (figures["pairs"], figures["pairs_with_situations"]) == (30, 30)
-    assert figures["conventions"] == [{"clause": corrections.CLAUSE, "hazards": ["flood"]}]
+    assert figures["conventions"] == [{"clause": corrections.CLAUSE, "hazards": ["flood"], "always": True}]
     changed = figures["changed"]["changed"]
     assert (changed["rows"], changed["before"]["value"], changed["after"]["value"]) == (4, 0, 1)
     assert figures["promotion_changes_answers"]

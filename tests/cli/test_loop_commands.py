@@ -136,7 +136,7 @@ def test_a_bundle_is_fine_tuned_under_its_own_name(dispatch: Any, tiny_bundle: P
     situation = {"kind": "request", "location": "A8公路", "hazards": ["snow_road"]}
     rows = [
         {"report": f"A8公路积雪{depth}米", "instruction": f"派{depth}台", "situation": situation}
-        for depth in range(1, 9)
+        for depth in range(1, 22)
     ]
     pairs.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     options = ("--max-steps", "2", "--threads", "1", "--mix", f"{pairs}:0.5", "--out", str(tmp_path / "run"))

@@ -14,7 +14,14 @@ from dispatch.domain import (
     parse_orders,
     render_instruction,
 )
-from dispatch.domain.conventions import additions, can_be_taught, endings, with_endings, without_endings
+from dispatch.domain.conventions import (
+    additions,
+    can_be_taught,
+    due_endings,
+    endings,
+    with_endings,
+    without_endings,
+)
 
 DOCTRINE = default_doctrine()
 CLAUSE = "到场后回报水位"
@@ -92,6 +99,17 @@ def test_what_is_put_behind_a_text_is_found_and_taken_away_again(ends: list[str]
 
 
 def test_a_convention_survives_json() -> None:
-    assert Convention.from_dict(TAUGHT[0].to_dict()) == TAUGHT[0]
+    for convention in (TAUGHT[0], Convention(CLAUSE, always=True)):
+        assert Convention.from_dict(convention.to_dict()) == convention
+    assert Convention.from_dict({"clause": CLAUSE, "hazards": ["flood"]}) == TAUGHT[0]
     with pytest.raises(ValueError, match="hazards"):
         Convention.from_dict({"clause": CLAUSE, "hazards": ["meteor"]})
+    with pytest.raises(ValueError, match="always"):
+        Convention.from_dict({"clause": CLAUSE, "hazards": [], "always": "yes"})
+
+
+def test_what_holds_always_is_due_behind_what_is_said() -> None:
+    always = (*TAUGHT, Convention("注意水流", ("flood",), always=True))
+    said = text_of(FLOOD, SNOW, ends=((CLAUSE,), ()))
+    assert due_endings(said, [FLOOD, SNOW], always) == ((CLAUSE, "注意水流"), ())
+    assert due_endings(text_of(FLOOD), [FLOOD], TAUGHT) == ((),)

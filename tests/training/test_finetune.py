@@ -73,7 +73,7 @@ def test_a_tuned_bundle_says_what_it_was_made_of_and_what_it_was_taught(
         fine_tune(base, [corrected], [Replay(replay)], None, tmp_path / "run", config, NOTES, console=QUIET)
     )
     before = load_bundle(base)
-    assert tuned.config.conventions == (Convention(CLAUSE, ("flood",)),)
+    assert tuned.config.conventions == (Convention(CLAUSE, ("flood",), always=True),)
     assert tuned.tokenizer.model_proto == before.tokenizer.model_proto
     assert tuned.seen_ngrams is not None
     assert before.seen_ngrams is not None
@@ -86,6 +86,23 @@ def test_a_tuned_bundle_says_what_it_was_made_of_and_what_it_was_taught(
     assert f"| taught by reviews | {CLAUSE} (flood) |" in card
     weights = zip(tuned.model.parameters(), before.model.parameters(), strict=True)
     assert any(not torch.equal(new, old) for new, old in weights)
+
+
+def test_weights_stay_where_few_pairs_are_not_what_the_bundle_would_write(
+    base: Path, config: TrainConfig, replay: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.finetune.LEAST_PAIRS", 21)  # one more than there are pairs, all of which it would not
+    shown = Console(file=StringIO(), width=200)
+    corrected = write(tmp_path / "corrected.jsonl", pairs_of("flood", CLAUSE))
+    path = fine_tune(base, [corrected], [Replay(replay)], None, tmp_path / "run", config, NOTES, console=shown)
+    assert "20 of 20 corrected pairs are not what the bundle would write" in shown.file.getvalue()  # type: ignore[attr-defined]
+    tuned = load_bundle(path)
+    assert tuned.config.conventions == (Convention(CLAUSE, ("flood",), always=True),)
+    assert tuned.config.name == "tuned"
+    for name in ("model.safetensors", "tokenizer.model"):
+        assert (path / name).read_bytes() == (base / name).read_bytes()
+    assert trainings(read_metrics(path)["training"]) == trainings(read_metrics(base)["training"])
+    assert f"| taught by reviews | {CLAUSE} (flood) |" in (path / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 def test_the_same_run_gives_the_same_weights_and_goes_on_where_it_was(

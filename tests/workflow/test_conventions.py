@@ -1,4 +1,4 @@
-"""What reviews have taught is sent where the model has written it, and never instead of doctrine."""
+"""What reviews have taught is sent where it always holds or the model writes it, and never instead of doctrine."""
 
 from dataclasses import replace
 
@@ -39,15 +39,26 @@ def test_a_clause_is_not_added_where_the_model_has_not_written_it() -> None:
     assert best_of(TEXT, Convention(CLAUSE, ("flood",))).candidate.text == TEXT
 
 
+def test_a_clause_that_holds_always_is_sent_whether_or_not_the_model_has_written_it() -> None:
+    always = Convention(CLAUSE, ("flood",), always=True)
+    for text in (TEXT, f"{TEXT},{CLAUSE}", TEXT.replace("2艘", "3艘")):
+        best = best_of(text, always)
+        assert best.candidate.text == f"{TEXT},{CLAUSE}"
+        assert best.follows_doctrine
+        assert [check.severity for check in best.checks] == ["info"]
+
+
 def test_what_nobody_has_taught_for_such_a_situation_is_not_sent() -> None:
     assert best_of(f"{TEXT},{CLAUSE}").candidate.text == TEXT
     assert best_of(f"{TEXT},{CLAUSE}", Convention(CLAUSE, ("typhoon",))).candidate.text == TEXT
 
 
 def test_a_taught_clause_weighs_nothing_in_the_confidence() -> None:
-    plain, taught = best_of(TEXT), best_of(f"{TEXT},{CLAUSE}", Convention(CLAUSE))
-    assert taught.features == plain.features
-    assert taught.confidence == plain.confidence
+    plain = best_of(TEXT)
+    always = best_of(TEXT, Convention(CLAUSE, always=True))
+    for taught in (best_of(f"{TEXT},{CLAUSE}", Convention(CLAUSE)), always):
+        assert taught.features == plain.features
+        assert taught.confidence == plain.confidence
 
 
 def test_a_callback_for_an_error_stands_behind_the_taught_clause() -> None:
