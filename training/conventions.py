@@ -16,11 +16,16 @@ _COVERED = 0.95
 clause, or it is not said always."""
 
 
-def find_conventions(pairs: Iterable[Pair], doctrine: Doctrine | None = None) -> tuple[Convention, ...]:
+def find_conventions(
+    pairs: Iterable[Pair], before: Sequence[Convention] = (), doctrine: Doctrine | None = None
+) -> tuple[Convention, ...]:
     """The clauses that at least LEAST_PAIRS of the pairs add to doctrine's text, in the order of their first pair.
 
     Each is for the fewest hazards that nearly all situations with it have one of. It holds always where nearly all
     situations that it is for have it, of pairs whose text is doctrine's with or without additions.
+
+    ``before`` are those that were taught already. They come first and stay, but what is taught again is as the pairs
+    have it, and none holds always that at least LEAST_PAIRS situations speak against.
     """
     doctrine = doctrine or default_doctrine()
     read: list[tuple[Situation, tuple[str, ...]]] = []
@@ -38,7 +43,13 @@ def find_conventions(pairs: Iterable[Pair], doctrine: Doctrine | None = None) ->
         for clause, situations in seen.items()
         if len(situations) >= LEAST_PAIRS and can_be_taught(clause, doctrine)
     ]
-    return tuple(replace(each, always=_holds_always(each, read)) for each in found)
+    again = {each.clause for each in found}
+    kept = [
+        replace(each, always=each.always and (_times_left_out(each, read) < LEAST_PAIRS or _holds_always(each, read)))
+        for each in before
+        if each.clause not in again
+    ]
+    return (*kept, *(replace(each, always=_holds_always(each, read)) for each in found))
 
 
 def follows(pair: Pair, conventions: Sequence[Convention], doctrine: Doctrine | None = None) -> bool:
@@ -56,8 +67,12 @@ def is_changed(pair: Pair, conventions: Sequence[Convention]) -> bool:
 
 
 def _holds_always(convention: Convention, read: Sequence[tuple[Situation, tuple[str, ...]]]) -> bool:
-    said = [convention.clause in clauses for situation, clauses in read if convention.holds_for(situation)]
-    return sum(said) >= _COVERED * len(said)
+    concerned = sum(convention.holds_for(situation) for situation, _ in read)
+    return _times_left_out(convention, read) <= (1 - _COVERED) * concerned
+
+
+def _times_left_out(convention: Convention, read: Sequence[tuple[Situation, tuple[str, ...]]]) -> int:
+    return sum(convention.holds_for(situation) and convention.clause not in clauses for situation, clauses in read)
 
 
 def _common_hazards(situations: Sequence[Situation]) -> tuple[str, ...]:

@@ -130,7 +130,8 @@ def fine_tune(
     told = _config(bundle, notes, taught)
     if bundle.config.situations and (new := _written_otherwise(bundle, own, config)) < LEAST_PAIRS:
         _say(console, f"{new:,} of {len(own):,} corrected pairs are not what the bundle would write: its weights stay")
-        return _write_unchanged(bundle, told, origin, out, notes.card, seen)
+        unchanged = replace(origin, files=tuple(path.name for path in pairs))
+        return _write_unchanged(bundle, told, unchanged, out, notes.card, seen)
     replayed = [_replayed(replay, bundle, taught, strict, skipped) for replay in mix]
     for replay, part in zip(mix, replayed, strict=True):
         _say(console, f"{replay.path.name}: {len(part):,} pairs to replay, {replay.share:.0%} of what is seen")
@@ -198,12 +199,13 @@ def _corrected(
     ngrams: NgramCounter,
     console: Console,
 ) -> tuple[TokenizedCorpus, tuple[Convention, ...]]:
-    """The corrected pairs, and what they teach beside doctrine; ngrams counts what their reports are made of."""
+    """The corrected pairs, and what reviews have taught by now; ngrams counts what the pairs' reports are made of."""
     pairs = _teaching(usable_pairs(files, strict, skipped), bundle, console)
     for pair in pairs:
         ngrams.add(pair.report)
-    taught = find_conventions(pairs)
-    for convention in taught:
+    before = bundle.config.conventions if bundle.config.situations else ()
+    taught = find_conventions(pairs, before)
+    for convention in (each for each in taught if each not in before):
         _say(console, f"taught by the pairs: {convention.clause} ({', '.join(convention.hazards) or 'all hazards'})")
     longest = bundle.config.model.max_length
     corpus = TokenizedCorpus.build(pairs, bundle.tokenizer, longest, is_reading=lambda pair: follows(pair, taught))
@@ -313,16 +315,13 @@ def _mixed(
     )
 
 
-def _config(bundle: Bundle, notes: BundleNotes, taught: Sequence[Convention]) -> BundleConfig:
-    """What was taught before stays taught; for a clause that is taught again, what the new pairs say."""
-    again = {convention.clause for convention in taught}
-    before = tuple(convention for convention in bundle.config.conventions if convention.clause not in again)
+def _config(bundle: Bundle, notes: BundleNotes, taught: tuple[Convention, ...]) -> BundleConfig:
     return replace(
         bundle.config,
         name=notes.name,
         created_by=notes.command,
         doctrine=default_doctrine().digest if bundle.config.situations else "",
-        conventions=(*before, *taught),
+        conventions=taught,
     )
 
 

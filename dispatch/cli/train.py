@@ -85,7 +85,7 @@ def train(
 
     Pairs: `.jsonl` with `report` and `instruction` (and `context`, `situation`), or `.tsv`, `.csv`, `.parquet`.
     The path of the bundle is printed. With `--from`, what is not said is chosen for a short fine-tuning: 300 updates by
-    adamw with a small learning rate.
+    adamw with a small learning rate; and the weights stay where fewer than twenty pairs need others.
 
     Example: `dispatch train --pairs pairs.jsonl --out run --preset nano --max-steps 2000`
     """

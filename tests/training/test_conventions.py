@@ -37,6 +37,16 @@ def test_a_clause_that_is_often_left_out_does_not_hold_always() -> None:
     assert not find_conventions([*[said] * 95, *[unsaid] * 6])[0].always
 
 
+def test_what_was_taught_before_stays_until_enough_releases_speak_against_it() -> None:
+    before = (Convention(CLAUSE, ("flood",), always=True), Convention("注意水流", ("typhoon",)))
+    without = pair([FLOOD], [[]])
+    assert find_conventions([without] * (LEAST_PAIRS - 1), before) == before
+    at_times = (Convention(CLAUSE, ("flood",)), before[1])
+    assert find_conventions([without] * LEAST_PAIRS, before) == at_times
+    again = find_conventions([pair([FLOOD], [[CLAUSE]])] * LEAST_PAIRS, at_times)
+    assert again == (before[1], before[0])
+
+
 def test_a_text_follows_from_its_reading_where_rules_and_what_holds_always_make_it() -> None:
     always, at_times = (Convention(CLAUSE, ("flood",), always=True),), (Convention(CLAUSE, ("flood",)),)
     both = pair([SNOW, FLOOD], [[], [CLAUSE]])
