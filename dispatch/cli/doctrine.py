@@ -12,7 +12,8 @@ import typer
 
 from dispatch.cli.options import DatabaseOption, JsonOption
 from dispatch.cli.output import note, print_json, print_result, print_table, to_json, values_as_usage
-from dispatch.cli.whole_files import is_pipe_or_device, write_whole
+from dispatch.cli.whole_files import write_whole
+from dispatch.offline.special_files import is_pipe_or_device
 from dispatch.settings import load_settings
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import typer
 
 from dispatch.cli.output import FAILED, note, print_table, to_json
 from dispatch.cli.progress import progress_of
-from dispatch.cli.whole_files import is_pipe_or_device, write_whole
+from dispatch.cli.whole_files import write_whole
+from dispatch.offline.special_files import is_pipe_or_device
 from dispatch.settings import load_settings
 
 if TYPE_CHECKING:

@@ -4,6 +4,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from dispatch.offline.special_files import is_pipe_or_device
+
 
 def write_whole(path: Path, text: str) -> None:
     """The file, or the one it is a link to, holds the whole text or, after a failure, what it held before.
@@ -20,8 +22,3 @@ def write_whole(path: Path, text: str) -> None:
         if target.exists():
             shutil.copymode(target, written)
         written.replace(target)
-
-
-def is_pipe_or_device(path: Path) -> bool:
-    """Whether something stands there that is neither a file nor a folder, and must not be replaced by one."""
-    return path.exists() and not path.is_file() and not path.is_dir()

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 from dispatch.offline.answers import Answer, AnsweredLine, answer_lines
 from dispatch.offline.formats import Format
 from dispatch.offline.lines import RawLine, read_lines
+from dispatch.offline.special_files import is_pipe_or_device
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def check_paths(source: Path, target: Path) -> None:
         ValueError: it would write over its input, or replace a pipe or a device.
         FileNotFoundError: there is no folder for target.
     """
-    if target.exists() and not target.is_file() and not target.is_dir():
+    if is_pipe_or_device(target):
         raise ValueError(f"{target}: is a pipe or a device, which a file would replace; name a file as OUT")
     partial = partial_path(target)
     origin = _origin_file(partial)

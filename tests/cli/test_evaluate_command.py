@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -212,6 +213,16 @@ def test_names_of_files_are_shown_as_they_are_and_command_nobody(
     assert result.exit_code == 0, result.stderr
     assert r"u\xff\x1b[31m.jsonl: 3 pairs" in re.sub("\x1b\\[[0-9;]*m", "", result.stdout)
     assert r"u\xff\x1b[31m.jsonl" in page.read_text(encoding="utf-8")
+
+
+def test_figures_may_go_into_a_pipe(dispatch: Any, pairs: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "figures"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_text, encoding="utf-8")
+        assert dispatch("evaluate", str(pairs), "--answers", "gold", "--out", str(pipe)).exit_code == 0
+        assert json.loads(read.result(60))["files"]
+    assert pipe.is_fifo()
 
 
 def test_figures_are_written_even_if_nobody_reads_the_tables(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dispatch.cli.whole_files import is_pipe_or_device, write_whole
+from dispatch.cli.whole_files import write_whole
+from dispatch.offline.special_files import is_pipe_or_device
 
 
 @pytest.fixture
