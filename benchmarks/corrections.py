@@ -197,7 +197,7 @@ def failures(figures: dict[str, Any]) -> list[str]:
 def table(figures: dict[str, Any]) -> str:
     """The figures as lines of text, in percent."""
     lines = [
-        f"{figures['reviews']} reviews, {figures['pairs_with_situations']} pairs, {figures['steps']} updates in "
+        f"{figures['reviews']} reviews, {figures['pairs_with_situations']} pairs, a new bundle in "
         f"{figures['fine_tuning_minutes']:.1f} minutes"
     ]
     shown = [*figures["changed"].values(), *(each for each in figures["slices"] if each["measure"] == "instruction")]
@@ -216,7 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--reviews", type=int, default=300, help="reports to revise (default: 300)")
     parser.add_argument("--replay", type=int, default=6000, help="generated pairs to replay (default: 6000)")
     parser.add_argument("--share", type=float, default=0.8, help="of what is seen that is replayed (default: 0.8)")
-    parser.add_argument("--steps", type=int, default=FINE_TUNING.max_steps, help="updates of the fine-tuning")
+    parser.add_argument("--steps", type=int, default=FINE_TUNING.max_steps, help="updates, where weights are changed")
     parser.add_argument("--peak-lr", type=float, help="highest learning rate of the fine-tuning")
     parser.add_argument("--rows", type=int, default=500, help="of each guarded file (default: 500)")
     parser.add_argument("--changed-rows", type=int, default=400, help="held reports of floods (default: 400)")
