@@ -1,6 +1,7 @@
 """Calls to a server: as fast as answers come, or as a flood that waits for none, and what became of each."""
 
 import asyncio
+import gc
 import random
 import time
 from collections import Counter
@@ -69,6 +70,8 @@ class Generator:
     """Sends calls over a few connections. To be closed."""
 
     def __init__(self, address: str) -> None:
+        gc.collect()
+        gc.freeze()  # to look through all that is loaded takes a quarter of a second, in which no reply would be seen
         self._channels = [channel_to(address) for _ in range(_CHANNELS)]
         self._sends: Iterator[Any] = cycle([channel.unary_unary(GENERATE) for channel in self._channels])
 

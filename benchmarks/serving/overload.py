@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.serving.generator import (
@@ -16,7 +16,7 @@ from benchmarks.serving.generator import (
     percentiles_ms,
     reports,
 )
-from benchmarks.serving.server import Sample, ServerOptions, ServerProcess, running
+from benchmarks.serving.server import ServerOptions, ServerProcess, running
 
 LEAST_GOODPUT = 0.8
 MOST_HEALTH_S = 1.0
@@ -30,8 +30,7 @@ _NEAR_THE_PEAK = (0.9, 1.1, 1.3)
 _CALLERS = 96
 _REFUSED = {"OVERLOADED", "RATE_LIMITED", "DEADLINE_UNREACHABLE"}
 _SAMPLE_S = 5.0
-"""Between two samples: each asks the server for its metrics, which takes it tens of milliseconds; no Prometheus asks
-every second."""
+"""Between two times that memory is read and metrics are asked for; Prometheus asks less often."""
 _LATE_S = 0.05
 """A call that ended so near to its deadline was not refused but given up."""
 
@@ -58,10 +57,10 @@ async def measure(server_options: ServerOptions, options: OverloadOptions) -> di
         try:
             peak = await _peak(generator, requests, options)
             rate = options.factor * peak
-            before, begun = server.sample(), time.monotonic()
+            before, begun = server.memory_mb(), time.monotonic()
             flood = asyncio.create_task(generator.flood(requests, rate, options.seconds, options.deadline_s))
             health = asyncio.create_task(ask_for_health(server.address, options.seconds))
-            samples = await _sampled(server, flood)
+            memory = await _watch_memory(server, flood)
             outcomes = await flood
             figures = _figures(outcomes, await health, begun, options)
         finally:
@@ -71,8 +70,7 @@ async def measure(server_options: ServerOptions, options: OverloadOptions) -> di
         "offered_per_s": round(rate, 2),
         "share_of_peak": round(figures["goodput_per_s"] / peak, 3),
         **figures,
-        "memory_mb": {"before": round(before.memory_mb, 1), "most": round(max(each.memory_mb for each in samples), 1)},
-        "samples": [asdict(sample) for sample in samples],
+        "memory_mb": {"before": round(before, 1), "most": round(max(memory), 1)},
     }
 
 
@@ -91,13 +89,14 @@ async def _peak(generator: Generator, requests: Sequence[bytes], options: Overlo
     return max(found)
 
 
-async def _sampled(server: ServerProcess, flood: "asyncio.Task[Any]") -> list[Sample]:
-    begun = time.monotonic()
-    samples = []
+async def _watch_memory(server: ServerProcess, flood: "asyncio.Task[Any]") -> list[float]:
+    """Megabytes, again and again; the server is asked for its metrics meanwhile, as Prometheus would."""
+    found = []
     while not flood.done():
-        samples.append(await asyncio.to_thread(server.sample, begun))
+        found.append(server.memory_mb())
+        await asyncio.to_thread(server.metrics_text)  # not read here: that would hold up those who measure
         await asyncio.wait([flood], timeout=_SAMPLE_S)
-    return [*samples, await asyncio.to_thread(server.sample, begun)]
+    return [*found, server.memory_mb()]
 
 
 def _goodput(outcomes: Sequence[Outcome], begun: float, seconds: float) -> float:

@@ -83,13 +83,16 @@ class ServerProcess:
 
     def metrics(self) -> dict[str, float]:
         """What Prometheus would read; labels stand behind the name, as `name{code=OK}`."""
-        with urllib.request.urlopen(f"http://{self._metrics}/metrics", timeout=30) as reply:
-            text = reply.read().decode()
         return {
             sample.name + _labels(sample.labels): sample.value
-            for family in text_string_to_metric_families(text)
+            for family in text_string_to_metric_families(self.metrics_text())
             for sample in family.samples
         }
+
+    def metrics_text(self) -> str:
+        """As Prometheus gets it."""
+        with urllib.request.urlopen(f"http://{self._metrics}/metrics", timeout=30) as reply:
+            return str(reply.read().decode())
 
     def _status(self) -> dict[str, str]:
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
