@@ -1,5 +1,6 @@
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -50,6 +51,8 @@ def held(config: BatcherConfig = AT_ONCE) -> "Iterator[Held]":
         warm = batcher.submit(request("warm-up"))
         engine.begun()
         answer(warm)
+        while batcher.load().decoding:  # else what comes would count as coming while others are decoded
+            time.sleep(0.001)
         first = batcher.submit(request("first"))
         assert engine.begun() == ["first"]
         yield Held(batcher, engine, clock, first, done)
